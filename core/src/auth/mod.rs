@@ -1,0 +1,1 @@
+//! Who the client is: SPNEGO (MS-SPNG) and NTLM (MS-NLMP).
