@@ -1,1 +1,20 @@
 //! Bytes to values and back, one file a message; no state, no policy.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::arithmetic_side_effects
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+pub mod codec;
+pub mod create_context;
+pub mod fscc;
+pub mod security;

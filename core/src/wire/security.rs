@@ -1,0 +1,1 @@
+//! SIDs, ACLs and security descriptors (MS-DTYP 2.4).
