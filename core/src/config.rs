@@ -1,0 +1,178 @@
+//! What the server is told once, and what a share is. Plain values: the daemon reads the files.
+
+use crate::{auth::ServerNames, wire::negotiate::Dialect};
+use alloc::string::String;
+use core::time::Duration;
+
+/// Everything that does not change while the server runs.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Names for NTLM.
+    pub names: ServerNames,
+    /// ServerGuid of NEGOTIATE.
+    pub server_guid: [u8; 16],
+    /// Lowest dialect.
+    pub min_dialect: Dialect,
+    /// Highest dialect.
+    pub max_dialect: Dialect,
+    /// `server signing = mandatory`.
+    pub require_signing: bool,
+    /// `smb3 encryption`.
+    pub encryption: Encryption,
+    /// Bytes of one READ.
+    pub max_read: u32,
+    /// Bytes of one WRITE.
+    pub max_write: u32,
+    /// Bytes of a list, a descriptor, an IOCTL.
+    pub max_trans: u32,
+    /// Sessions without a user may use IPC$ (`restrict anonymous = 0`).
+    pub allow_anonymous: bool,
+    /// FILE_FILE_SYSTEM attributes that are added to the computed ones (`share:fake_fscaps`).
+    pub extra_fs_attributes: u32,
+    /// Bounds for every table.
+    pub limits: Limits,
+}
+
+/// `smb3 encryption`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    /// Never offered.
+    Disabled,
+    /// Offered; a client may use it.
+    Auto,
+    /// Every session is encrypted; clients that cannot are refused.
+    Mandatory,
+}
+
+/// Bounds. Each has a refusal and a counter ([`crate::server::Counters`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once; more are closed at once.
+    pub connections: usize,
+    /// Connections at once of one address.
+    pub connections_per_address: usize,
+    /// Sessions at once: INSUFFICIENT_RESOURCES.
+    pub sessions: usize,
+    /// Sessions of one connection, half-open ones counted: INSUFFICIENT_RESOURCES.
+    pub sessions_per_connection: usize,
+    /// Tree connects of one session: INSUFFICIENT_RESOURCES.
+    pub trees_per_session: usize,
+    /// Opens at once: TOO_MANY_OPENED_FILES.
+    pub opens: usize,
+    /// Byte-range locks of one open: INSUFFICIENT_RESOURCES.
+    pub locks_per_open: usize,
+    /// Requests of one connection that wait: INSUFFICIENT_RESOURCES.
+    pub parked_per_connection: usize,
+    /// Credits a client may hold.
+    pub credits: u16,
+    /// Bytes of a frame before the connection has a session.
+    pub unauthenticated_frame: usize,
+    /// A connection without a session is closed after this.
+    pub setup_time: Duration,
+    /// A connection without opens that says nothing is closed after this; zero is never.
+    pub idle_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 256,
+            connections_per_address: 32,
+            sessions: 1024,
+            sessions_per_connection: 64,
+            trees_per_session: 128,
+            opens: 10_000,
+            locks_per_open: 4096,
+            parked_per_connection: 512,
+            credits: 8192,
+            unauthenticated_frame: 66 * 1024,
+            setup_time: Duration::from_secs(30),
+            idle_time: Duration::ZERO,
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            names: ServerNames::default(),
+            server_guid: *b"ksmbd user space",
+            min_dialect: Dialect::SMB_2_1,
+            max_dialect: Dialect::SMB_3_1_1,
+            require_signing: false,
+            encryption: Encryption::Auto,
+            max_read: 4 << 20,
+            max_write: 4 << 20,
+            max_trans: 1 << 20,
+            allow_anonymous: true,
+            extra_fs_attributes: 0,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What a share is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShareKind {
+    /// Files.
+    Disk,
+    /// `IPC$`: named pipes.
+    Pipe,
+}
+
+/// One share, as it was when a tree was connected to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// As configured.
+    pub name: String,
+    /// Disk or pipes.
+    pub kind: ShareKind,
+    /// The directory; empty for pipes.
+    pub path: String,
+    /// NetShareEnum's remark.
+    pub comment: String,
+    /// AND for modes of new files.
+    pub create_mask: u32,
+    /// OR for modes of new files.
+    pub force_create_mode: u32,
+    /// AND for modes of new directories.
+    pub directory_mask: u32,
+    /// OR for modes of new directories.
+    pub force_directory_mode: u32,
+    /// Names that begin with a dot are HIDDEN.
+    pub hide_dot_files: bool,
+    /// Attributes and creation time are kept in `user.DOSATTRIB`.
+    pub store_dos_attributes: bool,
+    /// Symbolic links are followed inside the share.
+    pub follow_symlinks: bool,
+    /// Other file systems mounted below the share are entered.
+    pub cross_mounts: bool,
+    /// Encrypted requests only (SMB2_SHAREFLAG_ENCRYPT_DATA).
+    pub encrypt: bool,
+}
+
+impl Share {
+    /// A share of files with ksmbd's defaults.
+    pub fn disk(name: &str, path: &str) -> Self {
+        Self {
+            name: name.into(),
+            kind: ShareKind::Disk,
+            path: path.into(),
+            comment: String::new(),
+            create_mask: 0o744,
+            force_create_mode: 0,
+            directory_mask: 0o755,
+            force_directory_mode: 0,
+            hide_dot_files: true,
+            store_dos_attributes: true,
+            follow_symlinks: false,
+            cross_mounts: true,
+            encrypt: false,
+        }
+    }
+
+    /// `IPC$`.
+    pub fn ipc() -> Self {
+        Self { kind: ShareKind::Pipe, ..Self::disk("IPC$", "") }
+    }
+}

@@ -1,0 +1,42 @@
+//! Names for things in the server's tables. All are plain numbers, never reused within a run.
+
+use core::fmt;
+
+macro_rules! ids {
+    ($($(#[$meta:meta])* $name:ident($int:ty);)*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub $int);
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({:#x})"), self.0)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A transport connection; the client's thread is `ksmbd/N` of this number.
+    ConnId(u64);
+    /// A session (MS-SMB2 3.3.1.8, SessionGlobalId and SessionId in one).
+    SessionId(u64);
+    /// A tree connect within its session (MS-SMB2 3.3.1.9).
+    TreeId(u32);
+    /// An open (MS-SMB2 3.3.1.10); the volatile half of a FileId.
+    OpenId(u64);
+    /// A request that was answered with an interim response (MS-SMB2 2.2.1.1, AsyncId).
+    AsyncId(u64);
+    /// A [`Call`](crate::vfs::Call) that has not completed.
+    OpId(u64);
+}
+
+/// Which file an open is of, as long as it is open: device and inode number. A number may be used
+/// again once the file is gone, so nothing is remembered by it beyond the last open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileKey {
+    /// The file system (`st_dev`).
+    pub device: u64,
+    /// The file in it (`st_ino`).
+    pub inode: u64,
+}

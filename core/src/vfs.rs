@@ -1,0 +1,563 @@
+//! Effects as values: what the server asks of the file system and of the daemon ([`Call`]), and what
+//! comes back ([`Done`]). The runtime carries them out; this crate never looks into a [`File`].
+
+use crate::{
+    buffer::{Payload, ReplyBuf},
+    config::Share,
+    id::FileKey,
+    name::SharePath,
+    status::NtStatus,
+    time::FileTime,
+    wire::fscc::{FileAttributes, FileInfoClass},
+};
+use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
+use core::{any::Any, fmt};
+
+/// What the runtime keeps behind a [`File`].
+pub trait FileObject: Any + Send + Sync {
+    /// For the runtime, to get its own type back.
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// The runtime's handle: cloned and kept here, never looked into. The last clone closes it, so it
+/// leaves through [`Sink::release`](crate::sink::Sink::release).
+#[derive(Clone)]
+pub struct File(pub Arc<dyn FileObject>);
+
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("File")
+    }
+}
+
+/// Under whose name the file system is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The account, for logs and lists.
+    pub name: String,
+    /// `fsuid` of the calls.
+    pub uid: u32,
+    /// `fsgid` of the calls.
+    pub gid: u32,
+    /// Supplementary groups of the calls.
+    pub groups: Vec<u32>,
+}
+
+/// One effect. File-system calls run under `identity`; each completes exactly once.
+#[derive(Debug)]
+pub struct Call {
+    /// Who asks. Not used by [`Op`]s that go to the daemon.
+    pub identity: Arc<Identity>,
+    /// What to do.
+    pub op: Op,
+}
+
+/// The vocabulary of effects.
+#[derive(Debug)]
+pub enum Op {
+    /// The share's directory, for a tree connect. → [`Done::Opened`]
+    OpenShare(Arc<Share>),
+    /// Find, and if asked create, a file below `root`. Never truncates. → [`Done::Opened`]
+    Open(Box<OpenHow>),
+    /// Make the file empty with these attributes; `reset_times` is set for SUPERSEDE and OVERWRITE.
+    /// → [`Done::Info`]
+    Overwrite {
+        /// An open for writing.
+        file: File,
+        /// The new attributes; ARCHIVE is added by the caller.
+        attributes: FileAttributes,
+    },
+    /// Up to `length` bytes at `offset`. → [`Done::Read`], empty at the end of the file
+    Read {
+        /// An open with read access.
+        file: File,
+        /// In bytes.
+        offset: u64,
+        /// In bytes, bounded by the negotiated maximum.
+        length: u32,
+    },
+    /// All of `data` at `offset`. → [`Done::Wrote`]
+    Write {
+        /// An open with write access.
+        file: File,
+        /// In bytes.
+        offset: u64,
+        /// A slice of the received frame.
+        data: Payload,
+        /// The data must be on stable storage before this completes.
+        through: bool,
+    },
+    /// Everything written is on stable storage. → [`Done::Ok`]
+    Flush {
+        /// An open.
+        file: File,
+    },
+    /// → [`Done::Info`]
+    Query {
+        /// An open.
+        file: File,
+    },
+    /// Times and attributes. → [`Done::Ok`]
+    SetBasic {
+        /// An open.
+        file: File,
+        /// `None` leaves a field as it is.
+        set: SetBasic,
+    },
+    /// End of file, in bytes. → [`Done::Ok`]
+    SetEndOfFile {
+        /// An open with write access.
+        file: File,
+        /// In bytes.
+        size: u64,
+    },
+    /// Space on the disk, in bytes; truncates when the file is longer (MS-FSA 2.1.5.14.1). → [`Done::Ok`]
+    SetAllocation {
+        /// An open with write access.
+        file: File,
+        /// In bytes.
+        size: u64,
+    },
+    /// → [`Done::Ok`]
+    Rename {
+        /// The share.
+        root: File,
+        /// What to rename; it must still be what is open.
+        from: SharePath,
+        /// The new name; its parent must exist.
+        to: SharePath,
+        /// What is at `from`.
+        key: FileKey,
+        /// A file (never a directory) at `to` is replaced.
+        replace: bool,
+    },
+    /// Removes a name, if it still is the file `key` names. → [`Done::Ok`]
+    Delete {
+        /// The share.
+        root: File,
+        /// The name.
+        path: SharePath,
+        /// What is expected there.
+        key: FileKey,
+        /// Use `rmdir`.
+        directory: bool,
+    },
+    /// Does the directory have entries besides `.` and `..`? → [`Done::Ok`] or [`VfsError::NotEmpty`]
+    CheckEmpty {
+        /// An open directory.
+        file: File,
+    },
+    /// One page of a directory, packed for the wire. → [`Done::Listed`]
+    List(Box<ListHow>),
+    /// → [`Done::Volume`]
+    Volume {
+        /// The share, or an open below it.
+        file: File,
+    },
+    /// Asks the daemon for an account. → [`Done::Account`]
+    Logon {
+        /// As the client wrote it.
+        user: String,
+        /// As the client wrote it.
+        domain: String,
+    },
+    /// Asks the daemon whether a session may use a share. → [`Done::Admitted`]
+    Admit {
+        /// The share's name as the client wrote it.
+        share: String,
+        /// The account; `None` is anonymous.
+        account: Option<String>,
+        /// The session is a guest's.
+        guest: bool,
+        /// The client's address, for lists of hosts.
+        peer: Peer,
+    },
+    /// Tells the daemon that a tree is gone. → [`Done::Ok`]
+    Leave {
+        /// The share.
+        share: Arc<Share>,
+    },
+    /// Opens a named pipe of the daemon. → [`Done::Pipe`]
+    PipeOpen {
+        /// Without a leading backslash.
+        name: String,
+        /// The account; `None` is anonymous.
+        account: Option<String>,
+    },
+    /// One message into a pipe. → [`Done::Wrote`]
+    PipeWrite {
+        /// The pipe.
+        pipe: File,
+        /// The message.
+        data: Payload,
+    },
+    /// Up to `max` bytes of the next message. → [`Done::PipeData`] or [`VfsError::WouldBlock`]
+    PipeRead {
+        /// The pipe.
+        pipe: File,
+        /// In bytes.
+        max: u32,
+    },
+    /// A write and a read in one (FSCTL_PIPE_TRANSCEIVE). → [`Done::PipeData`]
+    PipeTransact {
+        /// The pipe.
+        pipe: File,
+        /// The message.
+        data: Vec<u8>,
+        /// In bytes.
+        max: u32,
+    },
+}
+
+/// How to open.
+#[derive(Debug)]
+pub struct OpenHow {
+    /// The share.
+    pub root: File,
+    /// Below the share; empty is the share itself.
+    pub path: SharePath,
+    /// Data access that is wanted now.
+    pub read: bool,
+    /// Data access that is wanted now. Fails on a directory.
+    pub write: bool,
+    /// What to do when nothing is there.
+    pub missing: Missing,
+    /// What to do when something is there.
+    pub existing: Existing,
+    /// What the client will take.
+    pub kind: WantedKind,
+    /// For what is created.
+    pub attributes: FileAttributes,
+    /// For what is created: bytes of disk space.
+    pub allocation: u64,
+    /// Open symbolic links themselves (FILE_OPEN_REPARSE_POINT) and not what they point at.
+    pub no_follow: bool,
+}
+
+/// What to do when the name does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// [`VfsError::NotFound`].
+    Fail,
+    /// Make it.
+    CreateFile,
+    /// Make it.
+    CreateDirectory,
+}
+
+/// What to do when the name exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// [`VfsError::Exists`].
+    Fail,
+    /// Open it.
+    Open,
+}
+
+/// FILE_DIRECTORY_FILE, FILE_NON_DIRECTORY_FILE or neither.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WantedKind {
+    /// Either.
+    Any,
+    /// Else [`VfsError::IsDirectory`].
+    File,
+    /// Else [`VfsError::NotDirectory`].
+    Directory,
+}
+
+/// Times and attributes to set; `None` leaves a field alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SetBasic {
+    /// Kept in `user.DOSATTRIB`.
+    pub creation_time: Option<FileTime>,
+    /// atime.
+    pub last_access_time: Option<FileTime>,
+    /// mtime.
+    pub last_write_time: Option<FileTime>,
+    /// Cannot be stored on Linux; accepted and dropped.
+    pub change_time: Option<FileTime>,
+    /// Kept in `user.DOSATTRIB`.
+    pub attributes: Option<FileAttributes>,
+}
+
+/// A page of a directory.
+#[derive(Debug)]
+pub struct ListHow {
+    /// An open directory.
+    pub file: File,
+    /// Where the last page ended; `None` begins at the start.
+    pub cursor: Option<Cursor>,
+    /// A name with `*`, `?`, `<`, `>`, `"` ([`crate::name::Pattern`]).
+    pub pattern: crate::name::Pattern,
+    /// The layout of the entries.
+    pub class: FileInfoClass,
+    /// In bytes.
+    pub max: u32,
+    /// SL_RETURN_SINGLE_ENTRY.
+    pub single: bool,
+}
+
+/// The runtime's place in a directory: kept here, never looked into.
+#[derive(Debug)]
+pub struct Cursor(pub Box<dyn Any + Send + Sync>);
+
+/// What a call came to.
+#[derive(Debug)]
+pub enum Done {
+    /// Nothing to tell.
+    Ok,
+    /// A file was opened.
+    Opened(Box<Opened>),
+    /// Data, after its headroom.
+    Read(ReplyBuf),
+    /// How many bytes.
+    Wrote(u32),
+    /// Metadata.
+    Info(Box<FileInfo>),
+    /// A page; `data` is empty where nothing (more) matches.
+    Listed {
+        /// Packed entries.
+        data: Vec<u8>,
+        /// At least one name matched, though it did not fit.
+        overflow: bool,
+        /// For the next page.
+        cursor: Cursor,
+    },
+    /// The file system.
+    Volume(Box<VolumeInfo>),
+    /// The daemon's answer to [`Op::Logon`].
+    Account(Account),
+    /// The daemon's answer to [`Op::Admit`].
+    Admitted(Result<Admission, NtStatus>),
+    /// A pipe was opened.
+    Pipe(File),
+    /// Data of a message; `more` when the message has more than fitted.
+    PipeData {
+        /// The bytes.
+        data: Vec<u8>,
+        /// STATUS_BUFFER_OVERFLOW.
+        more: bool,
+    },
+    /// It did not work.
+    Failed(VfsError),
+}
+
+/// The result of [`Op::Open`] and [`Op::OpenShare`].
+#[derive(Debug)]
+pub struct Opened {
+    /// The handle.
+    pub file: File,
+    /// The path with the case that the file system has.
+    pub path: SharePath,
+    /// Metadata after the open.
+    pub info: FileInfo,
+    /// It was not there before.
+    pub created: bool,
+}
+
+/// What a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link (only with `no_follow`, or where links are not followed).
+    Symlink,
+    /// A FIFO, socket or device: shown, never opened for data.
+    Special,
+}
+
+bitflags::bitflags! {
+    /// What the identity of the call may do with a file, from mode bits, owner and parent.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Permitted: u8 {
+        /// Read data or list.
+        const READ = 1;
+        /// Write data, or add and remove entries.
+        const WRITE = 2;
+        /// Execute or traverse.
+        const EXECUTE = 4;
+        /// Change mode, owner, times and attributes.
+        const OWNER = 8;
+        /// Remove this name from its directory.
+        const DELETE = 16;
+    }
+}
+
+/// Metadata of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileInfo {
+    /// Which file.
+    pub key: FileKey,
+    /// What it is.
+    pub kind: FileKind,
+    /// In bytes; 0 for directories.
+    pub size: u64,
+    /// In bytes on disk, without extended attributes.
+    pub allocation: u64,
+    /// Hard links.
+    pub links: u32,
+    /// As the client sees them; NORMAL when there are no others.
+    pub attributes: FileAttributes,
+    /// From `user.DOSATTRIB`, else statx, else the earliest time known.
+    pub creation_time: FileTime,
+    /// atime.
+    pub last_access_time: FileTime,
+    /// mtime.
+    pub last_write_time: FileTime,
+    /// ctime.
+    pub change_time: FileTime,
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// What the calling identity may do.
+    pub permitted: Permitted,
+}
+
+/// The file system below a share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VolumeInfo {
+    /// `st_dev` hashed or the file system's id: stable for the share.
+    pub serial: u32,
+    /// Of the share's directory.
+    pub creation_time: FileTime,
+    /// Bytes of an allocation unit (fragment).
+    pub unit: u32,
+    /// In units.
+    pub total: u64,
+    /// In units, for the calling identity.
+    pub available: u64,
+    /// In units, for root.
+    pub free: u64,
+}
+
+/// The daemon's answer to a logon.
+pub enum Account {
+    /// The account exists: prove the password, then use the identity.
+    Found {
+        /// MD4 of the password.
+        nt_hash: zeroize::Zeroizing<[u8; 16]>,
+        /// Under whose name files are used.
+        identity: Arc<Identity>,
+    },
+    /// Nobody of that name; a guest where the configuration maps bad users to one.
+    Unknown {
+        /// `map to guest = bad user`.
+        guest: Option<Arc<Identity>>,
+    },
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Found { identity, .. } => write!(f, "Found({})", identity.name),
+            Self::Unknown { guest } => write!(f, "Unknown(guest: {})", guest.is_some()),
+        }
+    }
+}
+
+/// A session may use a share.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    /// The share's settings, as they are now.
+    pub share: Arc<Share>,
+    /// No changes for this session, whatever the file's permissions.
+    pub read_only: bool,
+    /// Instead of the session's own identity (`force user`, guests).
+    pub identity: Option<Arc<Identity>>,
+}
+
+/// The other end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The client's address.
+    pub address: core::net::SocketAddr,
+    /// Ours.
+    pub local: core::net::SocketAddr,
+}
+
+/// Why an effect failed. Small on purpose: one function maps it to the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VfsError {
+    /// The last component does not exist.
+    NotFound,
+    /// Another component does not exist, or is not a directory.
+    PathNotFound,
+    /// Something of that name exists.
+    Exists,
+    /// The identity may not, or the path leaves the share.
+    AccessDenied,
+    /// The file system is read-only.
+    ReadOnly,
+    /// The disk or the quota is full.
+    NoSpace,
+    /// A directory where a file was wanted.
+    IsDirectory,
+    /// A file where a directory was wanted.
+    NotDirectory,
+    /// The directory has entries.
+    NotEmpty,
+    /// No descriptor is left.
+    TooManyFiles,
+    /// The name is longer than the file system takes.
+    NameTooLong,
+    /// Busy, or in use as a program or mount point.
+    Busy,
+    /// Across file systems.
+    CrossDevice,
+    /// A symbolic link that may not be followed, or a loop of them.
+    Symlink,
+    /// The file system cannot do this.
+    NotSupported,
+    /// A number out of the file system's range.
+    Invalid,
+    /// Too large for the file system.
+    TooLarge,
+    /// The file is gone (stale handle, or the name is another file now).
+    Gone,
+    /// Nothing to read yet.
+    WouldBlock,
+    /// The share or the pipe is not there.
+    Unavailable,
+    /// No memory.
+    NoMemory,
+    /// The medium failed.
+    Io,
+    /// Whoever should have done it is gone.
+    HungUp,
+}
+
+impl VfsError {
+    /// The one mapping to the wire (MS-ERREF 2.3). Commands where the specification differs say so.
+    pub fn status(self) -> NtStatus {
+        match self {
+            Self::NotFound => NtStatus::OBJECT_NAME_NOT_FOUND,
+            Self::PathNotFound => NtStatus::OBJECT_PATH_NOT_FOUND,
+            Self::Exists => NtStatus::OBJECT_NAME_COLLISION,
+            Self::AccessDenied => NtStatus::ACCESS_DENIED,
+            Self::ReadOnly => NtStatus::MEDIA_WRITE_PROTECTED,
+            Self::NoSpace => NtStatus::DISK_FULL,
+            Self::IsDirectory => NtStatus::FILE_IS_A_DIRECTORY,
+            Self::NotDirectory => NtStatus::NOT_A_DIRECTORY,
+            Self::NotEmpty => NtStatus::DIRECTORY_NOT_EMPTY,
+            Self::TooManyFiles => NtStatus::TOO_MANY_OPENED_FILES,
+            Self::NameTooLong => NtStatus::OBJECT_NAME_INVALID,
+            Self::Busy => NtStatus::SHARING_VIOLATION,
+            Self::CrossDevice => NtStatus::NOT_SAME_DEVICE,
+            Self::Symlink => NtStatus::STOPPED_ON_SYMLINK,
+            Self::NotSupported => NtStatus::NOT_SUPPORTED,
+            Self::Invalid => NtStatus::INVALID_PARAMETER,
+            Self::TooLarge => NtStatus::DISK_FULL,
+            Self::Gone => NtStatus::FILE_CLOSED,
+            Self::WouldBlock => NtStatus::PIPE_LISTENING,
+            Self::Unavailable => NtStatus::BAD_NETWORK_NAME,
+            Self::NoMemory => NtStatus::INSUFFICIENT_RESOURCES,
+            Self::Io => NtStatus::UNEXPECTED_IO_ERROR,
+            Self::HungUp => NtStatus::CANCELLED,
+        }
+    }
+}
