@@ -17,4 +17,13 @@
 pub mod codec;
 pub mod create_context;
 pub mod fscc;
+pub mod header;
 pub mod security;
+pub mod smb1;
+pub mod transform;
+pub mod transport;
+pub mod utf16;
+
+mod body;
+#[cfg(test)]
+mod testing;
