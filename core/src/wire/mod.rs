@@ -28,6 +28,7 @@ pub mod ioctl;
 pub mod lock;
 pub mod message;
 pub mod negotiate;
+pub mod network_interface;
 pub mod oplock_break;
 pub mod output;
 pub mod query_directory;
