@@ -3,7 +3,7 @@
 //! Bytes in, bytes out, no I/O. [`Pipe`] is one open pipe: it takes what a client writes and queues
 //! what the client will read. Below it `pdu` knows the connection-oriented protocol (C706 chapter
 //! 12, MS-RPCE), `ndr` the marshalling (C706 chapter 14), and each service is one file and one line
-//! of [`INTERFACES`].
+//! of `INTERFACES`.
 //!
 //! Nothing that arrives here can panic, allocate more than a constant beyond its own length, run a
 //! program or open a file: a service sees the daemon only through [`Directory`].
@@ -13,14 +13,17 @@
     clippy::arithmetic_side_effects
 )]
 
+mod association;
 mod ndr;
+mod output;
 mod pdu;
 mod pipe;
 mod srvsvc;
 
 use ndr::{Reader, Writer};
+pub use output::ReadResult;
 use pdu::{Fault, Syntax};
-pub use pipe::{Pipe, PipeError, ReadResult};
+pub use pipe::{Pipe, PipeError};
 
 /// One share, as far as the services show it.
 #[derive(Clone, Debug, PartialEq, Eq)]

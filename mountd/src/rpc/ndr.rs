@@ -62,7 +62,7 @@ impl<'a> Reader<'a> {
         Ok(self.u32()? != 0)
     }
 
-    /// The maximum count of a conformant array (C706 14.3.3.1) whose elements take at least
+    /// The maximum count of a conformant array (C706 14.3.3) whose elements take at least
     /// `smallest` bytes each. A count that the rest of the input cannot hold is refused here, so
     /// that a loop over it ends with the input at the latest.
     pub(super) fn conformance(&mut self, smallest: usize) -> Result<usize, Malformed> {

@@ -347,7 +347,7 @@ pub(super) fn fault(call_id: u32, context: u16, fault: Fault) -> Vec<u8> {
 }
 
 /// The answer to a call in as many fragments as the client's `max_fragment` asks for (C706
-/// 12.6.4.10). All but the last carry a multiple of eight bytes, as 12.6.3.3 wants it.
+/// 12.6.4.10). All but the last carry a multiple of eight bytes, so that alignment survives.
 pub(super) fn response(call_id: u32, context: u16, stub: &[u8], max_fragment: u16) -> Vec<Vec<u8>> {
     const RESPONSE_HEADER: usize = 24;
     let room = (usize::from(max_fragment).saturating_sub(RESPONSE_HEADER) & !7).max(8);

@@ -1,19 +1,15 @@
-//! One open pipe: an association with its contexts, and what waits to be read.
+//! One open pipe: what each PDU does to it.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
+use super::association::Association;
 use super::ndr::{Reader, Writer};
-use super::pdu::{self, Bind, BindAck, Fault, Header, Nak, Outcome, Proposal, Request, Syntax};
-use super::pdu::{flag, kind};
-use super::{Call, Directory, Interface};
+use super::output::{Output, ReadResult};
+use super::pdu::{self, Bind, Fault, Header, Nak, Outcome, Request, flag, kind};
+use super::{Call, Directory};
 
-/// The longest fragment we say that we take, and the longest we send. Windows' size for pipes.
-const MAX_FRAGMENT: u16 = 4280;
 /// The longest that is taken: a client's first bind may be cut for TCP's larger default.
 const MAX_ACCEPTED: usize = 5840;
-/// C706 12.6.3.1 `MustRecvFragSize`: whatever a client says, it takes fragments this long.
-const MIN_FRAGMENT: u16 = 1432;
 /// The longest request, all fragments together.
 const MAX_REQUEST: usize = 128 * 1024;
 /// The longest answer of one call.
@@ -34,15 +30,6 @@ pub struct Pipe {
     request: Option<Gathering>,
     output: Output,
     broken: Option<&'static str>,
-}
-
-/// What one read returns.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReadResult {
-    /// Bytes of one message, or nothing if nothing waits.
-    pub data: Vec<u8>,
-    /// Whether the message goes on behind `data`: STATUS_BUFFER_OVERFLOW (MS-SMB2 3.3.5.12).
-    pub more: bool,
 }
 
 /// Why a write is refused.
@@ -71,28 +58,11 @@ impl std::error::Error for PipeError {}
 /// The association is over; what there was to answer is in the output.
 struct Broken(&'static str);
 
-struct Association {
-    /// The longest fragment for the client.
-    max_xmit: u16,
-    max_recv: u16,
-    group: u32,
-    contexts: BTreeMap<u16, &'static Interface>,
-}
-
 struct Gathering {
     call_id: u32,
     context: u16,
     opnum: u16,
     stub: Vec<u8>,
-}
-
-#[derive(Default)]
-struct Output {
-    messages: VecDeque<Vec<u8>>,
-    /// How much of the first message has been read.
-    offset: usize,
-    /// Bytes in all messages.
-    held: usize,
 }
 
 impl Pipe {
@@ -125,10 +95,10 @@ impl Pipe {
         if self.broken.is_some() {
             return Err(PipeError::Closed);
         }
-        if self.output.held > MAX_UNREAD {
+        if self.output.held() > MAX_UNREAD {
             return Err(PipeError::Unread);
         }
-        let before = self.output.messages.len();
+        let before = self.output.messages();
         let Err(Broken(rule)) = self.feed(bytes, directory) else {
             return Ok(());
         };
@@ -136,7 +106,7 @@ impl Pipe {
         self.partial = Vec::new();
         self.request = None;
         self.association = None;
-        if self.output.messages.len() > before {
+        if self.output.messages() > before {
             Ok(())
         } else {
             Err(PipeError::Protocol(rule))
@@ -152,7 +122,7 @@ impl Pipe {
     /// Whether a read would find something. A read that finds nothing waits, or fails with
     /// STATUS_PIPE_EMPTY, or on a pipe that [is broken](Self::broken) with STATUS_PIPE_BROKEN.
     pub fn has_output(&self) -> bool {
-        !self.output.messages.is_empty()
+        self.output.messages() != 0
     }
 
     /// Why the association ended, if it did: no write will be taken any more.
@@ -192,7 +162,7 @@ impl Pipe {
     fn pdu(&mut self, pdu: &[u8], directory: &dyn Directory) -> Result<(), Broken> {
         // A client that sends all its questions before it reads the first answer is fine; one that
         // never reads is not.
-        if self.output.held > MAX_UNREAD {
+        if self.output.held() > MAX_UNREAD {
             return Err(Broken("the answers are not read"));
         }
         let header = Header::read(pdu).map_err(|_| Broken("a header is too short"))?;
@@ -202,7 +172,7 @@ impl Pipe {
             kind::ALTER_CONTEXT => self.alter_context(&header, pdu),
             kind::REQUEST => self.request(&header, pdu, directory),
             // Calls are answered before the write that completes them returns: there is nothing
-            // that could be cancelled (C706 9.5.3).
+            // that could be cancelled.
             kind::CO_CANCEL => Ok(()),
             kind::ORPHANED => {
                 self.request
@@ -357,7 +327,10 @@ impl Pipe {
             ..
         } = *request;
         let bound = self.association.as_ref().and_then(|association| {
-            Some((association.contexts.get(&context)?, association.max_xmit))
+            Some((
+                association.contexts.get(&context).copied()?,
+                association.max_xmit,
+            ))
         });
         let Some((interface, max_xmit)) = bound else {
             return self.fault(call_id, context, Fault::UnknownInterface);
@@ -381,93 +354,11 @@ impl Pipe {
     }
 }
 
-impl Association {
-    fn new(bind: &Bind) -> Self {
-        // A client in no group starts one (C706 9.3.3). Groups carry context handles from one
-        // association to another; no service here has any, so any number but zero does.
-        let group = if bind.group == 0 { 0x53f0 } else { bind.group };
-        Self {
-            max_xmit: bind.max_recv.clamp(MIN_FRAGMENT, MAX_FRAGMENT),
-            max_recv: bind.max_xmit.clamp(MIN_FRAGMENT, MAX_FRAGMENT),
-            group,
-            contexts: BTreeMap::new(),
-        }
-    }
-
-    /// Binds one proposed context if that can be (C706 12.6.3.1 `p_cont_def_result_t`).
-    fn propose(&mut self, pipe: &str, proposal: &Proposal) -> Outcome {
-        let Some(interface) = super::interface(pipe, &proposal.interface) else {
-            return Outcome::AbstractSyntaxNotSupported;
-        };
-        if !proposal.transfer.contains(&Syntax::NDR32) {
-            return Outcome::TransferSyntaxesNotSupported;
-        }
-        if let Some(bound) = self.contexts.get(&proposal.context) {
-            // A context keeps its interface for as long as the association lives.
-            let same = std::ptr::eq(*bound, interface);
-            return if same {
-                Outcome::Accepted
-            } else {
-                Outcome::NotSpecified
-            };
-        }
-        if self.contexts.len() >= pdu::MAX_CONTEXTS {
-            return Outcome::LocalLimitExceeded;
-        }
-        self.contexts.insert(proposal.context, interface);
-        Outcome::Accepted
-    }
-
-    fn ack<'a>(&self, kind: u8, pipe: Option<&'a str>, outcomes: &'a [Outcome]) -> BindAck<'a> {
-        BindAck {
-            kind,
-            max_xmit: self.max_xmit,
-            max_recv: self.max_recv,
-            group: self.group,
-            pipe,
-            outcomes,
-        }
-    }
-}
-
 impl Gathering {
     /// Whether `fragment` belongs to this request (C706 12.6.4.9: all fragments say the same).
     fn goes_on(&self, header: &Header, fragment: &Request<'_>) -> bool {
         self.call_id == header.call_id
             && self.context == fragment.context
             && self.opnum == fragment.opnum
-    }
-}
-
-impl Output {
-    fn push(&mut self, message: Vec<u8>) {
-        self.held = self.held.saturating_add(message.len());
-        self.messages.push_back(message);
-    }
-
-    fn read(&mut self, max: usize) -> ReadResult {
-        let Some(first) = self.messages.front() else {
-            return ReadResult::default();
-        };
-        let left = first.get(self.offset..).unwrap_or_default();
-        if let Some((now, later)) = left.split_at_checked(max)
-            && !later.is_empty()
-        {
-            let data = now.to_vec();
-            self.offset = self.offset.saturating_add(max);
-            return ReadResult { data, more: true };
-        }
-        let data = if self.offset == 0 {
-            None
-        } else {
-            Some(left.to_vec())
-        };
-        let whole = self.messages.pop_front().unwrap_or_default();
-        self.held = self.held.saturating_sub(whole.len());
-        self.offset = 0;
-        ReadResult {
-            data: data.unwrap_or(whole),
-            more: false,
-        }
     }
 }
