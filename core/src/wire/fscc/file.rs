@@ -86,7 +86,7 @@ pub enum FileInformation {
     },
     /// Sizes and links (MS-FSCC 2.4.46).
     Standard(StandardInformation),
-    /// The streams (MS-FSCC 2.4.49).
+    /// The streams (MS-FSCC 2.4.48).
     Stream(Vec<StreamInformation>),
 }
 

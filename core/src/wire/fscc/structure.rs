@@ -137,7 +137,7 @@ fields! {
     padding 0
 }
 
-/// One stream (MS-FSCC 2.4.49).
+/// One stream (MS-FSCC 2.4.48).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamInformation {
     /// Bytes of data.
