@@ -60,8 +60,22 @@ impl FullEaInformation {
 
 /// The attributes in `bytes`; no bytes are no attributes.
 pub fn parse_full_ea(bytes: &[u8]) -> Parse<Vec<FullEaInformation>> {
+    parse_list(bytes, FullEaInformation::parse)
+}
+
+/// More entries than this are refused, so that a large request of tiny entries cannot become a much
+/// larger value.
+const MAX_ENTRIES: usize = 4096;
+
+fn parse_list<T>(bytes: &[u8], parse: impl Fn(&[u8]) -> Parse<T>) -> Parse<Vec<T>> {
     Entries::new(bytes)
-        .map(|entry| FullEaInformation::parse(entry?))
+        .enumerate()
+        .map(|(index, entry)| {
+            if index >= MAX_ENTRIES {
+                return Err(Malformed("too many extended attributes"));
+            }
+            parse(entry?)
+        })
         .collect()
 }
 
@@ -88,7 +102,7 @@ pub fn parse_get_ea(bytes: &[u8]) -> Parse<Vec<Vec<u8>>> {
         }
         Ok(name)
     };
-    Entries::new(bytes).map(|entry| name(entry?)).collect()
+    parse_list(bytes, name)
 }
 
 /// Appends the names that a client asks for.
@@ -140,6 +154,18 @@ mod tests {
             assert_eq!(parse_full_ea(&bytes), Ok(two()[..1].to_vec()));
         }
         assert_eq!(pack_full_ea(&two(), 19), (vec![], 0));
+    }
+
+    #[test]
+    fn a_list_has_an_end() {
+        let mut names = vec![vec![b'A']; MAX_ENTRIES];
+        let mut bytes = Vec::new();
+        encode_get_ea(&names, &mut bytes);
+        assert_eq!(parse_get_ea(&bytes).as_ref(), Ok(&names));
+        names.push(vec![]);
+        bytes.clear();
+        encode_get_ea(&names, &mut bytes);
+        assert!(parse_get_ea(&bytes).is_err());
     }
 
     #[test]
