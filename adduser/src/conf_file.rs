@@ -21,7 +21,7 @@ mod value;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -30,6 +30,9 @@ pub use problem::{ConfProblem, Severity};
 pub use value::Member;
 
 use line::{Line, LineReader, WrongLine};
+
+/// The largest file that is read.
+const MAX_FILE: u64 = 16 << 20;
 
 /// A configuration file that could be read.
 #[derive(Clone, Debug)]
@@ -52,7 +55,7 @@ pub struct Section {
 impl ConfFile {
     /// Reads a file. The list of problems has at least one error, and the warnings too.
     pub fn load(path: &Path) -> Result<Self, Vec<ConfProblem>> {
-        match fs::read(path) {
+        match read_bounded(path) {
             Ok(text) => Self::parse(&text, path),
             Err(error) => Err(vec![unreadable(path, &error)]),
         }
@@ -60,7 +63,7 @@ impl ConfFile {
 
     /// Reads a file if there is one.
     pub fn load_if_exists(path: &Path) -> Result<Option<Self>, Vec<ConfProblem>> {
-        match fs::read(path) {
+        match read_bounded(path) {
             Ok(text) => Self::parse(&text, path).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(vec![unreadable(path, &error)]),
@@ -141,6 +144,21 @@ impl Section {
 /// ksmbd decomposes (NFD) and folds; lower case is what can be had without Unicode's tables.
 fn fold_section(name: &str) -> String {
     name.to_lowercase()
+}
+
+/// Reads a file, or a pipe; a device such as `/dev/zero` would have no end.
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    fs::File::open(path)?
+        .take(MAX_FILE + 1)
+        .read_to_end(&mut text)?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("it has more than {MAX_FILE} bytes"),
+        ));
+    }
+    Ok(text)
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> ConfProblem {

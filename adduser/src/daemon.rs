@@ -102,6 +102,7 @@ fn is_daemon(pid: i32) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
     use std::os::unix::process::ExitStatusExt;
     use std::process::{Child, Command};
     use std::time::Duration;
@@ -112,7 +113,8 @@ mod tests {
     /// A process called `name` that does nothing.
     fn sleeper(scratch: &Scratch, name: &str) -> Child {
         let program = scratch.path().join(name);
-        fs::copy("/bin/sleep", &program).expect("copied");
+        // Not a copy: while another test forks, a file just written cannot be executed.
+        symlink("/bin/sleep", &program).expect("linked");
         let child = Command::new(&program).arg("60").spawn().expect("started");
         // Until it has executed, the process still has our name.
         for _ in 0..500 {

@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn messages_never_quote_a_hash() {
-        assert!(!wrong(&PASSWORD.to_string()).contains(PASSWORD));
+        assert!(!wrong(PASSWORD).contains(PASSWORD));
         assert!(!wrong(&format!("a:{PASSWORD}x")).contains(PASSWORD));
         let shown = format!("{:?}", parse(&format!("a:{PASSWORD}")));
         assert!(!shown.contains(PASSWORD) && shown.contains("NtHash(..)"));

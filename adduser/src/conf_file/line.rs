@@ -103,21 +103,30 @@ fn payload(bytes: &[u8]) -> Result<&str, WrongLine> {
         });
     }
     std::str::from_utf8(bytes).map_err(|_| WrongLine {
-        what: format!("`{}` is not UTF-8", String::from_utf8_lossy(bytes)),
+        what: format!("`{}` is not UTF-8", quoted(&String::from_utf8_lossy(bytes))),
         remedy: "save the file as UTF-8",
     })
+}
+
+/// As much of a line as a message should repeat.
+fn quoted(payload: &str) -> String {
+    const LIMIT: usize = 60;
+    match payload.char_indices().nth(LIMIT) {
+        Some((end, _)) => format!("{}...", &payload[..end]),
+        None => payload.to_owned(),
+    }
 }
 
 /// The only two things that the `ini` crate refuses: an open bracket, and no key.
 fn refused(payload: &str) -> WrongLine {
     if payload.starts_with('[') {
         WrongLine {
-            what: format!("`{payload}` has no closing bracket"),
+            what: format!("`{}` has no closing bracket", quoted(payload)),
             remedy: WRITE_A_SECTION,
         }
     } else {
         WrongLine {
-            what: format!("`{payload}` has no key before the `=`"),
+            what: format!("`{}` has no key before the `=`", quoted(payload)),
             remedy: WRITE_AN_ENTRY,
         }
     }
@@ -125,7 +134,10 @@ fn refused(payload: &str) -> WrongLine {
 
 fn junk(payload: &str) -> WrongLine {
     WrongLine {
-        what: format!("`{payload}` is neither a [section] nor `key = value` nor a comment"),
+        what: format!(
+            "`{}` is neither a [section] nor `key = value` nor a comment",
+            quoted(payload)
+        ),
         remedy: WRITE_AN_ENTRY,
     }
 }
@@ -133,7 +145,7 @@ fn junk(payload: &str) -> WrongLine {
 fn section(payload: &str, name: String) -> Result<Line, WrongLine> {
     if !payload.ends_with(']') {
         return Err(WrongLine {
-            what: format!("`{payload}` has text after the closing bracket"),
+            what: format!("`{}` has text after the closing bracket", quoted(payload)),
             remedy: WRITE_A_SECTION,
         });
     }
@@ -234,6 +246,8 @@ mod tests {
             wrong("a = b\rc = d"),
             "the line contains the control character 0x0D"
         );
+        let long = wrong(&"ä".repeat(1000));
+        assert!(long.starts_with(&format!("`{}...` is neither", "ä".repeat(60))));
         let latin = LineReader::new().read(b"[J\xfcrgen]").expect_err("Latin-1");
         assert_eq!(latin.what, "`[J\u{fffd}rgen]` is not UTF-8");
     }

@@ -150,4 +150,12 @@ fn a_file_that_cannot_be_read() {
     );
     assert!(ConfFile::load_if_exists(&path).expect("right").is_some());
     assert!(ConfFile::load(scratch.path()).is_err());
+    let endless = ConfFile::load(Path::new("/dev/zero"))
+        .expect_err("endless")
+        .remove(0);
+    assert_eq!(
+        endless.to_string(),
+        "/dev/zero: cannot read it: it has more than 16777216 bytes; check the file, or name \
+         another with -C"
+    );
 }

@@ -24,6 +24,13 @@ pub(super) fn load(path: &Path) -> Result<Database, DatabaseError> {
 fn read(path: &Path, mut file: &File) -> Result<Database, DatabaseError> {
     let failed = |error| DatabaseError::io(path, "read", error);
     let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(DatabaseError::content(
+            path,
+            "it is not a regular file".to_owned(),
+            "name another file with -P",
+        ));
+    }
     // Room for the whole file at once: a growing vector would leave unwiped copies behind.
     let size = usize::try_from(metadata.len())
         .unwrap_or(0)
@@ -195,6 +202,19 @@ mod tests {
                 .expect_err("wrong")
                 .is_missing()
         );
+    }
+
+    #[test]
+    fn only_a_file_is_read() {
+        for path in ["/dev/zero", "/proc"] {
+            let error = Database::load(Path::new(path))
+                .expect_err("not a file")
+                .to_string();
+            assert_eq!(
+                error,
+                format!("{path}: it is not a regular file; name another file with -P")
+            );
+        }
     }
 
     #[test]
