@@ -38,8 +38,7 @@ impl Default for CommonOptions {
 }
 
 /// The part of the help text that is about these options.
-pub const HELP: &str = "\
-  -C, --config=CONF     use CONF instead of the system's ksmbd.conf
+pub const HELP: &str = "  -C, --config=CONF     use CONF instead of the system's ksmbd.conf
   -P, --pwddb=PWDDB     use PWDDB instead of the system's ksmbdpwd.db
   -v, --verbose         say more
   -V, --version         print the version and exit
