@@ -48,3 +48,5 @@ mod body;
 mod negotiate_context;
 #[cfg(test)]
 mod testing;
+
+pub use message::{RequestBody, ResponseBody};
