@@ -7,8 +7,8 @@ use crate::{
     id::{AsyncId, ConnId, SessionId},
     status::NtStatus,
     wire::{
-        message::{RequestBody, ResponseBody},
         header::{Command, Header},
+        message::{RequestBody, ResponseBody},
         negotiate::Dialect,
     },
 };
@@ -130,7 +130,9 @@ impl Asked {
             message_id: header.message_id,
             credit_charge: header.credit_charge.max(1),
             credits: header.credits,
-            related: header.flags.contains(crate::wire::header::HeaderFlags::RELATED_OPERATIONS),
+            related: header
+                .flags
+                .contains(crate::wire::header::HeaderFlags::RELATED_OPERATIONS),
         }
     }
 }

@@ -25,19 +25,33 @@ pub(super) struct Need {
     pub(super) changes: bool,
 }
 
-const NOTHING: Need =
-    Need { tree: false, file_id: None, any_of: AccessMask::empty(), changes: false };
-const TREE: Need = Need { tree: true, ..NOTHING };
+const NOTHING: Need = Need {
+    tree: false,
+    file_id: None,
+    any_of: AccessMask::empty(),
+    changes: false,
+};
+const TREE: Need = Need {
+    tree: true,
+    ..NOTHING
+};
 
 const READS: AccessMask = AccessMask::FILE_READ_DATA.union(AccessMask::FILE_EXECUTE);
 const WRITES: AccessMask = AccessMask::FILE_WRITE_DATA.union(AccessMask::FILE_APPEND_DATA);
 
 fn open(file_id: FileId, any_of: AccessMask) -> Need {
-    Need { file_id: Some(file_id), any_of, ..TREE }
+    Need {
+        file_id: Some(file_id),
+        any_of,
+        ..TREE
+    }
 }
 
 fn change(file_id: FileId, any_of: AccessMask) -> Need {
-    Need { changes: true, ..open(file_id, any_of) }
+    Need {
+        changes: true,
+        ..open(file_id, any_of)
+    }
 }
 
 /// The table.
@@ -59,12 +73,14 @@ pub(super) fn need(body: &RequestBody) -> Need {
         RequestBody::Lock(r) => open(r.file_id, READS.union(WRITES)),
         RequestBody::QueryDirectory(r) => open(r.file_id, AccessMask::FILE_LIST_DIRECTORY),
         RequestBody::ChangeNotify(r) => open(r.file_id, AccessMask::FILE_LIST_DIRECTORY),
-        RequestBody::QueryInfo(r) => {
-            open(r.file_id, query(r.info_type, r.info_class, r.additional_information))
-        }
-        RequestBody::SetInfo(r) => {
-            change(r.file_id, set(r.info_type, r.info_class, r.additional_information))
-        }
+        RequestBody::QueryInfo(r) => open(
+            r.file_id,
+            query(r.info_type, r.info_class, r.additional_information),
+        ),
+        RequestBody::SetInfo(r) => change(
+            r.file_id,
+            set(r.info_type, r.info_class, r.additional_information),
+        ),
         RequestBody::Ioctl(r) => ioctl(r.ctl_code, r.file_id),
     }
 }
@@ -88,7 +104,7 @@ fn query(kind: InfoType, class: u8, parts: u32) -> AccessMask {
         InfoType::FILE => query_file(FileInfoClass(class)),
         InfoType::SECURITY => {
             let parts = SecurityInformation::from_bits_retain(parts);
-            if parts.contains(SecurityInformation::SACL_SECURITY_INFORMATION) {
+            if parts.contains(SecurityInformation::SACL) {
                 AccessMask::ACCESS_SYSTEM_SECURITY
             } else {
                 AccessMask::READ_CONTROL
@@ -116,7 +132,7 @@ fn set(kind: InfoType, class: u8, parts: u32) -> AccessMask {
         InfoType::FILE => set_file(FileInfoClass(class)),
         InfoType::SECURITY => {
             let parts = SecurityInformation::from_bits_retain(parts);
-            if parts.contains(SecurityInformation::DACL_SECURITY_INFORMATION) {
+            if parts.contains(SecurityInformation::DACL) {
                 AccessMask::WRITE_DAC
             } else {
                 AccessMask::WRITE_OWNER
@@ -157,7 +173,10 @@ pub(super) fn maximal(info: &FileInfo, read_only_share: bool) -> AccessMask {
     }
     if may(Permitted::WRITE) {
         mask |= WRITES | AccessMask::FILE_WRITE_EA | AccessMask::FILE_WRITE_ATTRIBUTES;
-        mask.set(AccessMask::FILE_DELETE_CHILD, info.kind == FileKind::Directory);
+        mask.set(
+            AccessMask::FILE_DELETE_CHILD,
+            info.kind == FileKind::Directory,
+        );
     }
     if may(Permitted::OWNER) {
         mask |= AccessMask::WRITE_DAC
@@ -171,7 +190,11 @@ pub(super) fn maximal(info: &FileInfo, read_only_share: bool) -> AccessMask {
     if info.permitted == Permitted::all() {
         mask |= AccessMask::ALL_ACCESS;
     }
-    if read_only_share { mask.difference(CHANGES) } else { mask }
+    if read_only_share {
+        mask.difference(CHANGES)
+    } else {
+        mask
+    }
 }
 
 /// What changes something; a read-only share grants none of it.

@@ -48,7 +48,13 @@ impl Connection {
                 bytes[start + NEXT_COMMAND_OFFSET..][..4].copy_from_slice(&next);
             }
             let (command, status, session_id) = rest;
-            placed.push(Placed { range: start..bytes.len(), command, status, session_id, sign });
+            placed.push(Placed {
+                range: start..bytes.len(),
+                command,
+                status,
+                session_id,
+                sign,
+            });
         }
         for element in &placed {
             self.finish(&mut bytes, element, reply.seal.is_some());
@@ -60,15 +66,11 @@ impl Connection {
     }
 
     /// Appends one element. A lone READ brings its own buffer and is completed around its data.
-    fn place(
-        &mut self,
-        bytes: &mut Vec<u8>,
-        start: usize,
-        element: ReplyElement,
-        sealed: bool,
-    ) {
+    fn place(&mut self, bytes: &mut Vec<u8>, start: usize, element: ReplyElement, sealed: bool) {
         let mut header = self.header(&element);
-        header.flags.set(HeaderFlags::SIGNED, element.sign.is_some() && !sealed);
+        header
+            .flags
+            .set(HeaderFlags::SIGNED, element.sign.is_some() && !sealed);
         let body = match element.body {
             ReplyBody::Read(buffer) if start == MESSAGE => {
                 *bytes = buffer.into_vec();
@@ -105,7 +107,11 @@ impl Connection {
         let interim = element.status == NtStatus::PENDING;
         // The interim answer has granted; the final one repeats nothing.
         let granted_before = element.async_id.is_some() && !interim;
-        let credits = if granted_before { 0 } else { self.credits.grant(asked.credits) };
+        let credits = if granted_before {
+            0
+        } else {
+            self.credits.grant(asked.credits)
+        };
         let mut flags = HeaderFlags::SERVER_TO_REDIR;
         flags.set(HeaderFlags::RELATED_OPERATIONS, asked.related);
         Header {
@@ -123,7 +129,9 @@ impl Connection {
 
     /// Signs one element and takes it into the pre-authentication hash where it belongs.
     fn finish(&mut self, bytes: &mut [u8], element: &Placed, sealed: bool) {
-        let Some(message) = bytes.get_mut(element.range.clone()) else { return };
+        let Some(message) = bytes.get_mut(element.range.clone()) else {
+            return;
+        };
         if let Some(keys) = element.sign.as_ref().filter(|_| !sealed) {
             keys.signing().sign_message(message);
         }
@@ -156,7 +164,9 @@ fn encrypt(
     session: SessionId,
     keys: &SessionKeys,
 ) -> Result<Frame, ConnectionError> {
-    let key = keys.server_to_client().ok_or(ConnectionError::BadTransform("no key"))?;
+    let key = keys
+        .server_to_client()
+        .ok_or(ConnectionError::BadTransform("no key"))?;
     let size = bytes.len() - MESSAGE;
     let header = TransformHeader {
         signature: [0; 16],
@@ -173,7 +183,8 @@ fn encrypt(
     };
     transform.copy_from_slice(&head);
     debug_assert_eq!(transform[..4], PROTOCOL_ID);
-    key.seal(transform, message).map_err(|_| ConnectionError::BadTransform("too long"))?;
+    key.seal(transform, message)
+        .map_err(|_| ConnectionError::BadTransform("too long"))?;
     prefixed(bytes, 0)
 }
 

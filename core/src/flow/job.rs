@@ -9,7 +9,7 @@ use crate::{
     message::{Arrived, Asked, Element, Outbound, Reply, ReplyBody, ReplyElement, Request},
     status::NtStatus,
     vfs::Identity,
-    wire::{message::ResponseBody, error_response::ErrorResponse, header::Header},
+    wire::{error_response::ErrorResponse, header::Header, message::ResponseBody},
 };
 use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
 
@@ -84,7 +84,12 @@ impl Who {
     }
 
     fn new(conn: ConnId, element: &Element, last: bool) -> Self {
-        let Header { session_id, tree_id, async_id, .. } = element.header;
+        let Header {
+            session_id,
+            tree_id,
+            async_id,
+            ..
+        } = element.header;
         Self {
             conn,
             asked: Asked::of(&element.header),
@@ -119,7 +124,14 @@ impl Job {
             begun: false,
         };
         let Request { conn, arrived, .. } = request;
-        Some(Self { conn, arrived, rest, who, link, replies: Vec::new() })
+        Some(Self {
+            conn,
+            arrived,
+            rest,
+            who,
+            link,
+            replies: Vec::new(),
+        })
     }
 
     /// The next request, with [`Self::who`] set to who asks it.
@@ -172,7 +184,13 @@ impl Job {
     pub(crate) fn interim(&mut self, id: AsyncId) -> Outbound {
         self.who.async_id = Some(id);
         let body = ReplyBody::Wire(ResponseBody::Error(ErrorResponse::default()));
-        let element = ReplyElement { sign: None, ..self.reply(NtStatus::PENDING, body) };
-        Outbound::Reply(Reply { elements: alloc::vec![element], seal: self.who.seal.clone() })
+        let element = ReplyElement {
+            sign: None,
+            ..self.reply(NtStatus::PENDING, body)
+        };
+        Outbound::Reply(Reply {
+            elements: alloc::vec![element],
+            seal: self.who.seal.clone(),
+        })
     }
 }

@@ -1,7 +1,10 @@
 //! Requests that wait. Waiting is a value in a map, and there is one way out: a [`Wake`] whose reason
 //! decides the status. Woken means "check again", not "granted".
 
-use super::{job::Job, timer::{Timer, Timers}};
+use super::{
+    job::Job,
+    timer::{Timer, Timers},
+};
 use crate::{
     id::{AsyncId, ConnId, FileKey, OpenId, SessionId, TreeId},
     time::Instant,
@@ -80,7 +83,11 @@ pub(crate) struct Parking<S> {
 
 impl<S> Default for Parking<S> {
     fn default() -> Self {
-        Self { parked: BTreeMap::new(), ready: VecDeque::new(), next: 0 }
+        Self {
+            parked: BTreeMap::new(),
+            ready: VecDeque::new(),
+            next: 0,
+        }
     }
 }
 
@@ -106,7 +113,12 @@ impl<S> Parking<S> {
     /// Wakes those of whom `which` is true. A reason that ends the wait replaces an earlier "check
     /// again", never the other way round.
     pub(crate) fn wake_where(&mut self, wake: Wake, which: impl Fn(&Parked<S>) -> bool) {
-        let ids: Vec<_> = self.parked.iter().filter(|(_, p)| which(p)).map(|(id, _)| *id).collect();
+        let ids: Vec<_> = self
+            .parked
+            .iter()
+            .filter(|(_, p)| which(p))
+            .map(|(id, _)| *id)
+            .collect();
         for id in ids {
             self.wake_one(id, wake);
         }
@@ -141,7 +153,11 @@ impl<S> Parking<S> {
     /// Who waits under this id, or for this message of a connection (MS-SMB2 3.3.5.16).
     pub(crate) fn find(&self, conn: ConnId, id: Option<AsyncId>, message: u64) -> Option<AsyncId> {
         match id {
-            Some(id) => self.parked.get(&id).filter(|p| p.job.conn == conn).map(|_| id),
+            Some(id) => self
+                .parked
+                .get(&id)
+                .filter(|p| p.job.conn == conn)
+                .map(|_| id),
             None => self
                 .parked
                 .iter()
@@ -152,10 +168,5 @@ impl<S> Parking<S> {
 
     pub(crate) fn len(&self) -> usize {
         self.parked.len()
-    }
-
-    /// Requests of a connection that wait.
-    pub(crate) fn of(&self, conn: ConnId) -> usize {
-        self.parked.values().filter(|parked| parked.job.conn == conn).count()
     }
 }

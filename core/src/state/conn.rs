@@ -2,8 +2,8 @@
 
 use crate::{
     id::{ConnId, SessionId},
-    time::Instant,
     message::Negotiated,
+    time::Instant,
     vfs::Peer,
     wire::negotiate::{Capabilities, Dialect, SecurityMode},
 };
@@ -11,7 +11,6 @@ use alloc::collections::BTreeSet;
 
 pub(crate) struct Conn {
     pub(crate) peer: Peer,
-    pub(crate) accepted: Instant,
     pub(crate) last_request: Instant,
     /// What NEGOTIATE settled; nothing before.
     pub(crate) negotiated: Option<Settled>,
@@ -36,7 +35,6 @@ impl Conn {
     pub(crate) fn new(peer: Peer, now: Instant) -> Self {
         Self {
             peer,
-            accepted: now,
             last_request: now,
             negotiated: None,
             sessions: BTreeSet::new(),
@@ -61,5 +59,7 @@ pub(crate) fn of_address<'a>(
     conns: impl Iterator<Item = (&'a ConnId, &'a Conn)>,
     peer: &Peer,
 ) -> usize {
-    conns.filter(|(_, conn)| conn.peer.address.ip() == peer.address.ip()).count()
+    conns
+        .filter(|(_, conn)| conn.peer.address.ip() == peer.address.ip())
+        .count()
 }

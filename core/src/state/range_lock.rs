@@ -43,7 +43,8 @@ pub(crate) struct RangeLocks {
 impl RangeLocks {
     /// Another lock stands in the way: two overlap unless both are shared, whoever holds them.
     pub(crate) fn conflicts(&self, wanted: &RangeLock) -> bool {
-        let clash = |held: &RangeLock| (held.exclusive || wanted.exclusive) && held.overlaps(wanted);
+        let clash =
+            |held: &RangeLock| (held.exclusive || wanted.exclusive) && held.overlaps(wanted);
         self.held.iter().any(clash)
     }
 
@@ -53,8 +54,12 @@ impl RangeLocks {
 
     /// Takes one lock of exactly this range away, an exclusive one first; `false` when there is none.
     pub(crate) fn remove(&mut self, open: OpenId, offset: u64, length: u64) -> bool {
-        let same = |lock: &RangeLock| (lock.open, lock.offset, lock.length) == (open, offset, length);
-        let exclusive = self.held.iter().position(|lock| same(lock) && lock.exclusive);
+        let same =
+            |lock: &RangeLock| (lock.open, lock.offset, lock.length) == (open, offset, length);
+        let exclusive = self
+            .held
+            .iter()
+            .position(|lock| same(lock) && lock.exclusive);
         let found = exclusive.or_else(|| self.held.iter().position(same));
         found.map(|index| self.held.remove(index)).is_some()
     }
@@ -64,6 +69,10 @@ impl RangeLocks {
         let before = self.held.len();
         self.held.retain(|lock| lock.open != open);
         self.held.len() != before
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.held.len()
     }
 
     pub(crate) fn count(&self, open: OpenId) -> usize {
@@ -76,11 +85,19 @@ impl RangeLocks {
         if length == 0 {
             return false;
         }
-        let range = RangeLock { open, offset, length, exclusive: touch == Touch::Write };
-        self.held.iter().filter(|held| held.overlaps(&range)).any(|held| match touch {
-            Touch::Read => held.exclusive && held.open != open,
-            Touch::Write => !(held.exclusive && held.open == open),
-        })
+        let range = RangeLock {
+            open,
+            offset,
+            length,
+            exclusive: touch == Touch::Write,
+        };
+        self.held
+            .iter()
+            .filter(|held| held.overlaps(&range))
+            .any(|held| match touch {
+                Touch::Read => held.exclusive && held.open != open,
+                Touch::Write => !(held.exclusive && held.open == open),
+            })
     }
 }
 
@@ -89,7 +106,12 @@ mod tests {
     use super::*;
 
     fn lock(open: u64, offset: u64, length: u64, exclusive: bool) -> RangeLock {
-        RangeLock { open: OpenId(open), offset, length, exclusive }
+        RangeLock {
+            open: OpenId(open),
+            offset,
+            length,
+            exclusive,
+        }
     }
 
     #[test]
@@ -107,7 +129,11 @@ mod tests {
         let mut locks = RangeLocks::default();
         locks.add(lock(1, 10, 10, true));
         for (offset, expected) in [(9, false), (10, false), (11, true), (19, true), (20, false)] {
-            assert_eq!(locks.conflicts(&lock(2, offset, 0, true)), expected, "{offset}");
+            assert_eq!(
+                locks.conflicts(&lock(2, offset, 0, true)),
+                expected,
+                "{offset}"
+            );
         }
     }
 
@@ -116,7 +142,10 @@ mod tests {
         let mut locks = RangeLocks::default();
         locks.add(lock(1, 0, 10, false));
         assert!(!locks.conflicts(&lock(2, 0, 10, false)));
-        assert!(locks.conflicts(&lock(1, 5, 1, true)), "one's own shared lock too");
+        assert!(
+            locks.conflicts(&lock(1, 5, 1, true)),
+            "one's own shared lock too"
+        );
         assert!(locks.keeps_out(OpenId(1), Touch::Write, 0, 1));
         assert!(!locks.keeps_out(OpenId(2), Touch::Read, 0, 1));
         assert!(!locks.keeps_out(OpenId(2), Touch::Write, 10, 1));
