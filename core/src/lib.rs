@@ -5,6 +5,7 @@ extern crate alloc;
 
 pub mod auth;
 pub mod crypto;
+pub mod rng;
 pub mod status;
 pub mod time;
 pub mod wire;

@@ -3,13 +3,13 @@
 
 use crate::{
     buffer::{Payload, ReplyBuf},
-    crypto::{SessionKeys, preauth::PreauthHash},
+    crypto::{Cipher, PreauthHash, SessionKeys, SigningAlgorithm},
     id::{AsyncId, ConnId, SessionId},
     status::NtStatus,
     wire::{
-        RequestBody, ResponseBody,
+        message::{RequestBody, ResponseBody},
         header::{Command, Header},
-        negotiate::{Cipher, Dialect, SigningAlgorithm},
+        negotiate::Dialect,
     },
 };
 use alloc::{sync::Arc, vec::Vec};
@@ -45,8 +45,10 @@ pub struct Element {
     pub signed: bool,
     /// The whole element, header first: WRITE's data is a slice of it.
     pub bytes: Payload,
-    /// For NEGOTIATE and SESSION_SETUP of 3.1.1: the hash up to and with this request.
+    /// For SESSION_SETUP: the pre-authentication hash up to and with this request.
     pub preauth: Option<PreauthHash>,
+    /// A NEGOTIATE that came as SMB1's (MS-SMB2 3.3.5.3).
+    pub smb1: bool,
 }
 
 /// What a connection is told.
@@ -54,8 +56,8 @@ pub struct Element {
 pub enum Outbound {
     /// A dialect was chosen; comes before its reply.
     Negotiated(Negotiated),
-    /// A session is set up; comes before its reply.
-    Keys(SessionId, Arc<SessionKeys>),
+    /// A session is set up; comes before its reply. Guests have no keys.
+    Keys(SessionId, Option<Arc<SessionKeys>>),
     /// A session is gone; comes after its reply.
     ForgetKeys(SessionId),
     /// Answers to one or more requests of a chain, or an interim answer.
@@ -69,9 +71,9 @@ pub enum Outbound {
 pub struct Negotiated {
     /// The dialect; `SMB_2_WILDCARD` while the SMB2 NEGOTIATE is still to come.
     pub dialect: Dialect,
-    /// For 3.x.
+    /// How sessions of this connection sign.
     pub signing: SigningAlgorithm,
-    /// For 3.x, when both sides can.
+    /// When both sides can encrypt.
     pub cipher: Option<Cipher>,
     /// Bytes of the largest READ, WRITE or list: bounds the frames to come.
     pub max_io: u32,

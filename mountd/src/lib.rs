@@ -1,1 +1,4 @@
-//! (being built)
+//! The daemon beside the server, ksmbd.mountd in user space: configuration, accounts and the
+//! DCE/RPC services that clients reach through `IPC$`.
+
+pub mod rpc;

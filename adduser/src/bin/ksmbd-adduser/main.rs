@@ -1,0 +1,156 @@
+//! `ksmbd.adduser`: adds, updates and deletes accounts in `ksmbdpwd.db`.
+
+mod guard;
+mod options;
+mod prompt;
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use ksmbd_adduser::daemon::{self, Reload};
+use ksmbd_adduser::names::check_user_name;
+use ksmbd_adduser::{Database, DatabaseLock, NtHash, paths};
+use zeroize::Zeroizing;
+
+use options::{Action, Options, Request};
+
+/// The name under which the program is installed.
+const TOOL: &str = "ksmbd.adduser";
+
+fn main() -> ExitCode {
+    let request = match Options::parse(lexopt::Parser::from_env()) {
+        Ok(request) => request,
+        Err(error) => {
+            complain(format!("{error}\nTry `{TOOL} --help`."));
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = match request {
+        Request::Help => say(options::help().trim_end()),
+        Request::Version => say(&format!("{TOOL} {}", env!("CARGO_PKG_VERSION"))),
+        Request::Run(options) => run(options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            complain(message);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The message says what is wrong and what to do about it.
+fn run(options: Options) -> Result<(), String> {
+    let name = options.user.as_str();
+    check_user_name(name).map_err(|error| {
+        format!(
+            "`{}` cannot be an account name: {error}; use another name",
+            name.escape_debug()
+        )
+    })?;
+    guard::check(&options)?;
+
+    // Seen before the prompt, so that nobody types a password in vain, and again under the lock,
+    // which is not held while somebody thinks about a password.
+    let database = Database::load_if_exists(&options.common.pwddb).map_err(refused)?;
+    database.warnings().iter().for_each(complain);
+    expect(&options, &database)?;
+    drop(database);
+
+    let hash = match options.action {
+        Action::Delete => None,
+        Action::Add | Action::Update | Action::AddOrUpdate => Some(hash(options.password)?),
+    };
+    let options = Options {
+        password: None,
+        ..options
+    };
+    change(&options, hash)?;
+    notify(options.common.verbose);
+    Ok(())
+}
+
+/// Refuses to add what is there, and to change what is not.
+fn expect(options: &Options, database: &Database) -> Result<(), String> {
+    let (name, path) = (&options.user, options.common.pwddb.display());
+    match (options.action, database.contains(name)) {
+        (Action::Add, true) => Err(format!(
+            "{path}: there is an account `{name}` already; use --update to change its password"
+        )),
+        (Action::Update, false) => Err(format!(
+            "{path}: there is no account `{name}`; use --add to add it"
+        )),
+        (Action::Delete, false) => Err(format!("{path}: there is no account `{name}` to delete")),
+        _ => Ok(()),
+    }
+}
+
+fn hash(given: Option<Zeroizing<String>>) -> Result<NtHash, String> {
+    let password = match given {
+        Some(password) => password,
+        None => prompt::new_password().map_err(|error| error.to_string())?,
+    };
+    if password.is_empty() {
+        complain("the password is empty: whoever knows the account's name can use it");
+    }
+    Ok(NtHash::from_password(&password))
+}
+
+fn change(options: &Options, hash: Option<NtHash>) -> Result<(), String> {
+    let lock = DatabaseLock::acquire(&options.common.pwddb).map_err(refused)?;
+    let mut database = lock.load().map_err(refused)?;
+    expect(options, &database)?;
+    let name = &options.user;
+    let done = match hash {
+        Some(hash) => match database.set(name, hash) {
+            true => "updated",
+            false => "added",
+        },
+        None => {
+            database.remove(name);
+            "deleted"
+        }
+    };
+    lock.save(&database).map_err(|error| error.to_string())?;
+    // The account is changed whether or not somebody reads this.
+    let _ = say(&format!("account `{name}` {done}"));
+    Ok(())
+}
+
+/// As in ksmbd, what becomes of the signal has no effect on the exit status.
+fn notify(verbose: bool) {
+    let lock_file = paths::lock_file();
+    match daemon::reload(&lock_file) {
+        Ok(Reload::Told(pid)) if verbose => {
+            complain(format!("told ksmbd.mountd (process {pid}) to read it"));
+        }
+        Ok(Reload::NotRunning) if verbose => {
+            complain("ksmbd.mountd is not running; it reads the account when it starts");
+        }
+        Ok(Reload::Stale(pid)) if verbose => complain(format!(
+            "ksmbd.mountd is not running ({} is left over from process {pid})",
+            lock_file.display()
+        )),
+        Ok(_) => {}
+        Err(error) => {
+            complain(format!(
+                "{error}; the account is changed, but ksmbd.mountd was not told: \
+                 `ksmbd.control --reload` does that"
+            ));
+        }
+    }
+}
+
+fn refused(error: impl Display) -> String {
+    format!("{error} (nothing was changed)")
+}
+
+fn say(text: &str) -> Result<(), String> {
+    writeln!(io::stdout(), "{text}").map_err(|error| format!("cannot write: {error}"))
+}
+
+fn complain(text: impl Display) {
+    // There is nobody left to tell if this fails.
+    let _ = writeln!(io::stderr(), "{TOOL}: {text}");
+}

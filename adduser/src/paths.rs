@@ -1,0 +1,52 @@
+//! Where the files are. A packager moves them at build time with `KSMBD_SYSCONFDIR` (default
+//! `/etc`) and `KSMBD_RUNSTATEDIR` (default `/run`); options of the tools move them at run time.
+
+use std::path::{Path, PathBuf};
+
+/// The folder of system configuration, `/etc` unless the build said otherwise.
+pub const SYSCONFDIR: &str = match option_env!("KSMBD_SYSCONFDIR") {
+    Some(folder) => folder,
+    None => "/etc",
+};
+
+/// The folder of run-time state, `/run` unless the build said otherwise.
+pub const RUNSTATEDIR: &str = match option_env!("KSMBD_RUNSTATEDIR") {
+    Some(folder) => folder,
+    None => "/run",
+};
+
+/// The configuration file: `/etc/ksmbd/ksmbd.conf`.
+pub fn config() -> PathBuf {
+    Path::new(SYSCONFDIR).join("ksmbd/ksmbd.conf")
+}
+
+/// The account database: `/etc/ksmbd/ksmbdpwd.db`.
+pub fn account_database() -> PathBuf {
+    Path::new(SYSCONFDIR).join("ksmbd/ksmbdpwd.db")
+}
+
+/// The machine's SID as three numbers: `/etc/ksmbd/ksmbd.subauth`.
+pub fn subauth() -> PathBuf {
+    Path::new(SYSCONFDIR).join("ksmbd/ksmbd.subauth")
+}
+
+/// The file that holds the PID of the running daemon: `/run/ksmbd.lock`.
+pub fn lock_file() -> PathBuf {
+    Path::new(RUNSTATEDIR).join("ksmbd.lock")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_below_their_folders() {
+        assert_eq!(
+            config(),
+            Path::new(SYSCONFDIR).join("ksmbd").join("ksmbd.conf")
+        );
+        assert_eq!(account_database().parent(), config().parent());
+        assert_eq!(subauth().parent(), config().parent());
+        assert_eq!(lock_file(), Path::new(RUNSTATEDIR).join("ksmbd.lock"));
+    }
+}

@@ -1,0 +1,193 @@
+//! What each operation needs, one table without a default: a new one does not compile without its
+//! entry. And what a file's permissions grant (MS-SMB2 3.3.5.9, MS-FSA 2.1.5.1.2.1).
+
+use crate::{
+    vfs::{FileInfo, FileKind, Permitted},
+    wire::{
+        fscc::{AccessMask, FileAttributes, FileInfoClass},
+        header::FileId,
+        ioctl::FsctlCode,
+        message::RequestBody,
+        query_info::{InfoType, SecurityInformation},
+    },
+};
+
+/// What the gate checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Need {
+    /// A tree connect.
+    pub(super) tree: bool,
+    /// An open; [`FileId::ANY`] is the chain's.
+    pub(super) file_id: Option<FileId>,
+    /// One of these is enough; empty asks for none.
+    pub(super) any_of: AccessMask,
+    /// It changes what is on the disk.
+    pub(super) changes: bool,
+}
+
+const NOTHING: Need =
+    Need { tree: false, file_id: None, any_of: AccessMask::empty(), changes: false };
+const TREE: Need = Need { tree: true, ..NOTHING };
+
+const READS: AccessMask = AccessMask::FILE_READ_DATA.union(AccessMask::FILE_EXECUTE);
+const WRITES: AccessMask = AccessMask::FILE_WRITE_DATA.union(AccessMask::FILE_APPEND_DATA);
+
+fn open(file_id: FileId, any_of: AccessMask) -> Need {
+    Need { file_id: Some(file_id), any_of, ..TREE }
+}
+
+fn change(file_id: FileId, any_of: AccessMask) -> Need {
+    Need { changes: true, ..open(file_id, any_of) }
+}
+
+/// The table.
+pub(super) fn need(body: &RequestBody) -> Need {
+    let free = AccessMask::empty();
+    match body {
+        RequestBody::Negotiate(_)
+        | RequestBody::SessionSetup(_)
+        | RequestBody::Logoff
+        | RequestBody::TreeConnect(_)
+        | RequestBody::Cancel
+        | RequestBody::Echo
+        | RequestBody::OplockBreak(_) => NOTHING,
+        RequestBody::TreeDisconnect | RequestBody::Create(_) => TREE,
+        RequestBody::Close(r) => open(r.file_id, free),
+        RequestBody::Flush(r) => change(r.file_id, WRITES),
+        RequestBody::Read(r) => open(r.file_id, READS),
+        RequestBody::Write(r) => change(r.file_id, WRITES),
+        RequestBody::Lock(r) => open(r.file_id, READS.union(WRITES)),
+        RequestBody::QueryDirectory(r) => open(r.file_id, AccessMask::FILE_LIST_DIRECTORY),
+        RequestBody::ChangeNotify(r) => open(r.file_id, AccessMask::FILE_LIST_DIRECTORY),
+        RequestBody::QueryInfo(r) => {
+            open(r.file_id, query(r.info_type, r.info_class, r.additional_information))
+        }
+        RequestBody::SetInfo(r) => {
+            change(r.file_id, set(r.info_type, r.info_class, r.additional_information))
+        }
+        RequestBody::Ioctl(r) => ioctl(r.ctl_code, r.file_id),
+    }
+}
+
+/// FSCTLs that name no open carry [`FileId::ANY`] (MS-SMB2 3.3.5.15).
+fn ioctl(code: FsctlCode, file_id: FileId) -> Need {
+    match code {
+        FsctlCode::VALIDATE_NEGOTIATE_INFO
+        | FsctlCode::QUERY_NETWORK_INTERFACE_INFO
+        | FsctlCode::DFS_GET_REFERRALS
+        | FsctlCode::DFS_GET_REFERRALS_EX
+        | FsctlCode::PIPE_WAIT => TREE,
+        // Refused by the command; here they only have to name an open.
+        _ => open(file_id, AccessMask::empty()),
+    }
+}
+
+/// MS-SMB2 3.3.5.20.1, 3.3.5.20.3.
+fn query(kind: InfoType, class: u8, parts: u32) -> AccessMask {
+    match kind {
+        InfoType::FILE => query_file(FileInfoClass(class)),
+        InfoType::SECURITY => {
+            let parts = SecurityInformation::from_bits_retain(parts);
+            if parts.contains(SecurityInformation::SACL_SECURITY_INFORMATION) {
+                AccessMask::ACCESS_SYSTEM_SECURITY
+            } else {
+                AccessMask::READ_CONTROL
+            }
+        }
+        // File systems have no access of their own; quotas are refused by the command.
+        _ => AccessMask::empty(),
+    }
+}
+
+fn query_file(class: FileInfoClass) -> AccessMask {
+    match class {
+        FileInfoClass::BASIC
+        | FileInfoClass::ALL
+        | FileInfoClass::NETWORK_OPEN
+        | FileInfoClass::ATTRIBUTE_TAG => AccessMask::FILE_READ_ATTRIBUTES,
+        FileInfoClass::FULL_EA => AccessMask::FILE_READ_EA,
+        _ => AccessMask::empty(),
+    }
+}
+
+/// MS-SMB2 3.3.5.21.1, 3.3.5.21.3.
+fn set(kind: InfoType, class: u8, parts: u32) -> AccessMask {
+    match kind {
+        InfoType::FILE => set_file(FileInfoClass(class)),
+        InfoType::SECURITY => {
+            let parts = SecurityInformation::from_bits_retain(parts);
+            if parts.contains(SecurityInformation::DACL_SECURITY_INFORMATION) {
+                AccessMask::WRITE_DAC
+            } else {
+                AccessMask::WRITE_OWNER
+            }
+        }
+        _ => AccessMask::empty(),
+    }
+}
+
+fn set_file(class: FileInfoClass) -> AccessMask {
+    match class {
+        FileInfoClass::BASIC => AccessMask::FILE_WRITE_ATTRIBUTES,
+        FileInfoClass::RENAME
+        | FileInfoClass::RENAME_EX
+        | FileInfoClass::DISPOSITION
+        | FileInfoClass::DISPOSITION_EX => AccessMask::DELETE,
+        FileInfoClass::END_OF_FILE
+        | FileInfoClass::ALLOCATION
+        | FileInfoClass::VALID_DATA_LENGTH => AccessMask::FILE_WRITE_DATA,
+        FileInfoClass::FULL_EA => AccessMask::FILE_WRITE_EA,
+        _ => AccessMask::empty(),
+    }
+}
+
+/// What a file grants an identity at most.
+pub(super) fn maximal(info: &FileInfo, read_only_share: bool) -> AccessMask {
+    let mut mask = AccessMask::FILE_READ_ATTRIBUTES
+        | AccessMask::FILE_READ_EA
+        | AccessMask::READ_CONTROL
+        | AccessMask::SYNCHRONIZE;
+    let may = |what| info.permitted.contains(what);
+    if may(Permitted::READ) {
+        mask |= AccessMask::FILE_READ_DATA;
+    }
+    // A file that can be read can be read as a program: Windows clients ask for both.
+    if may(Permitted::EXECUTE) || info.kind == FileKind::File && may(Permitted::READ) {
+        mask |= AccessMask::FILE_EXECUTE;
+    }
+    if may(Permitted::WRITE) {
+        mask |= WRITES | AccessMask::FILE_WRITE_EA | AccessMask::FILE_WRITE_ATTRIBUTES;
+        mask.set(AccessMask::FILE_DELETE_CHILD, info.kind == FileKind::Directory);
+    }
+    if may(Permitted::OWNER) {
+        mask |= AccessMask::WRITE_DAC
+            | AccessMask::WRITE_OWNER
+            | AccessMask::FILE_WRITE_ATTRIBUTES
+            | AccessMask::FILE_WRITE_EA;
+    }
+    if may(Permitted::DELETE) {
+        mask |= AccessMask::DELETE;
+    }
+    if info.permitted == Permitted::all() {
+        mask |= AccessMask::ALL_ACCESS;
+    }
+    if read_only_share { mask.difference(CHANGES) } else { mask }
+}
+
+/// What changes something; a read-only share grants none of it.
+pub(super) const CHANGES: AccessMask = WRITES
+    .union(AccessMask::FILE_WRITE_EA)
+    .union(AccessMask::FILE_WRITE_ATTRIBUTES)
+    .union(AccessMask::FILE_DELETE_CHILD)
+    .union(AccessMask::DELETE)
+    .union(AccessMask::WRITE_DAC)
+    .union(AccessMask::WRITE_OWNER);
+
+/// What the READONLY attribute takes away from a file (MS-FSA 2.1.5.1.2.1).
+pub(super) fn without_writing(attributes: FileAttributes, directory: bool) -> AccessMask {
+    if attributes.contains(FileAttributes::READONLY) && !directory {
+        WRITES
+    } else {
+        AccessMask::empty()
+    }
+}

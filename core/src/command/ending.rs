@@ -1,0 +1,178 @@
+//! How opens, trees, sessions and connections end: at once for new work, and for good when the calls
+//! that use them are back. One mechanism for CLOSE, TREE_DISCONNECT, LOGOFF and hang-up.
+
+use super::{Cx, Step};
+use crate::{
+    flow::{
+        Running,
+        job::Job,
+        park::{Scope, Wait, Wake},
+    },
+    id::{ConnId, OpenId, SessionId, TreeId},
+    message::Outbound,
+    state::open::{Open, Stage},
+    vfs::{Call, Op},
+    wire::header::Command,
+};
+use alloc::vec::Vec;
+
+/// The open takes no new work; what waits on it is woken with `why`.
+pub(super) fn end_open(cx: &mut Cx<'_>, id: OpenId, why: Wake) {
+    let Some(open) = cx.state.opens.get_mut(&id).filter(|open| open.stage == Stage::Live) else {
+        return;
+    };
+    open.stage = Stage::Closing;
+    let (key, delete) = (open.key(), open.delete_on_close);
+    if let Some(file) = key.and_then(|key| cx.state.files.get_mut(&key)) {
+        // MS-FSA 2.1.5.4: the first close of a delete-on-close handle dooms the file.
+        file.delete_pending |= delete;
+    }
+    // A CLOSE that waits for its own open waits on.
+    cx.flows.parking.wake_where(why, |parked| {
+        parked.job.who.open == Some(id) && !matches!(parked.park.wait, Wait::Gone(_))
+    });
+    advance(cx, id);
+}
+
+/// All opens of a tree end.
+pub(super) fn end_tree(cx: &mut Cx<'_>, session: SessionId, tree: TreeId, why: Wake) {
+    if let Some(found) = cx.state.sessions.get_mut(&session).and_then(|s| s.trees.get_mut(&tree)) {
+        found.ending = true;
+    }
+    for id in cx.state.opens_of(session, Some(tree)) {
+        end_open(cx, id, why);
+    }
+}
+
+/// All trees of a session end; it is found by nobody any more.
+pub(crate) fn end_session(cx: &mut Cx<'_>, id: SessionId, why: Wake) {
+    let Some(session) = cx.state.sessions.get_mut(&id).filter(|session| !session.ending) else {
+        return;
+    };
+    session.ending = true;
+    session.setup = None;
+    for tree in session.trees.keys().copied().collect::<Vec<_>>() {
+        end_tree(cx, id, tree, why);
+    }
+    forget_if_empty(cx, id);
+}
+
+/// The client is gone.
+pub(crate) fn end_connection(cx: &mut Cx<'_>, id: ConnId) {
+    let Some(conn) = cx.state.conns.remove(&id) else {
+        return;
+    };
+    cx.flows.timers.forget(id);
+    cx.flows.parking.wake_where(Wake::HungUp, |parked| parked.job.conn == id);
+    for session in conn.sessions {
+        end_session(cx, session, Wake::HungUp);
+    }
+}
+
+/// A call that used the open is back.
+pub(super) fn call_is_back(cx: &mut Cx<'_>, id: OpenId) {
+    if let Some(open) = cx.state.opens.get_mut(&id) {
+        open.running -= 1;
+        advance(cx, id);
+    }
+}
+
+/// The delete has been tried; whether it worked is for nobody to know.
+pub(super) fn deleted(cx: &mut Cx<'_>, id: OpenId) {
+    remove(cx, id);
+}
+
+/// Goes on closing when nothing uses the open any more.
+fn advance(cx: &mut Cx<'_>, id: OpenId) {
+    let Some(open) = cx.state.opens.get_mut(&id) else { return };
+    if open.stage != Stage::Closing || open.running > 0 {
+        return;
+    }
+    let file = open.key().and_then(|key| cx.state.files.get(&key));
+    let Some(file) = file.filter(|file| file.delete_pending && file.opens.len() == 1) else {
+        return remove(cx, id);
+    };
+    let Some(key) = open.key() else { return };
+    open.stage = Stage::Deleting;
+    let op = Op::Delete {
+        root: file.place.root.clone(),
+        path: file.place.path.clone(),
+        key,
+        directory: open.is_directory(),
+    };
+    let call = Call { identity: open.identity.clone(), op };
+    let conn = cx.state.sessions.get(&open.session).map(|session| session.conn);
+    cx.start(conn, call, Running { job: None, step: Step::DeleteOnClose(id), open: None });
+}
+
+/// The open leaves the tables: share mode, locks and handle go, and who waited is woken.
+fn remove(cx: &mut Cx<'_>, id: OpenId) {
+    let Some(open) = cx.state.opens.remove(&id) else { return };
+    if let Some(key) = open.key()
+        && let Some(file) = cx.state.files.get_mut(&key)
+    {
+        file.opens.retain(|other| *other != id);
+        if file.locks.remove_all(id) {
+            cx.flows.parking.wake(Wait::Range(key));
+        }
+        if file.opens.is_empty() {
+            let file = cx.state.files.remove(&key);
+            file.into_iter().for_each(|file| cx.out.release(file.place.root));
+        }
+    }
+    let Open { session, tree, handle, .. } = open;
+    cx.out.release(handle);
+    cx.flows.parking.wake(Wait::Gone(Scope::Open(id)));
+    cx.flows.parking.wake(Wait::Gone(Scope::Tree(session, tree)));
+    cx.flows.parking.wake(Wait::Gone(Scope::Session(session)));
+    forget_if_empty(cx, session);
+}
+
+/// A tree that has ended goes when its last open is gone, and so does a session.
+pub(super) fn forget_if_empty(cx: &mut Cx<'_>, id: SessionId) {
+    let Some(session) = cx.state.sessions.get_mut(&id) else { return };
+    let opens = &cx.state.opens;
+    let in_use = |tree| opens.values().any(|open| (open.session, open.tree) == (id, tree));
+    let gone: Vec<_> = session
+        .trees
+        .iter()
+        .filter(|(tree, state)| state.ending && !in_use(**tree))
+        .map(|(tree, _)| *tree)
+        .collect();
+    for tree in gone {
+        let Some(tree) = session.trees.remove(&tree) else { continue };
+        leave(cx.out, cx.state.conns.contains_key(&session.conn), tree, session.conn, cx.flows);
+    }
+    if session.ending && session.trees.is_empty() {
+        let conn = session.conn;
+        cx.state.sessions.remove(&id);
+        if let Some(conn) = cx.state.conns.get_mut(&conn) {
+            conn.sessions.remove(&id);
+        }
+    }
+}
+
+/// Tells the daemon, and lets the share's directory go.
+fn leave(
+    out: &mut dyn crate::sink::Sink,
+    alive: bool,
+    tree: crate::state::session::Tree,
+    conn: ConnId,
+    flows: &mut crate::flow::Flows<Step>,
+) {
+    use crate::sink::Executor;
+    let on = if alive { Executor::Client(conn) } else { Executor::Worker };
+    let op = flows.start(Running { job: None, step: Step::Nothing, open: None });
+    out.call(on, op, Call { identity: tree.identity, op: Op::Leave { share: tree.share } });
+    tree.root.into_iter().for_each(|root| out.release(root));
+}
+
+/// After a chain's answers have left: keys of a session that has logged off are forgotten.
+pub(super) fn after_reply(cx: &mut Cx<'_>, job: &Job) {
+    if job.who.asked.command == Command::LOGOFF
+        && let Some(session) = job.who.session
+        && !cx.state.sessions.contains_key(&session)
+    {
+        cx.send(job.conn, Outbound::ForgetKeys(session));
+    }
+}

@@ -1,0 +1,138 @@
+//! The one gate (MS-SMB2 3.3.5.2): session valid → signed or encrypted as required → tree → handle →
+//! granted access → share read-only. What an operation needs is in [`access`](super::access)'s
+//! table, which has no default.
+
+use super::{Cx, access};
+use crate::{
+    flow::{Refused, job::{Job, Link}, refuse},
+    id::{OpenId, SessionId, TreeId},
+    message::Element,
+    state::{open::{Open, Stage}, session::User},
+    status::NtStatus,
+    wire::header::{Command, FileId, HeaderFlags},
+};
+
+/// Lets a request through, with [`Job::who`] filled in, or says what it is refused with.
+pub(super) fn pass(cx: &mut Cx<'_>, job: &mut Job, element: &Element) -> Result<(), Refused> {
+    let related = element.header.flags.contains(HeaderFlags::RELATED_OPERATIONS);
+    if related {
+        inherit(job)?;
+    } else {
+        job.link.open = Err(NtStatus::INVALID_PARAMETER);
+    }
+    let command = element.header.command;
+    if matches!(command, Command::NEGOTIATE | Command::SESSION_SETUP) {
+        return element.body.as_ref().map(|_| ()).map_err(|status| (*status).into());
+    }
+    let without_session = matches!(command, Command::ECHO | Command::CANCEL);
+    if without_session && job.who.session_id == 0 {
+        return Ok(());
+    }
+    check_session(cx, job, command)?;
+    let body = match &element.body {
+        Ok(body) => body,
+        Err(status) => return refuse(*status, "3.3.5.2: malformed, unpaid or wrongly signed"),
+    };
+    let need = access::need(body);
+    if need.tree {
+        check_tree(cx, job)?;
+    }
+    if let Some(id) = need.file_id {
+        check_open(cx, job, id, &need)?;
+    }
+    Ok(())
+}
+
+/// MS-SMB2 3.3.5.2.7.2: a related request takes session, tree and open of the one before.
+fn inherit(job: &mut Job) -> Result<(), Refused> {
+    let Link { session_id, tree_id, begun, .. } = job.link;
+    if !begun {
+        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.2.7.2: the first request is related");
+    }
+    job.who.session_id = session_id;
+    job.who.tree_id = tree_id;
+    Ok(())
+}
+
+/// MS-SMB2 3.3.5.2.9.
+fn check_session(cx: &Cx<'_>, job: &mut Job, command: Command) -> Result<(), Refused> {
+    let who = &mut job.who;
+    let id = SessionId(who.session_id);
+    let session = cx.state.session(who.conn, id);
+    let Some(user) = session.and_then(|session| session.user.as_ref()) else {
+        return refuse(NtStatus::USER_SESSION_DELETED, "3.3.5.2.9: no such session here");
+    };
+    who.session = Some(id);
+    protect(who, id, user);
+    if user.encrypt && !who.encrypted {
+        return refuse(NtStatus::ACCESS_DENIED, "3.3.5.2.9: the session must be encrypted");
+    }
+    // CANCEL changes nothing but the client's own wait.
+    if user.signing_required && !who.signed && command != Command::CANCEL {
+        return refuse(NtStatus::ACCESS_DENIED, "3.3.5.2.4: the session must be signed");
+    }
+    Ok(())
+}
+
+/// What the answer is protected with (MS-SMB2 3.3.4.1.1, 3.3.4.1.4).
+fn protect(who: &mut crate::flow::job::Who, id: SessionId, user: &User) {
+    let Some(keys) = &user.keys else { return };
+    if who.encrypted {
+        who.seal = Some((id, keys.clone()));
+    } else if who.signed || user.signing_required {
+        who.sign = Some(keys.clone());
+    }
+}
+
+/// MS-SMB2 3.3.5.2.11.
+fn check_tree(cx: &Cx<'_>, job: &mut Job) -> Result<(), Refused> {
+    let who = &mut job.who;
+    let id = TreeId(who.tree_id);
+    let Some(tree) = cx.state.tree(who.session()?, id) else {
+        return refuse(NtStatus::NETWORK_NAME_DELETED, "3.3.5.2.11: no such tree");
+    };
+    if tree.share.encrypt && !who.encrypted {
+        return refuse(NtStatus::ACCESS_DENIED, "3.3.5.2.11: the share must be encrypted");
+    }
+    who.tree = Some(id);
+    who.identity = Some(tree.identity.clone());
+    Ok(())
+}
+
+/// The open by both halves of its id, in this session and tree, and what it was granted.
+fn check_open(
+    cx: &Cx<'_>,
+    job: &mut Job,
+    id: FileId,
+    need: &access::Need,
+) -> Result<(), Refused> {
+    let from_chain = id == FileId::ANY && job.link.begun;
+    let id = match (from_chain, job.link.open) {
+        (true, Ok(open)) => open,
+        (true, Err(status)) => return refuse(status, "3.3.5.2.7.2: the chain has no open"),
+        (false, _) if id.persistent == id.volatile => OpenId(id.volatile),
+        (false, _) => return refuse(NtStatus::FILE_CLOSED, "the halves of the FileId disagree"),
+    };
+    let who = &mut job.who;
+    let (session, tree) = (who.session()?, who.tree()?);
+    let theirs = |open: &&Open| {
+        (open.session, open.tree) == (session, tree) && open.stage == Stage::Live
+    };
+    let Some(open) = cx.state.opens.get(&id).filter(theirs) else {
+        return refuse(NtStatus::FILE_CLOSED, "no such open in this session and tree");
+    };
+    who.open = Some(id);
+    who.identity = Some(open.identity.clone());
+    if open.is_pipe() {
+        return Ok(());
+    }
+    let granted = need.any_of.is_empty() || open.granted.intersects(need.any_of);
+    if !granted {
+        return refuse(NtStatus::ACCESS_DENIED, "the open was not granted this access");
+    }
+    let read_only = cx.state.tree(session, tree).is_none_or(|tree| tree.read_only);
+    if need.changes && read_only {
+        return refuse(NtStatus::MEDIA_WRITE_PROTECTED, "the share is read-only");
+    }
+    Ok(())
+}

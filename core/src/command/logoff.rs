@@ -1,0 +1,26 @@
+//! LOGOFF.
+
+use super::{Cx, Step, ending};
+use crate::{
+    flow::{
+        Flow, Handled,
+        job::Who,
+        park::{Park, Scope, Wait, Wake},
+    },
+    wire::message::ResponseBody,
+};
+
+/// MS-SMB2 3.3.5.6: every open of the session is closed before the answer.
+pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who) -> Handled<Step> {
+    ending::end_session(cx, who.session()?, Wake::LoggedOff);
+    resume(cx, who)
+}
+
+pub(super) fn resume(cx: &mut Cx<'_>, who: &mut Who) -> Handled<Step> {
+    let session = who.session()?;
+    if cx.state.opens_of(session, None).is_empty() {
+        return Flow::answer(ResponseBody::Logoff);
+    }
+    let wait = Wait::Gone(Scope::Session(session));
+    Ok(Flow::Park(Park { wait, deadline: None, interim: false }, Step::Logoff))
+}

@@ -1,0 +1,157 @@
+//! Moves chains: gate, command, answer or call or wait, until the frame's last request is answered.
+
+use super::{Cx, Event, Step, dispatch, ending, gate, resume};
+use crate::{
+    error::Refusal,
+    flow::{
+        Answer, Flow, Handled, Refused, Running,
+        job::Job,
+        park::{Park, Parked, Wake},
+    },
+    id::{AsyncId, OpId, SessionId},
+    message::{Element, ReplyBody},
+    status::NtStatus,
+    vfs::Done,
+    wire::{error_response::ErrorResponse, message::ResponseBody},
+};
+
+/// A frame arrives.
+pub(crate) fn begin(cx: &mut Cx<'_>, mut job: Job) {
+    if let Some(element) = job.next() {
+        let handled = enter(cx, &mut job, element);
+        go_on(cx, job, handled);
+    }
+}
+
+/// A call is back.
+pub(crate) fn completed(cx: &mut Cx<'_>, op: OpId, done: Done) {
+    let Some(running) = cx.flows.running.remove(&op) else {
+        return;
+    };
+    if let Some(id) = running.open {
+        ending::call_is_back(cx, id);
+    }
+    match (running.job, running.step) {
+        (None, Step::DeleteOnClose(id)) => ending::deleted(cx, id),
+        (None, _) => {}
+        (Some(mut job), step) => {
+            let handled = resume(cx, &mut job.who, step, Event::Done(done));
+            go_on(cx, job, handled);
+        }
+    }
+}
+
+/// Everything that was woken checks again. Ends every entry into the server.
+pub(crate) fn run_ready(cx: &mut Cx<'_>) {
+    while let Some((id, parked, wake)) = cx.flows.parking.next_ready(&mut cx.flows.timers) {
+        let Parked { mut job, step, .. } = parked;
+        count_parked(cx, &job, false);
+        let handled = resume(cx, &mut job.who, step, Event::Wake(wake));
+        if wake != Wake::HungUp {
+            go_on_as(cx, job, handled, Some(id));
+        }
+    }
+}
+
+fn enter(cx: &mut Cx<'_>, job: &mut Job, element: Element) -> Handled<Step> {
+    gate::pass(cx, job, &element)?;
+    dispatch(cx, &mut job.who, element)
+}
+
+fn go_on(cx: &mut Cx<'_>, job: Job, handled: Handled<Step>) {
+    go_on_as(cx, job, handled, None);
+}
+
+/// Works on the chain until it is answered, or a call is out, or it waits. `id` is what it waited
+/// under.
+fn go_on_as(cx: &mut Cx<'_>, mut job: Job, mut handled: Handled<Step>, id: Option<AsyncId>) {
+    let mut id = id;
+    loop {
+        match handled {
+            Ok(Flow::Call(call, step)) => {
+                let (conn, open) = (job.conn, job.who.open);
+                return cx.start(Some(conn), call, Running { job: Some(job), step, open });
+            }
+            Ok(Flow::Park(park, step)) => match may_park(cx, &job) {
+                Ok(()) => return wait(cx, job, park, step, id),
+                Err(refused) => handled = Err(refused),
+            },
+            Ok(Flow::Answer(answer)) => {
+                link(&mut job);
+                job.answer(answer);
+                handled = match next(cx, &mut job) {
+                    Some(handled) => handled,
+                    None => return flush(cx, &mut job),
+                };
+                id = None;
+            }
+            Ok(Flow::Silent) => {
+                job.finish_link();
+                handled = match next(cx, &mut job) {
+                    Some(handled) => handled,
+                    None => return flush(cx, &mut job),
+                };
+                id = None;
+            }
+            Err(refused) => handled = Ok(Flow::Answer(refusal(cx, &job, refused))),
+        }
+    }
+}
+
+fn next(cx: &mut Cx<'_>, job: &mut Job) -> Option<Handled<Step>> {
+    let element = job.next()?;
+    Some(enter(cx, job, element))
+}
+
+/// A related request uses the open of the one before.
+fn link(job: &mut Job) {
+    if let Some(open) = job.who.open {
+        job.link.open = Ok(open);
+    }
+}
+
+fn flush(cx: &mut Cx<'_>, job: &mut Job) {
+    if let Some(replies) = job.take_replies() {
+        cx.send(job.conn, replies);
+    }
+    ending::after_reply(cx, job);
+}
+
+fn refusal(cx: &mut Cx<'_>, job: &Job, refused: Refused) -> Answer {
+    let (conn, who) = (job.conn, &job.who);
+    let session = who.session.unwrap_or(SessionId(who.session_id));
+    let Refused { status, at } = refused;
+    cx.out.refused(&Refusal { conn, session, command: who.asked.command, at, status });
+    Answer { status, body: ReplyBody::Wire(ResponseBody::Error(ErrorResponse::default())) }
+}
+
+/// Waiting requests are counted; and an interim answer only ever belongs to a chain's last request
+/// (MS-SMB2 3.3.4.2), which the commands see to.
+fn may_park(cx: &Cx<'_>, job: &Job) -> Result<(), Refused> {
+    let limit = cx.state.config.limits.parked_per_connection;
+    let parked = cx.state.conns.get(&job.conn).map_or(0, |conn| conn.parked);
+    if parked >= limit {
+        return Err(NtStatus::INSUFFICIENT_RESOURCES.into());
+    }
+    Ok(())
+}
+
+fn wait(cx: &mut Cx<'_>, mut job: Job, park: Park, step: Step, id: Option<AsyncId>) {
+    let id = id.unwrap_or_else(|| cx.flows.parking.new_id());
+    if park.interim && job.who.async_id.is_none() {
+        // What is done leaves before it is said that the rest takes time.
+        if let Some(replies) = job.take_replies() {
+            cx.send(job.conn, replies);
+        }
+        let interim = job.interim(id);
+        cx.send(job.conn, interim);
+    }
+    count_parked(cx, &job, true);
+    cx.flows.parking.insert(id, Parked { job, park, step }, &mut cx.flows.timers);
+}
+
+fn count_parked(cx: &mut Cx<'_>, job: &Job, more: bool) {
+    if let Some(conn) = cx.state.conns.get_mut(&job.conn) {
+        conn.parked = if more { conn.parked + 1 } else { conn.parked.saturating_sub(1) };
+    }
+}

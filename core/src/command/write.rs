@@ -1,0 +1,59 @@
+//! WRITE.
+
+use super::{Cx, Event, pipe, read::check_locks};
+use crate::{
+    flow::{Flow, Handled, job::Who, refuse},
+    state::range_lock::Touch,
+    status::NtStatus,
+    vfs::{Call, Done, Op},
+    wire::{
+        fscc::AccessMask,
+        message::ResponseBody,
+        write::{WriteFlags, WriteRequest, WriteResponse},
+    },
+};
+
+#[derive(Debug)]
+pub(crate) struct Step;
+
+/// MS-SMB2 3.3.5.13.
+pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: &WriteRequest) -> Handled<super::Step> {
+    let id = who.open()?;
+    let data = who.bytes.slice(request.data.clone());
+    let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
+    if data.len() > cx.state.config.max_write as usize {
+        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.13: longer than MaxWriteSize");
+    }
+    if open.is_pipe() {
+        return pipe::write(cx, who, data);
+    }
+    if open.is_directory() {
+        return refuse(NtStatus::INVALID_DEVICE_REQUEST, "3.3.5.13: WRITE to a directory");
+    }
+    // MS-FSA 2.1.5.4: -1 is the end of the file, for opens that may only append.
+    let length = data.len() as u64;
+    let end = request.offset.checked_add(length);
+    if end.is_none_or(|end| end > i64::MAX as u64) {
+        return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.4: beyond the largest file");
+    }
+    if !open.granted.intersects(AccessMask::FILE_WRITE_DATA | AccessMask::FILE_APPEND_DATA) {
+        return refuse(NtStatus::ACCESS_DENIED, "3.3.5.13: not open for writing");
+    }
+    check_locks(cx, id, Touch::Write, request.offset, length)?;
+    if length == 0 {
+        return Flow::answer(ResponseBody::Write(WriteResponse { count: 0 }));
+    }
+    let through = open.write_through || request.flags.contains(WriteFlags::WRITE_THROUGH);
+    let file = open.handle.clone();
+    let op = Op::Write { file, offset: request.offset, data, through };
+    let call = Call { identity: open.identity.clone(), op };
+    Ok(Flow::Call(call, super::Step::Write(Step)))
+}
+
+pub(super) fn resume(_: Step, event: Event) -> Handled<super::Step> {
+    match event.done() {
+        Done::Wrote(count) => Flow::answer(ResponseBody::Write(WriteResponse { count })),
+        Done::Failed(error) => Err(error.status().into()),
+        _ => Err(NtStatus::INTERNAL_ERROR.into()),
+    }
+}

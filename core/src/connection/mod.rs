@@ -1,0 +1,195 @@
+//! One client's half: bytes to requests and replies to bytes. Everything that costs time per byte
+//! happens here, on the client's thread, outside any lock.
+
+mod credits;
+mod inbound;
+mod open;
+mod pool;
+mod seal;
+
+use crate::{
+    buffer::{Frame, Payload, ReplyBuf},
+    config::Limits,
+    crypto::{PreauthHash, SessionKeys},
+    error::ConnectionError,
+    id::{ConnId, SessionId},
+    message::{Arrived, Negotiated, Outbound, Request},
+    wire::header::Command,
+};
+use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
+use credits::Credits;
+use inbound::Inbound;
+use pool::Pool;
+
+/// Room of a frame beyond the data that it carries: headers, names, a chain of small requests.
+const FRAME_OVERHEAD: usize = 64 * 1024;
+
+/// The state of one connection (MS-SMB2 3.3.1.7) as far as bytes are concerned: framing, credits,
+/// keys, the pre-authentication hash. Made by [`Server::accept`](crate::server::Server::accept).
+///
+/// The run loop: while [`wants_input`](Self::wants_input), read the socket into
+/// [`spare`](Self::spare) and say [`filled`](Self::filled); hand each
+/// [`poll_request`](Self::poll_request) to the server; [`seal`](Self::seal) what the server sends,
+/// in its order, and write the frames.
+pub struct Connection {
+    id: ConnId,
+    inbound: Inbound,
+    pool: Pool,
+    credits: Credits,
+    phase: Phase,
+    /// A NEGOTIATE or SESSION_SETUP is unanswered: nothing is read until it is.
+    holding: bool,
+    /// A session was set up: frames may be as large as negotiated.
+    authenticated: bool,
+    keys: BTreeMap<SessionId, Option<Arc<SessionKeys>>>,
+    preauth: Preauth,
+    max_setups: usize,
+}
+
+/// How far NEGOTIATE is (MS-SMB2 3.3.5.3, 3.3.5.4).
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    /// Nothing was chosen.
+    Fresh,
+    /// An SMB1 NEGOTIATE was answered with 0x02FF; the SMB2 one is to come.
+    Wildcard,
+    /// A dialect was chosen, for good.
+    Chosen(Negotiated),
+}
+
+/// The pre-authentication integrity hash (MS-SMB2 3.3.5.4, 3.3.5.5).
+#[derive(Default)]
+struct Preauth {
+    /// Over NEGOTIATE and its reply.
+    connection: PreauthHash,
+    /// Of each session being set up, over what has passed so far.
+    setups: BTreeMap<u64, PreauthHash>,
+    /// Of the SESSION_SETUP that is unanswered.
+    current: Option<PreauthHash>,
+}
+
+impl Connection {
+    pub(crate) fn new(id: ConnId, limits: &Limits) -> Self {
+        Self {
+            id,
+            inbound: Inbound::new(limits.unauthenticated_frame),
+            pool: Pool::default(),
+            credits: Credits::new(limits.credits),
+            phase: Phase::Fresh,
+            holding: false,
+            authenticated: false,
+            keys: BTreeMap::new(),
+            preauth: Preauth::default(),
+            max_setups: limits.sessions_per_connection,
+        }
+    }
+
+    /// Which connection this is.
+    pub fn id(&self) -> ConnId {
+        self.id
+    }
+
+    /// `false` while a NEGOTIATE or SESSION_SETUP is unanswered: leave the socket alone.
+    pub fn wants_input(&self) -> bool {
+        !self.holding
+    }
+
+    /// Part of a frame has arrived: the rest has to come in time.
+    pub fn is_mid_frame(&self) -> bool {
+        self.inbound.is_mid_frame()
+    }
+
+    /// Where to read the socket to. Never empty.
+    pub fn spare(&mut self) -> &mut [u8] {
+        self.inbound.spare()
+    }
+
+    /// `n` bytes of [`spare`](Self::spare) were filled.
+    pub fn filled(&mut self, n: usize) {
+        self.inbound.filled(n);
+    }
+
+    /// The next frame: decrypted, verified, parsed and in sequence; `None` when more bytes, or the
+    /// answer to a held request, have to come first. A request that a check refuses is handed on
+    /// with the status it is to get.
+    pub fn poll_request(&mut self) -> Result<Option<Request>, ConnectionError> {
+        if self.holding {
+            return Ok(None);
+        }
+        let Some(bytes) = self.inbound.next(&mut self.pool)? else {
+            return Ok(None);
+        };
+        let (bytes, range, arrived) = self.unwrap(bytes)?;
+        let bytes = Arc::new(bytes);
+        self.pool.lend(&bytes);
+        let elements = self.elements(&Payload::new(bytes, range), arrived)?;
+        self.holding = elements.iter().any(|element| holds(element.header.command));
+        Ok(Some(Request { conn: self.id, arrived, elements }))
+    }
+
+    /// The bytes of a message: header, credits, signature or encryption. `None` for what only
+    /// changes this connection's own state.
+    pub fn seal(&mut self, message: Outbound) -> Result<Option<Frame>, ConnectionError> {
+        match message {
+            Outbound::Negotiated(negotiated) => {
+                self.negotiated(negotiated);
+                Ok(None)
+            }
+            Outbound::Keys(session, keys) => {
+                self.keys.insert(session, keys);
+                self.authenticated = true;
+                self.set_frame_limit();
+                Ok(None)
+            }
+            Outbound::ForgetKeys(session) => {
+                self.keys.remove(&session);
+                Ok(None)
+            }
+            Outbound::Reply(reply) => self.seal_reply(reply).map(Some),
+            Outbound::Close(why) => Err(ConnectionError::Closed(why)),
+        }
+    }
+
+    /// A buffer for [`Op::Read`](crate::vfs::Op::Read) of up to `length` bytes.
+    pub fn reply_buf(&mut self, length: usize) -> ReplyBuf {
+        ReplyBuf::new(self.pool.take(), length)
+    }
+
+    /// Takes a written frame's memory back.
+    pub fn recycle(&mut self, frame: Frame) {
+        self.pool.give_frame(frame);
+    }
+
+    /// Gives back the memory that an idle connection does not need.
+    pub fn trim(&mut self) {
+        self.inbound.trim();
+        self.pool.trim();
+    }
+
+    fn negotiated(&mut self, negotiated: Negotiated) {
+        use crate::wire::negotiate::Dialect;
+        self.phase = if negotiated.dialect == Dialect::SMB_2_WILDCARD {
+            Phase::Wildcard
+        } else {
+            Phase::Chosen(negotiated)
+        };
+        self.set_frame_limit();
+    }
+
+    /// Large frames are for those who have shown who they are.
+    fn set_frame_limit(&mut self) {
+        if let Phase::Chosen(negotiated) = self.phase
+            && self.authenticated
+        {
+            self.inbound.limit = negotiated.max_io as usize + FRAME_OVERHEAD;
+        }
+    }
+}
+
+/// Requests whose answer decides how the next one is read.
+fn holds(command: Command) -> bool {
+    matches!(command, Command::NEGOTIATE | Command::SESSION_SETUP)
+}
+
+/// How a frame's bytes were found.
+type Unwrapped = (Vec<u8>, core::ops::Range<usize>, Arrived);

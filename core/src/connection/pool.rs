@@ -1,0 +1,58 @@
+//! Memory that is used again: a frame costs no allocation once its connection is warm.
+
+use crate::buffer::Frame;
+use alloc::{sync::Arc, vec::Vec};
+
+/// Buffers that are kept.
+const KEPT: usize = 3;
+
+/// Received frames that are watched until nobody uses them any more.
+const LENT: usize = 8;
+
+#[derive(Default)]
+pub(super) struct Pool {
+    free: Vec<Vec<u8>>,
+    lent: Vec<Arc<Vec<u8>>>,
+}
+
+impl Pool {
+    /// A buffer with any content.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        self.reclaim();
+        self.free.pop().unwrap_or_default()
+    }
+
+    pub(super) fn give(&mut self, bytes: Vec<u8>) {
+        if self.free.len() < KEPT && bytes.capacity() > 0 {
+            self.free.push(bytes);
+            // The largest last: the next frame is likely as large as this one.
+            self.free.sort_by_key(Vec::capacity);
+        }
+    }
+
+    pub(super) fn give_frame(&mut self, frame: Frame) {
+        self.give(frame.into_vec());
+    }
+
+    /// Remembers a frame whose bytes requests now share.
+    pub(super) fn lend(&mut self, bytes: &Arc<Vec<u8>>) {
+        if self.lent.len() < LENT {
+            self.lent.push(Arc::clone(bytes));
+        }
+    }
+
+    fn reclaim(&mut self) {
+        for bytes in core::mem::take(&mut self.lent) {
+            match Arc::try_unwrap(bytes) {
+                Ok(bytes) => self.give(bytes),
+                Err(bytes) => self.lent.push(bytes),
+            }
+        }
+    }
+
+    /// Gives all memory back that nobody uses.
+    pub(super) fn trim(&mut self) {
+        self.reclaim();
+        self.free = Vec::new();
+    }
+}

@@ -1,0 +1,110 @@
+//! How a request moves: as a chain through explicit steps, waiting as a value. Generic over the
+//! commands' steps, which are never named here.
+
+pub(crate) mod job;
+pub(crate) mod park;
+pub(crate) mod timer;
+
+use crate::{
+    id::{OpId, OpenId},
+    message::ReplyBody,
+    status::NtStatus,
+    vfs::Call,
+    wire::message::ResponseBody,
+};
+use alloc::collections::BTreeMap;
+use job::Job;
+use park::{Park, Parking};
+use timer::Timers;
+
+/// What a handler wants next.
+#[derive(Debug)]
+pub(crate) enum Flow<S> {
+    /// This request is answered.
+    Answer(Answer),
+    /// Do this outside, then go on at the step.
+    Call(Call, S),
+    /// Wait, then check again at the step.
+    Park(Park, S),
+    /// There is no answer (CANCEL).
+    Silent,
+}
+
+/// A handler's result. `?` answers this request, and only this one.
+pub(crate) type Handled<S> = Result<Flow<S>, Refused>;
+
+/// A refusal that can be explained in one line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) status: NtStatus,
+    /// Section of MS-SMB2 and the rule, in a few words.
+    pub(crate) at: &'static str,
+}
+
+/// Refuses with a reason.
+pub(crate) fn refuse<T>(status: NtStatus, at: &'static str) -> Result<T, Refused> {
+    Err(Refused { status, at })
+}
+
+impl From<NtStatus> for Refused {
+    fn from(status: NtStatus) -> Self {
+        Self { status, at: "" }
+    }
+}
+
+/// What a request is answered with.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// Success, or a warning that comes with a body.
+    pub(crate) status: NtStatus,
+    pub(crate) body: ReplyBody,
+}
+
+impl<S> Flow<S> {
+    /// Success with this body.
+    pub(crate) fn answer(body: ResponseBody) -> Handled<S> {
+        Self::answer_with(NtStatus::SUCCESS, body)
+    }
+
+    /// A body under a status that is no refusal.
+    pub(crate) fn answer_with(status: NtStatus, body: ResponseBody) -> Handled<S> {
+        Ok(Self::Answer(Answer { status, body: ReplyBody::Wire(body) }))
+    }
+}
+
+/// Everything that is under way.
+pub(crate) struct Flows<S> {
+    /// Calls that have not completed.
+    pub(crate) running: BTreeMap<OpId, Running<S>>,
+    pub(crate) parking: Parking<S>,
+    pub(crate) timers: Timers,
+    next_op: u64,
+}
+
+/// A call that is out, and what to do when it is back.
+#[derive(Debug)]
+pub(crate) struct Running<S> {
+    /// `None`: nobody waits for it.
+    pub(crate) job: Option<Job>,
+    pub(crate) step: S,
+    /// The open that may not go before the call is back.
+    pub(crate) open: Option<OpenId>,
+}
+
+impl<S> Flows<S> {
+    pub(crate) fn new() -> Self {
+        Self {
+            running: BTreeMap::new(),
+            parking: Parking::default(),
+            timers: Timers::default(),
+            next_op: 0,
+        }
+    }
+
+    pub(crate) fn start(&mut self, running: Running<S>) -> OpId {
+        self.next_op += 1;
+        let op = OpId(self.next_op);
+        self.running.insert(op, running);
+        op
+    }
+}

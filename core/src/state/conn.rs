@@ -1,0 +1,65 @@
+//! Connections, as the server sees them (MS-SMB2 3.3.1.7).
+
+use crate::{
+    id::{ConnId, SessionId},
+    time::Instant,
+    message::Negotiated,
+    vfs::Peer,
+    wire::negotiate::{Capabilities, Dialect, SecurityMode},
+};
+use alloc::collections::BTreeSet;
+
+pub(crate) struct Conn {
+    pub(crate) peer: Peer,
+    pub(crate) accepted: Instant,
+    pub(crate) last_request: Instant,
+    /// What NEGOTIATE settled; nothing before.
+    pub(crate) negotiated: Option<Settled>,
+    /// Sessions, half-open ones too.
+    pub(crate) sessions: BTreeSet<SessionId>,
+    /// Requests that wait.
+    pub(crate) parked: usize,
+}
+
+/// What NEGOTIATE said, kept for FSCTL_VALIDATE_NEGOTIATE_INFO and for the sessions to come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settled {
+    pub(crate) chosen: Negotiated,
+    pub(crate) client_guid: [u8; 16],
+    pub(crate) client_capabilities: Capabilities,
+    pub(crate) client_security_mode: SecurityMode,
+    pub(crate) server_capabilities: Capabilities,
+    pub(crate) server_security_mode: SecurityMode,
+}
+
+impl Conn {
+    pub(crate) fn new(peer: Peer, now: Instant) -> Self {
+        Self {
+            peer,
+            accepted: now,
+            last_request: now,
+            negotiated: None,
+            sessions: BTreeSet::new(),
+            parked: 0,
+        }
+    }
+
+    pub(crate) fn dialect(&self) -> Option<Dialect> {
+        self.negotiated.map(|settled| settled.chosen.dialect)
+    }
+}
+
+/// For logs and tests.
+impl core::fmt::Debug for Conn {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Conn({}, {:?})", self.peer.address, self.dialect())
+    }
+}
+
+/// How many connections an address has.
+pub(crate) fn of_address<'a>(
+    conns: impl Iterator<Item = (&'a ConnId, &'a Conn)>,
+    peer: &Peer,
+) -> usize {
+    conns.filter(|(_, conn)| conn.peer.address.ip() == peer.address.ip()).count()
+}

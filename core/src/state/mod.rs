@@ -1,0 +1,95 @@
+//! The tables and their rules: no messages, no effects, nobody above is known here.
+
+pub(crate) mod conn;
+pub(crate) mod file;
+pub(crate) mod open;
+pub(crate) mod range_lock;
+pub(crate) mod session;
+pub(crate) mod share_mode;
+
+use crate::{
+    config::Config,
+    id::{ConnId, FileKey, OpenId, SessionId, TreeId},
+    rng::Rng,
+    time::Now,
+};
+use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
+use conn::Conn;
+use file::FileState;
+use open::Open;
+use session::{Session, Tree};
+
+/// Everything the server knows (MS-SMB2 3.3.1.1).
+pub(crate) struct State {
+    pub(crate) config: Arc<Config>,
+    pub(crate) rng: Rng,
+    pub(crate) started: Now,
+    pub(crate) conns: BTreeMap<ConnId, Conn>,
+    pub(crate) sessions: BTreeMap<SessionId, Session>,
+    pub(crate) opens: BTreeMap<OpenId, Open>,
+    pub(crate) files: BTreeMap<FileKey, FileState>,
+    next_conn: u64,
+    next_open: u64,
+}
+
+impl State {
+    pub(crate) fn new(config: Arc<Config>, seed: [u8; 32], now: Now) -> Self {
+        Self {
+            config,
+            rng: Rng::new(seed),
+            started: now,
+            conns: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            opens: BTreeMap::new(),
+            files: BTreeMap::new(),
+            next_conn: 0,
+            next_open: 0,
+        }
+    }
+
+    pub(crate) fn new_conn_id(&mut self) -> ConnId {
+        self.next_conn += 1;
+        ConnId(self.next_conn)
+    }
+
+    pub(crate) fn new_open_id(&mut self) -> OpenId {
+        self.next_open += 1;
+        OpenId(self.next_open)
+    }
+
+    /// A number nobody can guess (it is no secret, but it need not be an invitation either).
+    pub(crate) fn new_session_id(&mut self) -> SessionId {
+        loop {
+            let id = SessionId(self.rng.u64() & 0x0000_ffff_ffff_ffff);
+            if id.0 != 0 && !self.sessions.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+
+    /// A session of this connection that has not ended. Other connections' sessions do not exist.
+    pub(crate) fn session(&self, conn: ConnId, id: SessionId) -> Option<&Session> {
+        self.sessions.get(&id).filter(|session| session.conn == conn && !session.ending)
+    }
+
+    /// See [`Self::session`].
+    pub(crate) fn session_mut(&mut self, conn: ConnId, id: SessionId) -> Option<&mut Session> {
+        self.sessions.get_mut(&id).filter(|session| session.conn == conn && !session.ending)
+    }
+
+    pub(crate) fn tree(&self, session: SessionId, tree: TreeId) -> Option<&Tree> {
+        self.sessions.get(&session)?.trees.get(&tree).filter(|tree| !tree.ending)
+    }
+
+    /// Opens of a session, or of one of its trees, that are in the table.
+    pub(crate) fn opens_of(&self, session: SessionId, tree: Option<TreeId>) -> Vec<OpenId> {
+        let theirs = |open: &Open| open.session == session && tree.is_none_or(|t| t == open.tree);
+        self.opens.iter().filter(|(_, open)| theirs(open)).map(|(id, _)| *id).collect()
+    }
+
+    /// Other opens of the file that `open` is of.
+    pub(crate) fn siblings(&self, key: FileKey) -> impl Iterator<Item = &Open> {
+        let ids = self.files.get(&key).map(|file| file.opens.as_slice()).unwrap_or_default();
+        ids.iter().filter_map(|id| self.opens.get(id))
+    }
+}

@@ -1,0 +1,95 @@
+//! Opens (MS-SMB2 3.3.1.10).
+
+use crate::{
+    config::Share,
+    id::{FileKey, OpenId, SessionId, TreeId},
+    name::{Pattern, SharePath},
+    vfs::{Cursor, File, FileKind, Identity},
+    wire::{
+        create::ShareAccess,
+        fscc::{AccessMask, FileInfoClass},
+    },
+};
+use alloc::sync::Arc;
+
+#[derive(Debug)]
+pub(crate) struct Open {
+    pub(crate) id: OpenId,
+    pub(crate) session: SessionId,
+    pub(crate) tree: TreeId,
+    pub(crate) share: Arc<Share>,
+    pub(crate) what: What,
+    pub(crate) handle: File,
+    /// Whose name the file was opened under and stays used under.
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) granted: AccessMask,
+    pub(crate) share_access: ShareAccess,
+    /// FILE_DELETE_ON_CLOSE.
+    pub(crate) delete_on_close: bool,
+    /// FILE_WRITE_THROUGH: every write is.
+    pub(crate) write_through: bool,
+    /// FilePositionInformation: a number clients keep here.
+    pub(crate) position: u64,
+    /// FileModeInformation.
+    pub(crate) mode: u32,
+    pub(crate) listing: Listing,
+    /// Calls that use the handle and have not completed.
+    pub(crate) running: usize,
+    pub(crate) stage: Stage,
+}
+
+/// What is open.
+#[derive(Clone, Debug)]
+pub(crate) enum What {
+    /// A file or directory, with its place in the file table.
+    File { key: FileKey, kind: FileKind },
+    /// A named pipe.
+    Pipe,
+}
+
+/// How an open ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// In use.
+    Live,
+    /// No new work; running calls go on.
+    Closing,
+    /// The last open of a file to be deleted: the delete runs.
+    Deleting,
+}
+
+/// Where QUERY_DIRECTORY is (Open.EnumerationLocation, EnumerationSearchPattern).
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    pub(crate) cursor: Option<Cursor>,
+    pub(crate) pattern: Option<Pattern>,
+    pub(crate) class: Option<FileInfoClass>,
+    /// A page is being read; the cursor is out.
+    pub(crate) busy: bool,
+    /// Something was found since the start.
+    pub(crate) found: bool,
+}
+
+impl Open {
+    pub(crate) fn key(&self) -> Option<FileKey> {
+        match self.what {
+            What::File { key, .. } => Some(key),
+            What::Pipe => None,
+        }
+    }
+
+    pub(crate) fn is_directory(&self) -> bool {
+        matches!(self.what, What::File { kind: FileKind::Directory, .. })
+    }
+
+    pub(crate) fn is_pipe(&self) -> bool {
+        matches!(self.what, What::Pipe)
+    }
+}
+
+/// Where a file is, for everything that names it.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) root: File,
+    pub(crate) path: SharePath,
+}

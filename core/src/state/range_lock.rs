@@ -1,0 +1,129 @@
+//! Byte-range locks of one file (MS-FSA 2.1.5.8, 2.1.5.9, 2.1.4.10).
+
+use crate::id::OpenId;
+use alloc::vec::Vec;
+
+/// A lock that is held, or asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RangeLock {
+    pub(crate) open: OpenId,
+    pub(crate) offset: u64,
+    pub(crate) length: u64,
+    pub(crate) exclusive: bool,
+}
+
+impl RangeLock {
+    /// The last byte lies beyond the 64-bit space.
+    pub(crate) fn wraps(&self) -> bool {
+        self.length > 0 && self.offset.checked_add(self.length - 1).is_none()
+    }
+
+    fn end(&self) -> u128 {
+        u128::from(self.offset) + u128::from(self.length)
+    }
+
+    /// A range of no bytes lies between two bytes: it overlaps what has bytes on both sides of it.
+    fn overlaps(&self, other: &Self) -> bool {
+        u128::from(self.offset) < other.end() && u128::from(other.offset) < self.end()
+    }
+}
+
+/// What READ or WRITE is about to touch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Touch {
+    Read,
+    Write,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct RangeLocks {
+    held: Vec<RangeLock>,
+}
+
+impl RangeLocks {
+    /// Another lock stands in the way: two overlap unless both are shared, whoever holds them.
+    pub(crate) fn conflicts(&self, wanted: &RangeLock) -> bool {
+        let clash = |held: &RangeLock| (held.exclusive || wanted.exclusive) && held.overlaps(wanted);
+        self.held.iter().any(clash)
+    }
+
+    pub(crate) fn add(&mut self, lock: RangeLock) {
+        self.held.push(lock);
+    }
+
+    /// Takes one lock of exactly this range away, an exclusive one first; `false` when there is none.
+    pub(crate) fn remove(&mut self, open: OpenId, offset: u64, length: u64) -> bool {
+        let same = |lock: &RangeLock| (lock.open, lock.offset, lock.length) == (open, offset, length);
+        let exclusive = self.held.iter().position(|lock| same(lock) && lock.exclusive);
+        let found = exclusive.or_else(|| self.held.iter().position(same));
+        found.map(|index| self.held.remove(index)).is_some()
+    }
+
+    /// Takes all locks of an open away; `true` when there were some.
+    pub(crate) fn remove_all(&mut self, open: OpenId) -> bool {
+        let before = self.held.len();
+        self.held.retain(|lock| lock.open != open);
+        self.held.len() != before
+    }
+
+    pub(crate) fn count(&self, open: OpenId) -> usize {
+        self.held.iter().filter(|lock| lock.open == open).count()
+    }
+
+    /// READ is kept out by others' exclusive locks; WRITE by others' locks and by one's own shared
+    /// ones.
+    pub(crate) fn keeps_out(&self, open: OpenId, touch: Touch, offset: u64, length: u64) -> bool {
+        if length == 0 {
+            return false;
+        }
+        let range = RangeLock { open, offset, length, exclusive: touch == Touch::Write };
+        self.held.iter().filter(|held| held.overlaps(&range)).any(|held| match touch {
+            Touch::Read => held.exclusive && held.open != open,
+            Touch::Write => !(held.exclusive && held.open == open),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lock(open: u64, offset: u64, length: u64, exclusive: bool) -> RangeLock {
+        RangeLock { open: OpenId(open), offset, length, exclusive }
+    }
+
+    #[test]
+    fn ranges_at_the_ends() {
+        let mut locks = RangeLocks::default();
+        locks.add(lock(1, u64::MAX, 1, true));
+        assert!(locks.conflicts(&lock(2, u64::MAX, 1, false)));
+        assert!(!locks.conflicts(&lock(2, u64::MAX - 1, 1, true)));
+        assert!(lock(1, u64::MAX, 2, true).wraps() && !lock(1, u64::MAX, 1, true).wraps());
+        assert!(!lock(1, u64::MAX, 0, true).wraps());
+    }
+
+    #[test]
+    fn empty_ranges_lie_between_bytes() {
+        let mut locks = RangeLocks::default();
+        locks.add(lock(1, 10, 10, true));
+        for (offset, expected) in [(9, false), (10, false), (11, true), (19, true), (20, false)] {
+            assert_eq!(locks.conflicts(&lock(2, offset, 0, true)), expected, "{offset}");
+        }
+    }
+
+    #[test]
+    fn who_keeps_whom_out() {
+        let mut locks = RangeLocks::default();
+        locks.add(lock(1, 0, 10, false));
+        assert!(!locks.conflicts(&lock(2, 0, 10, false)));
+        assert!(locks.conflicts(&lock(1, 5, 1, true)), "one's own shared lock too");
+        assert!(locks.keeps_out(OpenId(1), Touch::Write, 0, 1));
+        assert!(!locks.keeps_out(OpenId(2), Touch::Read, 0, 1));
+        assert!(!locks.keeps_out(OpenId(2), Touch::Write, 10, 1));
+        assert!(locks.remove(OpenId(1), 0, 10) && !locks.remove(OpenId(1), 0, 10));
+        locks.add(lock(1, 0, 10, true));
+        assert!(!locks.keeps_out(OpenId(1), Touch::Write, 0, 1));
+        assert!(locks.keeps_out(OpenId(2), Touch::Read, 9, 1));
+        assert!(!locks.keeps_out(OpenId(2), Touch::Read, 9, 0));
+    }
+}

@@ -1,0 +1,7 @@
+//! DCE/RPC as a client meets it: bytes written to a pipe, bytes read from it.
+// Helpers are not #[test] functions, for which clippy.toml allows this.
+#![allow(clippy::unwrap_used)]
+
+mod client;
+mod exchange;
+mod hostile;
