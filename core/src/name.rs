@@ -140,6 +140,7 @@ pub fn same_name(a: &str, b: &str) -> bool {
 /// A search expression (MS-FSA 2.1.4.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
+    text: String,
     folded: Vec<char>,
     wild: bool,
 }
@@ -153,7 +154,12 @@ impl Pattern {
         }
         let text = if text.is_empty() { "*" } else { &text };
         let wild = text.chars().any(|c| matches!(c, '*' | '?' | '<' | '>' | '"'));
-        Ok(Self { folded: text.chars().map(fold).collect(), wild })
+        Ok(Self { text: text.into(), folded: text.chars().map(fold).collect(), wild })
+    }
+
+    /// The name to look up, when there are no wildcards.
+    pub fn literal(&self) -> Option<&str> {
+        (!self.wild).then_some(self.text.as_str())
     }
 
     /// Without wildcards: the name to look up.
