@@ -4,6 +4,7 @@ use super::{Outcome, failed};
 use ksmbd_core::{
     config::Share,
     id::FileKey,
+    name::SharePath,
     vfs::{File, FileKind, FileObject, VfsError},
 };
 use rustix::{
@@ -32,8 +33,8 @@ pub(super) struct Handle {
     pub(super) write: bool,
     pub(super) kind: FileKind,
     pub(super) key: FileKey,
-    /// The name begins with a dot.
-    pub(super) dot: bool,
+    /// Where it was when it was opened; it may have been renamed since.
+    pub(super) path: SharePath,
     /// The identity of the open could remove the name from its directory.
     pub(super) deletable: bool,
     /// Bytes that this handle reserved beyond the end of the file.

@@ -164,7 +164,8 @@ impl Handle {
         let stat = stat_fd(&self.fd).map_err(failed)?;
         let stored = stored(&self.root.share, self.fd.as_fd(), self.plain(), self.kind);
         let reserved = self.reserved.load(Ordering::Relaxed);
-        let mut info = describe(&self.root.share, &stat, stored, self.dot, reserved);
+        let dot = is_dot(self.path.file_name());
+        let mut info = describe(&self.root.share, &stat, stored, dot, reserved);
         info.permitted = permitted(self.fd.as_fd(), &stat, who, self.deletable)?;
         Ok(info)
     }

@@ -94,7 +94,7 @@ impl Found {
             write,
             kind: info::kind(&stat),
             key: info::key(&stat),
-            dot: info::is_dot(path.file_name()),
+            path: path.clone(),
             deletable,
             reserved: AtomicU64::new(0),
         };
@@ -160,10 +160,8 @@ fn create_file(
     let flags = access(how.read, write) | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
     let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let name = path.file_name().to_owned();
-    let fd = match again_unless_exists(|| fs::openat(parent, name.as_str(), flags, mode))? {
-        Some(fd) => fd,
-        None => return Ok(None),
-    };
+    let made = again_unless_exists(|| fs::openat(parent, name.as_str(), flags, mode))?;
+    let Some(fd) = made else { return Ok(None) };
     let finish = || -> Outcome<Opened> {
         first_attributes(root, &fd, true, FileKind::File, how.attributes)?;
         let stat = info::stat_fd(&fd).map_err(failed)?;

@@ -66,7 +66,7 @@ pub(super) fn find(root: &Root, path: &SharePath, last: Last) -> Outcome<Place> 
             Err(errno) => return Err(on_the_way(errno)),
         }
     }
-    Ok(Place::Missing(parent, real))
+    Ok(Place::Missing(parent, real.join_host(wanted)))
 }
 
 /// Finds a directory on the way to something: an O_PATH descriptor and its path on the disk.
