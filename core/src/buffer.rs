@@ -17,21 +17,14 @@ pub struct Payload {
 impl Payload {
     /// The part of `frame` that `range` names; empty when it is not inside.
     pub fn new(frame: Arc<Vec<u8>>, range: Range<usize>) -> Self {
-        let range = if range.start <= range.end && range.end <= frame.len() {
-            range
-        } else {
-            0..0
-        };
+        let range = if range.start <= range.end && range.end <= frame.len() { range } else { 0..0 };
         Self { frame, range }
     }
 
     /// A payload of its own bytes.
     pub fn owned(bytes: Vec<u8>) -> Self {
         let range = 0..bytes.len();
-        Self {
-            frame: Arc::new(bytes),
-            range,
-        }
+        Self { frame: Arc::new(bytes), range }
     }
 
     /// A part of this payload, `range` counted from its start; empty when it is not inside.
@@ -40,10 +33,7 @@ impl Payload {
         let end = self.range.start.saturating_add(range.end);
         let inside = start <= end && end <= self.range.end;
         let range = if inside { start..end } else { 0..0 };
-        Self {
-            frame: Arc::clone(&self.frame),
-            range,
-        }
+        Self { frame: Arc::clone(&self.frame), range }
     }
 
     /// The bytes.
@@ -114,10 +104,7 @@ pub struct Frame {
 impl Frame {
     /// The bytes of `bytes` from `start` on.
     pub fn new(bytes: Vec<u8>, start: usize) -> Self {
-        Self {
-            start: start.min(bytes.len()),
-            bytes,
-        }
+        Self { start: start.min(bytes.len()), bytes }
     }
 
     /// What to write to the socket.

@@ -173,9 +173,6 @@ impl Share {
 
     /// `IPC$`.
     pub fn ipc() -> Self {
-        Self {
-            kind: ShareKind::Pipe,
-            ..Self::disk("IPC$", "")
-        }
+        Self { kind: ShareKind::Pipe, ..Self::disk("IPC$", "") }
     }
 }

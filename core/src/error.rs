@@ -73,17 +73,7 @@ pub struct Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            conn,
-            session,
-            command,
-            at,
-            status,
-        } = self;
-        write!(
-            f,
-            "ksmbd/{} session {:#x}: {command:?}: {status} ({at})",
-            conn.0, session.0
-        )
+        let Self { conn, session, command, at, status } = self;
+        write!(f, "ksmbd/{} session {:#x}: {command:?}: {status} ({at})", conn.0, session.0)
     }
 }

@@ -130,9 +130,7 @@ impl Asked {
             message_id: header.message_id,
             credit_charge: header.credit_charge.max(1),
             credits: header.credits,
-            related: header
-                .flags
-                .contains(crate::wire::header::HeaderFlags::RELATED_OPERATIONS),
+            related: header.flags.contains(crate::wire::header::HeaderFlags::RELATED_OPERATIONS),
         }
     }
 }

@@ -86,11 +86,7 @@ impl SharePath {
 
     /// Without the last component.
     pub fn parent(&self) -> Self {
-        Self(
-            self.0
-                .rsplit_once('/')
-                .map_or_else(String::new, |(parent, _)| parent.into()),
-        )
+        Self(self.0.rsplit_once('/').map_or_else(String::new, |(parent, _)| parent.into()))
     }
 
     /// `self` lies below `directory`.
@@ -124,10 +120,7 @@ impl fmt::Debug for SharePath {
 
 /// Characters that no component may hold (MS-FSCC 2.1.5.1). `:` names streams, which are not here yet.
 fn is_illegal(c: char) -> bool {
-    matches!(
-        c,
-        '\0'..='\x1f' | '"' | '*' | '/' | ':' | '<' | '>' | '?' | '\\' | '|'
-    )
+    matches!(c, '\0'..='\x1f' | '"' | '*' | '/' | ':' | '<' | '>' | '?' | '\\' | '|')
 }
 
 /// Folds a character as the file system of Windows does for comparing: simple upper case.
@@ -147,6 +140,7 @@ pub fn same_name(a: &str, b: &str) -> bool {
 /// A search expression (MS-FSA 2.1.4.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
+    text: String,
     folded: Vec<char>,
     wild: bool,
 }
@@ -155,20 +149,17 @@ impl Pattern {
     /// From QUERY_DIRECTORY's FileName; empty means everything.
     pub fn parse(name: &[u16]) -> Result<Self, NtStatus> {
         let text = String::from_utf16(name).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
-        if text
-            .chars()
-            .any(|c| matches!(c, '\0'..='\x1f' | '/' | '\\' | '|' | ':'))
-        {
+        if text.chars().any(|c| matches!(c, '\0'..='\x1f' | '/' | '\\' | '|' | ':')) {
             return Err(NtStatus::OBJECT_NAME_INVALID);
         }
         let text = if text.is_empty() { "*" } else { &text };
-        let wild = text
-            .chars()
-            .any(|c| matches!(c, '*' | '?' | '<' | '>' | '"'));
-        Ok(Self {
-            folded: text.chars().map(fold).collect(),
-            wild,
-        })
+        let wild = text.chars().any(|c| matches!(c, '*' | '?' | '<' | '>' | '"'));
+        Ok(Self { text: text.into(), folded: text.chars().map(fold).collect(), wild })
+    }
+
+    /// The name to look up, when there are no wildcards.
+    pub fn literal(&self) -> Option<&str> {
+        (!self.wild).then_some(self.text.as_str())
     }
 
     /// Without wildcards: the name to look up.
@@ -249,9 +240,7 @@ mod tests {
     }
 
     fn matches(pattern: &str, name: &str) -> bool {
-        Pattern::parse(&pattern.encode_utf16().collect::<Vec<_>>())
-            .unwrap()
-            .matches(name)
+        Pattern::parse(&pattern.encode_utf16().collect::<Vec<_>>()).unwrap().matches(name)
     }
 
     #[test]
@@ -263,10 +252,7 @@ mod tests {
             assert_eq!(path(bad), Err(NtStatus::OBJECT_NAME_INVALID), "{bad}");
         }
         assert_eq!(path("\\a"), Err(NtStatus::INVALID_PARAMETER));
-        assert_eq!(
-            SharePath::parse(&[0xd800]),
-            Err(NtStatus::OBJECT_NAME_INVALID)
-        );
+        assert_eq!(SharePath::parse(&[0xd800]), Err(NtStatus::OBJECT_NAME_INVALID));
         assert_eq!(path("").unwrap(), SharePath::root());
         assert_eq!(path("a\\b").unwrap().as_str(), "a/b");
         assert_eq!(path("a\\").unwrap().as_str(), "a");
@@ -277,10 +263,7 @@ mod tests {
     #[test]
     fn moving_a_directory_moves_what_is_below() {
         let (a, b) = (path("a").unwrap(), path("d\\b").unwrap());
-        assert_eq!(
-            path("a\\x\\y").unwrap().moved(&a, &b).unwrap().as_str(),
-            "d/b/x/y"
-        );
+        assert_eq!(path("a\\x\\y").unwrap().moved(&a, &b).unwrap().as_str(), "d/b/x/y");
         assert_eq!(path("ab").unwrap().moved(&a, &b), None);
         assert!(path("a\\x").unwrap().is_below(&a));
         assert!(!path("ab").unwrap().is_below(&a) && !a.is_below(&a));
@@ -303,13 +286,9 @@ mod tests {
         ] {
             assert!(matches(pattern, name), "{pattern} {name}");
         }
-        for (pattern, name) in [
-            ("a*b", "abc"),
-            ("?", "ab"),
-            ("<.txt", "a.b"),
-            ("<", "a.b"),
-            ("a>", "abc"),
-        ] {
+        for (pattern, name) in
+            [("a*b", "abc"), ("?", "ab"), ("<.txt", "a.b"), ("<", "a.b"), ("a>", "abc")]
+        {
             assert!(!matches(pattern, name), "{pattern} {name}");
         }
         let bomb = "*a".repeat(60) + "b";

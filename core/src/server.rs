@@ -69,10 +69,7 @@ pub struct Counters {
 impl Server {
     /// An empty server. `seed` is all the randomness there will be.
     pub fn new(config: Arc<Config>, seed: [u8; 32]) -> Self {
-        Self {
-            state: State::new(config, seed),
-            flows: Flows::new(),
-        }
+        Self { state: State::new(config, seed), flows: Flows::new() }
     }
 
     /// A client has connected. What comes back belongs to its thread.
@@ -87,13 +84,9 @@ impl Server {
         }
         let id = self.state.new_conn_id();
         self.state.conns.insert(id, Conn::new(peer, now.mono));
-        self.flows
-            .timers
-            .set(now.mono + limits.setup_time, Timer::Setup(id));
+        self.flows.timers.set(now.mono + limits.setup_time, Timer::Setup(id));
         if !limits.idle_time.is_zero() {
-            self.flows
-                .timers
-                .set(now.mono + limits.idle_time, Timer::Idle(id));
+            self.flows.timers.set(now.mono + limits.idle_time, Timer::Idle(id));
         }
         Ok(Connection::new(id, &limits))
     }
@@ -137,11 +130,7 @@ impl Server {
         Counters {
             connections: state.conns.len(),
             sessions: state.sessions.len(),
-            trees: state
-                .sessions
-                .values()
-                .map(|session| session.trees.len())
-                .sum(),
+            trees: state.sessions.values().map(|session| session.trees.len()).sum(),
             opens: state.opens.len(),
             files: state.files.len(),
             locks: state.files.values().map(|file| file.locks.len()).sum(),
@@ -153,12 +142,7 @@ impl Server {
 
     /// Runs one input, and then everything that it has woken.
     fn enter(&mut self, now: Now, out: &mut dyn Sink, input: impl FnOnce(&mut Cx<'_>)) {
-        let mut cx = Cx {
-            state: &mut self.state,
-            flows: &mut self.flows,
-            now,
-            out,
-        };
+        let mut cx = Cx { state: &mut self.state, flows: &mut self.flows, now, out };
         input(&mut cx);
         command::run_ready(&mut cx);
     }
@@ -178,9 +162,7 @@ fn fire(cx: &mut Cx<'_>, timer: Timer) {
         Timer::Setup(id) => {
             let sessions = &cx.state.sessions;
             let in_use = |conn: &Conn| {
-                conn.sessions
-                    .iter()
-                    .any(|id| sessions.get(id).is_some_and(|s| s.user.is_some()))
+                conn.sessions.iter().any(|id| sessions.get(id).is_some_and(|s| s.user.is_some()))
             };
             if cx.state.conns.get(&id).is_some_and(|conn| !in_use(conn)) {
                 cx.send(id, Outbound::Close("no session in time"));
@@ -197,16 +179,10 @@ fn idle(cx: &mut Cx<'_>, id: ConnId) {
     };
     let idle_time = cx.state.config.limits.idle_time;
     let opens = cx.state.opens.values();
-    let in_use = opens
-        .into_iter()
-        .any(|open| conn.sessions.contains(&open.session));
+    let in_use = opens.into_iter().any(|open| conn.sessions.contains(&open.session));
     if !in_use && cx.now.mono.since(conn.last_request) >= idle_time {
         return cx.send(id, Outbound::Close("idle"));
     }
-    let from = if in_use {
-        cx.now.mono
-    } else {
-        conn.last_request
-    };
+    let from = if in_use { cx.now.mono } else { conn.last_request };
     cx.flows.timers.set(from + idle_time, Timer::Idle(id));
 }

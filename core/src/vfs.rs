@@ -46,12 +46,7 @@ pub struct Identity {
 impl Identity {
     /// For calls that need none.
     pub fn nobody() -> Self {
-        Self {
-            name: String::new(),
-            uid: 65534,
-            gid: 65534,
-            groups: Vec::new(),
-        }
+        Self { name: String::new(), uid: 65534, gid: 65534, groups: Vec::new() }
     }
 }
 

@@ -25,33 +25,19 @@ pub(super) struct Need {
     pub(super) changes: bool,
 }
 
-const NOTHING: Need = Need {
-    tree: false,
-    file_id: None,
-    any_of: AccessMask::empty(),
-    changes: false,
-};
-const TREE: Need = Need {
-    tree: true,
-    ..NOTHING
-};
+const NOTHING: Need =
+    Need { tree: false, file_id: None, any_of: AccessMask::empty(), changes: false };
+const TREE: Need = Need { tree: true, ..NOTHING };
 
 const READS: AccessMask = AccessMask::FILE_READ_DATA.union(AccessMask::FILE_EXECUTE);
 const WRITES: AccessMask = AccessMask::FILE_WRITE_DATA.union(AccessMask::FILE_APPEND_DATA);
 
 fn open(file_id: FileId, any_of: AccessMask) -> Need {
-    Need {
-        file_id: Some(file_id),
-        any_of,
-        ..TREE
-    }
+    Need { file_id: Some(file_id), any_of, ..TREE }
 }
 
 fn change(file_id: FileId, any_of: AccessMask) -> Need {
-    Need {
-        changes: true,
-        ..open(file_id, any_of)
-    }
+    Need { changes: true, ..open(file_id, any_of) }
 }
 
 /// The table.
@@ -73,14 +59,12 @@ pub(super) fn need(body: &RequestBody) -> Need {
         RequestBody::Lock(r) => open(r.file_id, READS.union(WRITES)),
         RequestBody::QueryDirectory(r) => open(r.file_id, AccessMask::FILE_LIST_DIRECTORY),
         RequestBody::ChangeNotify(r) => open(r.file_id, AccessMask::FILE_LIST_DIRECTORY),
-        RequestBody::QueryInfo(r) => open(
-            r.file_id,
-            query(r.info_type, r.info_class, r.additional_information),
-        ),
-        RequestBody::SetInfo(r) => change(
-            r.file_id,
-            set(r.info_type, r.info_class, r.additional_information),
-        ),
+        RequestBody::QueryInfo(r) => {
+            open(r.file_id, query(r.info_type, r.info_class, r.additional_information))
+        }
+        RequestBody::SetInfo(r) => {
+            change(r.file_id, set(r.info_type, r.info_class, r.additional_information))
+        }
         RequestBody::Ioctl(r) => ioctl(r.ctl_code, r.file_id),
     }
 }
@@ -173,10 +157,7 @@ pub(super) fn maximal(info: &FileInfo, read_only_share: bool) -> AccessMask {
     }
     if may(Permitted::WRITE) {
         mask |= WRITES | AccessMask::FILE_WRITE_EA | AccessMask::FILE_WRITE_ATTRIBUTES;
-        mask.set(
-            AccessMask::FILE_DELETE_CHILD,
-            info.kind == FileKind::Directory,
-        );
+        mask.set(AccessMask::FILE_DELETE_CHILD, info.kind == FileKind::Directory);
     }
     if may(Permitted::OWNER) {
         mask |= AccessMask::WRITE_DAC
@@ -190,11 +171,7 @@ pub(super) fn maximal(info: &FileInfo, read_only_share: bool) -> AccessMask {
     if info.permitted == Permitted::all() {
         mask |= AccessMask::ALL_ACCESS;
     }
-    if read_only_share {
-        mask.difference(CHANGES)
-    } else {
-        mask
-    }
+    if read_only_share { mask.difference(CHANGES) } else { mask }
 }
 
 /// What changes something; a read-only share grants none of it.

@@ -32,12 +32,8 @@ pub(super) fn begin(
     let open = cx.state.opens.get(&id);
     let wants = request.flags.contains(CloseFlags::POSTQUERY_ATTRIB);
     if let Some(open) = open.filter(|open| wants && !open.is_pipe()) {
-        let call = Call {
-            identity: open.identity.clone(),
-            op: Op::Query {
-                file: open.handle.clone(),
-            },
-        };
+        let call =
+            Call { identity: open.identity.clone(), op: Op::Query { file: open.handle.clone() } };
         return Ok(Flow::Call(call, super::Step::Close(Step::Query)));
     }
     close(cx, who, CloseResponse::default())
@@ -71,11 +67,7 @@ fn gone(cx: &mut Cx<'_>, who: &mut Who, response: CloseResponse) -> Handled<supe
     if !cx.state.opens.contains_key(&id) {
         return Flow::answer(ResponseBody::Close(response));
     }
-    let park = Park {
-        wait: Wait::Gone(Scope::Open(id)),
-        deadline: None,
-        interim: false,
-    };
+    let park = Park { wait: Wait::Gone(Scope::Open(id)), deadline: None, interim: false };
     Ok(Flow::Park(park, super::Step::Close(Step::Gone(response))))
 }
 

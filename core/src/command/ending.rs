@@ -18,19 +18,11 @@ use alloc::vec::Vec;
 
 /// The open takes no new work; what waits on it is woken with `why`.
 pub(super) fn end_open(cx: &mut Cx<'_>, id: OpenId, why: Wake) {
-    let Some(open) = cx
-        .state
-        .opens
-        .get_mut(&id)
-        .filter(|open| open.stage == Stage::Live)
-    else {
+    let Some(open) = cx.state.opens.get_mut(&id).filter(|open| open.stage == Stage::Live) else {
         return;
     };
     open.stage = Stage::Closing;
-    let (key, place) = (
-        open.key(),
-        open.place().filter(|_| open.delete_on_close).cloned(),
-    );
+    let (key, place) = (open.key(), open.place().filter(|_| open.delete_on_close).cloned());
     if let Some(file) = key.and_then(|key| cx.state.files.get_mut(&key))
         && let Some(place) = place
     {
@@ -46,12 +38,7 @@ pub(super) fn end_open(cx: &mut Cx<'_>, id: OpenId, why: Wake) {
 
 /// All opens of a tree end.
 pub(super) fn end_tree(cx: &mut Cx<'_>, session: SessionId, tree: TreeId, why: Wake) {
-    if let Some(found) = cx
-        .state
-        .sessions
-        .get_mut(&session)
-        .and_then(|s| s.trees.get_mut(&tree))
-    {
+    if let Some(found) = cx.state.sessions.get_mut(&session).and_then(|s| s.trees.get_mut(&tree)) {
         found.ending = true;
     }
     for id in cx.state.opens_of(session, Some(tree)) {
@@ -61,12 +48,7 @@ pub(super) fn end_tree(cx: &mut Cx<'_>, session: SessionId, tree: TreeId, why: W
 
 /// All trees of a session end; it is found by nobody any more.
 pub(crate) fn end_session(cx: &mut Cx<'_>, id: SessionId, why: Wake) {
-    let Some(session) = cx
-        .state
-        .sessions
-        .get_mut(&id)
-        .filter(|session| !session.ending)
-    else {
+    let Some(session) = cx.state.sessions.get_mut(&id).filter(|session| !session.ending) else {
         return;
     };
     session.ending = true;
@@ -83,9 +65,7 @@ pub(crate) fn end_connection(cx: &mut Cx<'_>, id: ConnId) {
         return;
     };
     cx.flows.timers.forget(id);
-    cx.flows
-        .parking
-        .wake_where(Wake::HungUp, |parked| parked.job.conn == id);
+    cx.flows.parking.wake_where(Wake::HungUp, |parked| parked.job.conn == id);
     for session in conn.sessions {
         end_session(cx, session, Wake::HungUp);
     }
@@ -113,38 +93,16 @@ fn advance(cx: &mut Cx<'_>, id: OpenId) {
         return;
     }
     let file = open.key().and_then(|key| cx.state.files.get(&key));
-    let place = file
-        .filter(|file| file.opens.len() == 1)
-        .and_then(|file| file.delete.clone());
+    let place = file.filter(|file| file.opens.len() == 1).and_then(|file| file.delete.clone());
     let (Some(key), Some(place)) = (open.key(), place) else {
         return remove(cx, id);
     };
     open.stage = Stage::Deleting;
     let directory = open.is_directory();
-    let op = Op::Delete {
-        root: place.root,
-        path: place.path,
-        key,
-        directory,
-    };
-    let call = Call {
-        identity: open.identity.clone(),
-        op,
-    };
-    let conn = cx
-        .state
-        .sessions
-        .get(&open.session)
-        .map(|session| session.conn);
-    cx.start(
-        conn,
-        call,
-        Running {
-            job: None,
-            step: Step::DeleteOnClose(id),
-            open: None,
-        },
-    );
+    let op = Op::Delete { root: place.root, path: place.path, key, directory };
+    let call = Call { identity: open.identity.clone(), op };
+    let conn = cx.state.sessions.get(&open.session).map(|session| session.conn);
+    cx.start(conn, call, Running { job: None, step: Step::DeleteOnClose(id), open: None });
 }
 
 /// The open leaves the tables: share mode, locks and handle go, and who waited is woken.
@@ -163,17 +121,10 @@ fn remove(cx: &mut Cx<'_>, id: OpenId) {
             cx.state.files.remove(&key);
         }
     }
-    let Open {
-        session,
-        tree,
-        handle,
-        ..
-    } = open;
+    let Open { session, tree, handle, .. } = open;
     cx.out.release(handle);
     cx.flows.parking.wake(Wait::Gone(Scope::Open(id)));
-    cx.flows
-        .parking
-        .wake(Wait::Gone(Scope::Tree(session, tree)));
+    cx.flows.parking.wake(Wait::Gone(Scope::Tree(session, tree)));
     cx.flows.parking.wake(Wait::Gone(Scope::Session(session)));
     forget_if_empty(cx, session);
 }
@@ -184,11 +135,7 @@ pub(super) fn forget_if_empty(cx: &mut Cx<'_>, id: SessionId) {
         return;
     };
     let opens = &cx.state.opens;
-    let in_use = |tree| {
-        opens
-            .values()
-            .any(|open| (open.session, open.tree) == (id, tree))
-    };
+    let in_use = |tree| opens.values().any(|open| (open.session, open.tree) == (id, tree));
     let gone: Vec<_> = session
         .trees
         .iter()
@@ -199,13 +146,7 @@ pub(super) fn forget_if_empty(cx: &mut Cx<'_>, id: SessionId) {
         let Some(tree) = session.trees.remove(&tree) else {
             continue;
         };
-        leave(
-            cx.out,
-            cx.state.conns.contains_key(&session.conn),
-            tree,
-            session.conn,
-            cx.flows,
-        );
+        leave(cx.out, cx.state.conns.contains_key(&session.conn), tree, session.conn, cx.flows);
     }
     if session.ending && session.trees.is_empty() {
         let conn = session.conn;
@@ -225,24 +166,9 @@ fn leave(
     flows: &mut crate::flow::Flows<Step>,
 ) {
     use crate::sink::Executor;
-    let on = if alive {
-        Executor::Client(conn)
-    } else {
-        Executor::Worker
-    };
-    let op = flows.start(Running {
-        job: None,
-        step: Step::Nothing,
-        open: None,
-    });
-    out.call(
-        on,
-        op,
-        Call {
-            identity: tree.identity,
-            op: Op::Leave { share: tree.share },
-        },
-    );
+    let on = if alive { Executor::Client(conn) } else { Executor::Worker };
+    let op = flows.start(Running { job: None, step: Step::Nothing, open: None });
+    out.call(on, op, Call { identity: tree.identity, op: Op::Leave { share: tree.share } });
     tree.root.into_iter().for_each(|root| out.release(root));
 }
 

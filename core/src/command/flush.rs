@@ -10,20 +10,12 @@ use crate::{
 
 /// MS-SMB2 3.3.5.11.
 pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who) -> Handled<Step> {
-    let open = cx
-        .state
-        .opens
-        .get(&who.open()?)
-        .ok_or(NtStatus::FILE_CLOSED)?;
+    let open = cx.state.opens.get(&who.open()?).ok_or(NtStatus::FILE_CLOSED)?;
     if open.is_pipe() {
         return Flow::answer(ResponseBody::Flush);
     }
-    let call = Call {
-        identity: open.identity.clone(),
-        op: Op::Flush {
-            file: open.handle.clone(),
-        },
-    };
+    let call =
+        Call { identity: open.identity.clone(), op: Op::Flush { file: open.handle.clone() } };
     Ok(Flow::Call(call, Step::Flush))
 }
 

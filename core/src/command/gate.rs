@@ -21,10 +21,7 @@ use crate::{
 
 /// Lets a request through, with [`Job::who`] filled in, or says what it is refused with.
 pub(super) fn pass(cx: &mut Cx<'_>, job: &mut Job, element: &Element) -> Result<(), Refused> {
-    let related = element
-        .header
-        .flags
-        .contains(HeaderFlags::RELATED_OPERATIONS);
+    let related = element.header.flags.contains(HeaderFlags::RELATED_OPERATIONS);
     if related {
         inherit(job)?;
     } else {
@@ -32,11 +29,7 @@ pub(super) fn pass(cx: &mut Cx<'_>, job: &mut Job, element: &Element) -> Result<
     }
     let command = element.header.command;
     if matches!(command, Command::NEGOTIATE | Command::SESSION_SETUP) {
-        return element
-            .body
-            .as_ref()
-            .map(|_| ())
-            .map_err(|status| (*status).into());
+        return element.body.as_ref().map(|_| ()).map_err(|status| (*status).into());
     }
     let without_session = matches!(command, Command::ECHO | Command::CANCEL);
     if without_session && job.who.session_id == 0 {
@@ -59,17 +52,9 @@ pub(super) fn pass(cx: &mut Cx<'_>, job: &mut Job, element: &Element) -> Result<
 
 /// MS-SMB2 3.3.5.2.7.2: a related request takes session, tree and open of the one before.
 fn inherit(job: &mut Job) -> Result<(), Refused> {
-    let Link {
-        session_id,
-        tree_id,
-        begun,
-        ..
-    } = job.link;
+    let Link { session_id, tree_id, begun, .. } = job.link;
     if !begun {
-        return refuse(
-            NtStatus::INVALID_PARAMETER,
-            "3.3.5.2.7.2: the first request is related",
-        );
+        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.2.7.2: the first request is related");
     }
     job.who.session_id = session_id;
     job.who.tree_id = tree_id;
@@ -82,25 +67,16 @@ fn check_session(cx: &Cx<'_>, job: &mut Job, command: Command) -> Result<(), Ref
     let id = SessionId(who.session_id);
     let session = cx.state.session(who.conn, id);
     let Some(user) = session.and_then(|session| session.user.as_ref()) else {
-        return refuse(
-            NtStatus::USER_SESSION_DELETED,
-            "3.3.5.2.9: no such session here",
-        );
+        return refuse(NtStatus::USER_SESSION_DELETED, "3.3.5.2.9: no such session here");
     };
     who.session = Some(id);
     protect(who, id, user);
     if user.encrypt && !who.encrypted {
-        return refuse(
-            NtStatus::ACCESS_DENIED,
-            "3.3.5.2.9: the session must be encrypted",
-        );
+        return refuse(NtStatus::ACCESS_DENIED, "3.3.5.2.9: the session must be encrypted");
     }
     // CANCEL changes nothing but the client's own wait.
     if user.signing_required && !who.signed && command != Command::CANCEL {
-        return refuse(
-            NtStatus::ACCESS_DENIED,
-            "3.3.5.2.4: the session must be signed",
-        );
+        return refuse(NtStatus::ACCESS_DENIED, "3.3.5.2.4: the session must be signed");
     }
     Ok(())
 }
@@ -123,10 +99,7 @@ fn check_tree(cx: &Cx<'_>, job: &mut Job) -> Result<(), Refused> {
         return refuse(NtStatus::NETWORK_NAME_DELETED, "3.3.5.2.11: no such tree");
     };
     if tree.share.encrypt && !who.encrypted {
-        return refuse(
-            NtStatus::ACCESS_DENIED,
-            "3.3.5.2.11: the share must be encrypted",
-        );
+        return refuse(NtStatus::ACCESS_DENIED, "3.3.5.2.11: the share must be encrypted");
     }
     who.tree = Some(id);
     who.identity = Some(tree.identity.clone());
@@ -147,10 +120,7 @@ fn check_open(cx: &Cx<'_>, job: &mut Job, id: FileId, need: &access::Need) -> Re
     let theirs =
         |open: &&Open| (open.session, open.tree) == (session, tree) && open.stage == Stage::Live;
     let Some(open) = cx.state.opens.get(&id).filter(theirs) else {
-        return refuse(
-            NtStatus::FILE_CLOSED,
-            "no such open in this session and tree",
-        );
+        return refuse(NtStatus::FILE_CLOSED, "no such open in this session and tree");
     };
     who.open = Some(id);
     who.identity = Some(open.identity.clone());
@@ -159,15 +129,9 @@ fn check_open(cx: &Cx<'_>, job: &mut Job, id: FileId, need: &access::Need) -> Re
     }
     let granted = need.any_of.is_empty() || open.granted.intersects(need.any_of);
     if !granted {
-        return refuse(
-            NtStatus::ACCESS_DENIED,
-            "the open was not granted this access",
-        );
+        return refuse(NtStatus::ACCESS_DENIED, "the open was not granted this access");
     }
-    let read_only = cx
-        .state
-        .tree(session, tree)
-        .is_none_or(|tree| tree.read_only);
+    let read_only = cx.state.tree(session, tree).is_none_or(|tree| tree.read_only);
     if need.changes && read_only {
         return refuse(NtStatus::MEDIA_WRITE_PROTECTED, "the share is read-only");
     }

@@ -28,10 +28,7 @@ pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: LockRequest) -> Han
     let id = who.open()?;
     let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
     if open.is_directory() || open.is_pipe() {
-        return refuse(
-            NtStatus::INVALID_PARAMETER,
-            "MS-FSA 2.1.5.8: only files have ranges",
-        );
+        return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.8: only files have ranges");
     }
     let key = open.key().ok_or(NtStatus::INVALID_PARAMETER)?;
     let Some(first) = request.locks.first() else {
@@ -102,10 +99,7 @@ fn lock(
 ) -> Handled<super::Step> {
     let at_once = |lock: &LockElement| lock.flags.contains(LockFlags::FAIL_IMMEDIATELY);
     if request.locks.len() > 1 && !request.locks.iter().all(at_once) {
-        return refuse(
-            NtStatus::INVALID_PARAMETER,
-            "3.3.5.14.2: several locks that wait",
-        );
+        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.14.2: several locks that wait");
     }
     let limit = cx.state.config.limits.locks_per_open;
     let mut taken = 0;
@@ -151,48 +145,25 @@ fn wanted(open: OpenId, element: &LockElement) -> Result<RangeLock, Refused> {
         _ => return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.14.2: flags of a lock"),
     };
     let LockElement { offset, length, .. } = *element;
-    let lock = RangeLock {
-        open,
-        offset,
-        length,
-        exclusive,
-    };
+    let lock = RangeLock { open, offset, length, exclusive };
     if lock.wraps() {
-        return refuse(
-            NtStatus::INVALID_LOCK_RANGE,
-            "MS-FSA 2.1.5.8: beyond 64 bits",
-        );
+        return refuse(NtStatus::INVALID_LOCK_RANGE, "MS-FSA 2.1.5.8: beyond 64 bits");
     }
     Ok(lock)
 }
 
 /// Takes the lock, or waits on.
 fn wait_for(cx: &mut Cx<'_>, who: &Who, lock: RangeLock) -> Handled<super::Step> {
-    let open = cx
-        .state
-        .opens
-        .get(&lock.open)
-        .ok_or(NtStatus::RANGE_NOT_LOCKED)?;
+    let open = cx.state.opens.get(&lock.open).ok_or(NtStatus::RANGE_NOT_LOCKED)?;
     let key = open.key().ok_or(NtStatus::RANGE_NOT_LOCKED)?;
-    let file = cx
-        .state
-        .files
-        .get_mut(&key)
-        .ok_or(NtStatus::RANGE_NOT_LOCKED)?;
+    let file = cx.state.files.get_mut(&key).ok_or(NtStatus::RANGE_NOT_LOCKED)?;
     if !file.locks.conflicts(&lock) {
         file.locks.add(lock);
         return Flow::answer(ResponseBody::Lock);
     }
     if !who.last {
-        return refuse(
-            NtStatus::LOCK_NOT_GRANTED,
-            "3.3.4.2: cannot wait inside a chain",
-        );
+        return refuse(NtStatus::LOCK_NOT_GRANTED, "3.3.4.2: cannot wait inside a chain");
     }
-    let park = Park {
-        wait: Wait::Range(key),
-        deadline: None,
-        interim: true,
-    };
+    let park = Park { wait: Wait::Range(key), deadline: None, interim: true };
     Ok(Flow::Park(park, super::Step::Lock(Step { lock })))
 }

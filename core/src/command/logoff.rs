@@ -22,12 +22,5 @@ pub(super) fn resume(cx: &mut Cx<'_>, who: &mut Who) -> Handled<Step> {
         return Flow::answer(ResponseBody::Logoff);
     }
     let wait = Wait::Gone(Scope::Session(session));
-    Ok(Flow::Park(
-        Park {
-            wait,
-            deadline: None,
-            interim: false,
-        },
-        Step::Logoff,
-    ))
+    Ok(Flow::Park(Park { wait, deadline: None, interim: false }, Step::Logoff))
 }

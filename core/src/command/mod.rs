@@ -1,4 +1,5 @@
 //! The commands, one file per section of MS-SMB2 3.3.5, and the table that finds them.
+#![allow(clippy::needless_pass_by_ref_mut, reason = "handlers have one signature")]
 
 mod access;
 mod cancel;
@@ -134,15 +135,13 @@ fn dispatch(cx: &mut Cx<'_>, who: &mut Who, element: Element) -> Handled<Step> {
         RequestBody::QueryInfo(request) => query_info::begin(cx, who, &request),
         RequestBody::SetInfo(request) => set_info::begin(cx, who, &request),
         // Change notification is not here yet, and nothing says that it is.
-        RequestBody::ChangeNotify(_) => refuse(
-            NtStatus::NOT_SUPPORTED,
-            "3.3.5.19: change notification is not built yet",
-        ),
+        RequestBody::ChangeNotify(_) => {
+            refuse(NtStatus::NOT_SUPPORTED, "3.3.5.19: change notification is not built yet")
+        }
         // No oplock or lease is ever granted, so there is none to acknowledge.
-        RequestBody::OplockBreak(_) => refuse(
-            NtStatus::INVALID_OPLOCK_PROTOCOL,
-            "3.3.5.22: no oplock is being broken",
-        ),
+        RequestBody::OplockBreak(_) => {
+            refuse(NtStatus::INVALID_OPLOCK_PROTOCOL, "3.3.5.22: no oplock is being broken")
+        }
     }
 }
 

@@ -59,10 +59,7 @@ fn upgrade(cx: &mut Cx<'_>, who: &Who, request: &NegotiateRequest) -> Handled<St
         dialect => (config.min_dialect..=config.max_dialect).contains(&dialect),
     };
     let Some(dialect) = request.dialects.iter().copied().filter(allowed).max() else {
-        cx.send(
-            who.conn,
-            Outbound::Close("an SMB1 client that offers no dialect of ours"),
-        );
+        cx.send(who.conn, Outbound::Close("an SMB1 client that offers no dialect of ours"));
         return Ok(Flow::Silent);
     };
     let chosen = negotiated(config, dialect, &Contexts::default());
@@ -87,9 +84,7 @@ pub(super) fn choose(config: &Config, offered: &[Dialect]) -> Option<Dialect> {
         Dialect::SMB_2_0_2,
     ];
     let range = config.min_dialect..=config.max_dialect;
-    KNOWN
-        .into_iter()
-        .find(|dialect| range.contains(dialect) && offered.contains(dialect))
+    KNOWN.into_iter().find(|dialect| range.contains(dialect) && offered.contains(dialect))
 }
 
 /// What the contexts of 3.1.1 settle.
@@ -117,9 +112,7 @@ impl Contexts {
         let twice = "3.3.5.4: a negotiate context twice";
         for context in &request.contexts {
             match context {
-                NegotiateContext::PreauthIntegrity {
-                    hash_algorithms, ..
-                } => {
+                NegotiateContext::PreauthIntegrity { hash_algorithms, .. } => {
                     if found.preauth {
                         return refuse(NtStatus::INVALID_PARAMETER, twice);
                     }
@@ -161,16 +154,11 @@ impl Contexts {
         if self.preauth {
             let hash_algorithms = alloc::vec![HashAlgorithm::SHA_512];
             let salt = cx.state.rng.array::<32>().to_vec();
-            answer.push(NegotiateContext::PreauthIntegrity {
-                hash_algorithms,
-                salt,
-            });
+            answer.push(NegotiateContext::PreauthIntegrity { hash_algorithms, salt });
         }
         if self.ciphers_offered {
             let cipher = Cipher(self.cipher.map_or(0, crypto::Cipher::id));
-            answer.push(NegotiateContext::Encryption {
-                ciphers: alloc::vec![cipher],
-            });
+            answer.push(NegotiateContext::Encryption { ciphers: alloc::vec![cipher] });
         }
         if self.signing.is_some() {
             let algorithms = alloc::vec![SigningAlgorithm(chosen.signing.id())];
@@ -183,17 +171,11 @@ impl Contexts {
 fn negotiated(config: &Config, dialect: Dialect, contexts: &Contexts) -> Negotiated {
     let before_311 = Dialect::SMB_3_0 <= dialect && dialect < Dialect::SMB_3_1_1;
     let ccm = before_311 && config.encryption != Encryption::Disabled;
-    let signing = contexts
-        .signing
-        .unwrap_or(crypto::SigningAlgorithm::AesCmac);
+    let signing = contexts.signing.unwrap_or(crypto::SigningAlgorithm::AesCmac);
     Negotiated {
         dialect,
         signing: signing.for_dialect(dialect.0),
-        cipher: if ccm {
-            Some(crypto::Cipher::Aes128Ccm)
-        } else {
-            contexts.cipher
-        },
+        cipher: if ccm { Some(crypto::Cipher::Aes128Ccm) } else { contexts.cipher },
         max_io: config.max_read.max(config.max_write).max(config.max_trans),
     }
 }
@@ -222,11 +204,7 @@ fn response(cx: &Cx<'_>, settled: &Settled) -> NegotiateResponse {
     let config = &cx.state.config;
     let many = settled.chosen.dialect > Dialect::SMB_2_0_2;
     let bound = |size: u32| {
-        if many {
-            size
-        } else {
-            size.min(SINGLE_CREDIT_IO)
-        }
+        if many { size } else { size.min(SINGLE_CREDIT_IO) }
     };
     NegotiateResponse {
         security_mode: settled.server_security_mode,

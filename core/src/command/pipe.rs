@@ -50,16 +50,9 @@ pub(super) fn transact(
 ) -> Handled<super::Step> {
     let open = pipe_of(cx, who)?;
     let (pipe, id) = (open.handle.clone(), open.id.0);
-    let file_id = FileId {
-        persistent: id,
-        volatile: id,
-    };
+    let file_id = FileId { persistent: id, volatile: id };
     let max = request.max_output_response;
-    let op = Op::PipeTransact {
-        pipe,
-        data: request.input,
-        max,
-    };
+    let op = Op::PipeTransact { pipe, data: request.input, max };
     call(cx, who, op, Step::Transact { file_id })
 }
 
@@ -82,31 +75,19 @@ pub(super) fn resume(
         (Step::Read { .. }, Done::PipeData { data, more }) => {
             let mut buffer = ReplyBuf::new(Vec::new(), data.len());
             buffer.vec().extend_from_slice(&data);
-            Ok(Flow::Answer(Answer {
-                status: status(more),
-                body: ReplyBody::Read(buffer),
-            }))
+            Ok(Flow::Answer(Answer { status: status(more), body: ReplyBody::Read(buffer) }))
         }
         (step @ Step::Read { .. }, Done::Failed(VfsError::WouldBlock)) => {
             if !who.last {
                 return refuse(NtStatus::PIPE_LISTENING, "3.3.4.2: cannot wait in a chain");
             }
             let wait = Wait::Pipe(who.open()?);
-            let park = Park {
-                wait,
-                deadline: None,
-                interim: true,
-            };
+            let park = Park { wait, deadline: None, interim: true };
             Ok(Flow::Park(park, super::Step::Pipe(step)))
         }
         (Step::Transact { file_id }, Done::PipeData { data, more }) => {
             let ctl_code = FsctlCode::PIPE_TRANSCEIVE;
-            let response = IoctlResponse {
-                ctl_code,
-                file_id,
-                input: Vec::new(),
-                output: data,
-            };
+            let response = IoctlResponse { ctl_code, file_id, input: Vec::new(), output: data };
             Flow::answer_with(status(more), ResponseBody::Ioctl(response))
         }
         (_, Done::Failed(error)) => Err(failed(error).into()),
@@ -123,11 +104,7 @@ fn woken(cx: &mut Cx<'_>, who: &mut Who, step: Step, wake: Wake) -> Handled<supe
 }
 
 fn status(more: bool) -> NtStatus {
-    if more {
-        NtStatus::BUFFER_OVERFLOW
-    } else {
-        NtStatus::SUCCESS
-    }
+    if more { NtStatus::BUFFER_OVERFLOW } else { NtStatus::SUCCESS }
 }
 
 /// A pipe that is gone is not a share that is gone.
@@ -147,8 +124,5 @@ fn call(cx: &Cx<'_>, who: &Who, op: Op, step: Step) -> Handled<super::Step> {
 fn pipe_of<'a>(cx: &'a Cx<'_>, who: &Who) -> Result<&'a Open, Refused> {
     let id: OpenId = who.open()?;
     let open = cx.state.opens.get(&id).filter(|open| open.is_pipe());
-    open.ok_or(Refused {
-        status: NtStatus::INVALID_DEVICE_REQUEST,
-        at: "not a pipe",
-    })
+    open.ok_or(Refused { status: NtStatus::INVALID_DEVICE_REQUEST, at: "not a pipe" })
 }

@@ -46,23 +46,13 @@ pub(super) fn begin(
         return refuse(NtStatus::INVALID_INFO_CLASS, "3.3.5.18: unknown class");
     };
     if request.output_buffer_length > max {
-        return refuse(
-            NtStatus::INVALID_PARAMETER,
-            "3.3.5.18: longer than MaxTransactSize",
-        );
+        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.18: longer than MaxTransactSize");
     }
     if (request.output_buffer_length as usize) < smallest {
-        return refuse(
-            NtStatus::INFO_LENGTH_MISMATCH,
-            "3.3.5.18: shorter than one entry",
-        );
+        return refuse(NtStatus::INFO_LENGTH_MISMATCH, "3.3.5.18: shorter than one entry");
     }
     if open.listing.busy {
-        let park = Park {
-            wait: Wait::Listing(id),
-            deadline: None,
-            interim: false,
-        };
+        let park = Park { wait: Wait::Listing(id), deadline: None, interim: false };
         let step = Step::Turn(Box::new(request.clone()));
         return Ok(Flow::Park(park, super::Step::QueryDirectory(step)));
     }
@@ -74,10 +64,7 @@ pub(super) fn begin(
             request.file_name.is_empty() && !request.flags.contains(QueryDirectoryFlags::REOPEN);
         let kept = listing.pattern.take().filter(|_| keeps);
         let pattern = kept.map_or_else(|| Pattern::parse(&request.file_name.0), Ok)?;
-        *listing = Listing {
-            pattern: Some(pattern),
-            ..Listing::default()
-        };
+        *listing = Listing { pattern: Some(pattern), ..Listing::default() };
     }
     let Some(pattern) = listing.pattern.clone() else {
         return Err(NtStatus::INTERNAL_ERROR.into());
@@ -90,14 +77,9 @@ pub(super) fn begin(
         pattern,
         class,
         max: request.output_buffer_length,
-        single: request
-            .flags
-            .contains(QueryDirectoryFlags::RETURN_SINGLE_ENTRY),
+        single: request.flags.contains(QueryDirectoryFlags::RETURN_SINGLE_ENTRY),
     };
-    let call = Call {
-        identity: open.identity.clone(),
-        op: Op::List(Box::new(how)),
-    };
+    let call = Call { identity: open.identity.clone(), op: Op::List(Box::new(how)) };
     Ok(Flow::Call(call, super::Step::QueryDirectory(Step::Page)))
 }
 
@@ -122,11 +104,7 @@ fn page(cx: &mut Cx<'_>, who: &mut Who, done: Done) -> Handled<super::Step> {
     listing.busy = false;
     let found_before = listing.found;
     let result = match done {
-        Done::Listed {
-            data,
-            overflow,
-            cursor,
-        } => {
+        Done::Listed { data, overflow, cursor } => {
             listing.cursor = Some(cursor);
             listing.found |= !data.is_empty() || overflow;
             Ok((data, overflow))
@@ -136,10 +114,9 @@ fn page(cx: &mut Cx<'_>, who: &mut Who, done: Done) -> Handled<super::Step> {
     };
     cx.flows.parking.wake(Wait::Listing(id));
     match result {
-        Ok((data, true)) if data.is_empty() => refuse(
-            NtStatus::INFO_LENGTH_MISMATCH,
-            "3.3.5.18: not one entry fits",
-        ),
+        Ok((data, true)) if data.is_empty() => {
+            refuse(NtStatus::INFO_LENGTH_MISMATCH, "3.3.5.18: not one entry fits")
+        }
         Ok((data, _)) if data.is_empty() && found_before => {
             refuse(NtStatus::NO_MORE_FILES, "3.3.5.18: the end")
         }

@@ -27,18 +27,9 @@ use alloc::{string::String, vec, vec::Vec};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
-    File {
-        class: FileInfoClass,
-        max: u32,
-    },
-    Volume {
-        class: FsInfoClass,
-        max: u32,
-    },
-    Security {
-        parts: SecurityInformation,
-        max: u32,
-    },
+    File { class: FileInfoClass, max: u32 },
+    Volume { class: FsInfoClass, max: u32 },
+    Security { parts: SecurityInformation, max: u32 },
 }
 
 /// IO_REPARSE_TAG_SYMLINK (MS-FSCC 2.1.2.1).
@@ -51,16 +42,9 @@ pub(super) fn begin(
     request: &QueryInfoRequest,
 ) -> Handled<super::Step> {
     let max = request.output_buffer_length;
-    let open = cx
-        .state
-        .opens
-        .get(&who.open()?)
-        .ok_or(NtStatus::FILE_CLOSED)?;
+    let open = cx.state.opens.get(&who.open()?).ok_or(NtStatus::FILE_CLOSED)?;
     if max > cx.state.config.max_trans {
-        return refuse(
-            NtStatus::INVALID_PARAMETER,
-            "3.3.5.20: longer than MaxTransactSize",
-        );
+        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.20: longer than MaxTransactSize");
     }
     let step = match request.info_type {
         InfoType::FILE => {
@@ -84,15 +68,9 @@ pub(super) fn begin(
         return on_pipe(open, step);
     }
     let file = open.handle.clone();
-    let op = if matches!(step, Step::Volume { .. }) {
-        Op::Volume { file }
-    } else {
-        Op::Query { file }
-    };
-    let call = Call {
-        identity: open.identity.clone(),
-        op,
-    };
+    let op =
+        if matches!(step, Step::Volume { .. }) { Op::Volume { file } } else { Op::Query { file } };
+    let call = Call { identity: open.identity.clone(), op };
     Ok(Flow::Call(call, super::Step::QueryInfo(step)))
 }
 
@@ -102,11 +80,7 @@ pub(super) fn resume(
     step: Step,
     event: Event,
 ) -> Handled<super::Step> {
-    let open = cx
-        .state
-        .opens
-        .get(&who.open()?)
-        .ok_or(NtStatus::FILE_CLOSED)?;
+    let open = cx.state.opens.get(&who.open()?).ok_or(NtStatus::FILE_CLOSED)?;
     match (step, event.done()) {
         (Step::File { class, max }, Done::Info(info)) => {
             let deleted = open.key().and_then(|key| cx.state.files.get(&key));
@@ -169,10 +143,9 @@ fn fs_min(class: FsInfoClass) -> Option<usize> {
 fn room(min: Option<usize>, max: u32) -> Result<(), Refused> {
     match min {
         None => refuse(NtStatus::INVALID_INFO_CLASS, "3.3.5.20: unknown class"),
-        Some(min) if min > max as usize => refuse(
-            NtStatus::INFO_LENGTH_MISMATCH,
-            "3.3.5.20: shorter than the fixed part",
-        ),
+        Some(min) if min > max as usize => {
+            refuse(NtStatus::INFO_LENGTH_MISMATCH, "3.3.5.20: shorter than the fixed part")
+        }
         Some(_) => Ok(()),
     }
 }
@@ -217,34 +190,19 @@ fn file_value(
     info: &FileInfo,
     delete_pending: bool,
 ) -> Option<FileInformation> {
-    let name = || {
-        open.place()
-            .map_or_else(String::new, |place| place.path.to_windows())
-    };
-    let reparse_tag = if info.kind == FileKind::Symlink {
-        TAG_SYMLINK
-    } else {
-        0
-    };
+    let name = || open.place().map_or_else(String::new, |place| place.path.to_windows());
+    let reparse_tag = if info.kind == FileKind::Symlink { TAG_SYMLINK } else { 0 };
     Some(match class {
         FileInfoClass::BASIC => FileInformation::Basic(basic(info)),
         FileInfoClass::STANDARD => FileInformation::Standard(standard(info, delete_pending)),
-        FileInfoClass::INTERNAL => FileInformation::Internal {
-            index_number: info.key.inode,
-        },
+        FileInfoClass::INTERNAL => FileInformation::Internal { index_number: info.key.inode },
         FileInfoClass::EA => FileInformation::Ea { ea_size: 0 },
-        FileInfoClass::ACCESS => FileInformation::Access {
-            access_flags: open.granted,
-        },
-        FileInfoClass::POSITION => FileInformation::Position {
-            current_byte_offset: open.position,
-        },
-        FileInfoClass::MODE => FileInformation::Mode {
-            mode: crate::wire::fscc::FileMode::from_bits_retain(open.mode),
-        },
-        FileInfoClass::ALIGNMENT => FileInformation::Alignment {
-            alignment_requirement: 0,
-        },
+        FileInfoClass::ACCESS => FileInformation::Access { access_flags: open.granted },
+        FileInfoClass::POSITION => FileInformation::Position { current_byte_offset: open.position },
+        FileInfoClass::MODE => {
+            FileInformation::Mode { mode: crate::wire::fscc::FileMode::from_bits_retain(open.mode) }
+        }
+        FileInfoClass::ALIGNMENT => FileInformation::Alignment { alignment_requirement: 0 },
         FileInfoClass::ALL => FileInformation::All(AllInformation {
             basic: basic(info),
             standard: standard(info, delete_pending),
@@ -266,20 +224,16 @@ fn file_value(
             end_of_file: info.size,
             file_attributes: info.attributes,
         }),
-        FileInfoClass::ATTRIBUTE_TAG => FileInformation::AttributeTag {
-            file_attributes: info.attributes,
-            reparse_tag,
-        },
+        FileInfoClass::ATTRIBUTE_TAG => {
+            FileInformation::AttributeTag { file_attributes: info.attributes, reparse_tag }
+        }
         FileInfoClass::NORMALIZED_NAME => {
             FileInformation::NormalizedName(name().trim_start_matches('\\').into())
         }
         FileInfoClass::ID => {
             let mut file_id = [0; 16];
             file_id[..8].copy_from_slice(&info.key.inode.to_le_bytes());
-            FileInformation::Id {
-                volume_serial_number: info.key.device,
-                file_id,
-            }
+            FileInformation::Id { volume_serial_number: info.key.device, file_id }
         }
         _ => return None,
     })
@@ -362,15 +316,8 @@ fn fs_value(
 
 /// Pipes have no metadata of their own but a little (MS-FSCC 2.4.41).
 fn on_pipe(open: &Open, step: Step) -> Handled<super::Step> {
-    let Step::File {
-        class: FileInfoClass::STANDARD,
-        max,
-    } = step
-    else {
-        return refuse(
-            NtStatus::NOT_SUPPORTED,
-            "3.3.5.20: a pipe has no such information",
-        );
+    let Step::File { class: FileInfoClass::STANDARD, max } = step else {
+        return refuse(NtStatus::NOT_SUPPORTED, "3.3.5.20: a pipe has no such information");
     };
     debug_assert!(open.is_pipe());
     fitted(
@@ -395,11 +342,5 @@ pub(super) fn mask_of(info: &FileInfo, bits: u32) -> crate::wire::fscc::AccessMa
     if bits == 0 {
         return AccessMask::empty();
     }
-    access::maximal(
-        &FileInfo {
-            permitted,
-            ..info.clone()
-        },
-        false,
-    )
+    access::maximal(&FileInfo { permitted, ..info.clone() }, false)
 }

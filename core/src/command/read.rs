@@ -22,50 +22,25 @@ pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: &ReadRequest) -> Ha
     let id = who.open()?;
     let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
     if request.length > cx.state.config.max_read {
-        return refuse(
-            NtStatus::INVALID_PARAMETER,
-            "3.3.5.12: longer than MaxReadSize",
-        );
+        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.12: longer than MaxReadSize");
     }
     if open.is_pipe() {
         return pipe::read(cx, who, request.length);
     }
     if open.is_directory() {
-        return refuse(
-            NtStatus::INVALID_DEVICE_REQUEST,
-            "3.3.5.12: READ of a directory",
-        );
+        return refuse(NtStatus::INVALID_DEVICE_REQUEST, "3.3.5.12: READ of a directory");
     }
     let end = request.offset.checked_add(u64::from(request.length));
     if end.is_none_or(|end| end > i64::MAX as u64) {
-        return refuse(
-            NtStatus::INVALID_PARAMETER,
-            "MS-FSA 2.1.5.3: beyond the largest file",
-        );
+        return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.3: beyond the largest file");
     }
-    check_locks(
-        cx,
-        id,
-        Touch::Read,
-        request.offset,
-        u64::from(request.length),
-    )?;
+    check_locks(cx, id, Touch::Read, request.offset, u64::from(request.length))?;
     let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
-    let op = Op::Read {
-        file: open.handle.clone(),
-        offset: request.offset,
-        length: request.length,
-    };
-    let call = Call {
-        identity: open.identity.clone(),
-        op,
-    };
+    let op = Op::Read { file: open.handle.clone(), offset: request.offset, length: request.length };
+    let call = Call { identity: open.identity.clone(), op };
     Ok(Flow::Call(
         call,
-        super::Step::Read(Step {
-            asked: request.length,
-            minimum: request.minimum_count,
-        }),
+        super::Step::Read(Step { asked: request.length, minimum: request.minimum_count }),
     ))
 }
 
@@ -84,15 +59,9 @@ pub(super) fn resume(
             }
             let too_few = length == 0 && step.asked > 0 || length < step.minimum as usize;
             if too_few {
-                return refuse(
-                    NtStatus::END_OF_FILE,
-                    "3.3.5.12: fewer bytes than MinimumCount",
-                );
+                return refuse(NtStatus::END_OF_FILE, "3.3.5.12: fewer bytes than MinimumCount");
             }
-            Ok(Flow::Answer(Answer {
-                status: NtStatus::SUCCESS,
-                body: ReplyBody::Read(data),
-            }))
+            Ok(Flow::Answer(Answer { status: NtStatus::SUCCESS, body: ReplyBody::Read(data) }))
         }
         Done::Failed(error) => Err(error.status().into()),
         _ => Err(NtStatus::INTERNAL_ERROR.into()),
@@ -110,10 +79,7 @@ pub(super) fn check_locks(
     let key = cx.state.opens.get(&id).and_then(|open| open.key());
     let file = key.and_then(|key| cx.state.files.get(&key));
     if file.is_some_and(|file| file.locks.keeps_out(id, touch, offset, length)) {
-        return refuse(
-            NtStatus::FILE_LOCK_CONFLICT,
-            "MS-FSA 2.1.4.10: a byte-range lock",
-        );
+        return refuse(NtStatus::FILE_LOCK_CONFLICT, "MS-FSA 2.1.4.10: a byte-range lock");
     }
     Ok(())
 }

@@ -70,15 +70,7 @@ fn go_on_as(cx: &mut Cx<'_>, mut job: Job, mut handled: Handled<Step>, id: Optio
         match handled {
             Ok(Flow::Call(call, step)) => {
                 let (conn, open) = (job.conn, job.who.open);
-                return cx.start(
-                    Some(conn),
-                    call,
-                    Running {
-                        job: Some(job),
-                        step,
-                        open,
-                    },
-                );
+                return cx.start(Some(conn), call, Running { job: Some(job), step, open });
             }
             Ok(Flow::Park(park, step)) => match may_park(cx, &job) {
                 Ok(()) => return wait(cx, job, park, step, id),
@@ -129,17 +121,8 @@ fn refusal(cx: &mut Cx<'_>, job: &Job, refused: Refused) -> Answer {
     let (conn, who) = (job.conn, &job.who);
     let session = who.session.unwrap_or(SessionId(who.session_id));
     let Refused { status, at } = refused;
-    cx.out.refused(&Refusal {
-        conn,
-        session,
-        command: who.asked.command,
-        at,
-        status,
-    });
-    Answer {
-        status,
-        body: ReplyBody::Wire(ResponseBody::Error(ErrorResponse::default())),
-    }
+    cx.out.refused(&Refusal { conn, session, command: who.asked.command, at, status });
+    Answer { status, body: ReplyBody::Wire(ResponseBody::Error(ErrorResponse::default())) }
 }
 
 /// Waiting requests are counted; and an interim answer only ever belongs to a chain's last request
@@ -164,17 +147,11 @@ fn wait(cx: &mut Cx<'_>, mut job: Job, park: Park, step: Step, id: Option<AsyncI
         cx.send(job.conn, interim);
     }
     count_parked(cx, &job, true);
-    cx.flows
-        .parking
-        .insert(id, Parked { job, park, step }, &mut cx.flows.timers);
+    cx.flows.parking.insert(id, Parked { job, park, step }, &mut cx.flows.timers);
 }
 
 fn count_parked(cx: &mut Cx<'_>, job: &Job, more: bool) {
     if let Some(conn) = cx.state.conns.get_mut(&job.conn) {
-        conn.parked = if more {
-            conn.parked + 1
-        } else {
-            conn.parked.saturating_sub(1)
-        };
+        conn.parked = if more { conn.parked + 1 } else { conn.parked.saturating_sub(1) };
     }
 }

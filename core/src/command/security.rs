@@ -22,10 +22,7 @@ pub(super) fn answer(info: &FileInfo, parts: SecurityInformation, max: u32) -> H
         return Err(NtStatus::INTERNAL_ERROR.into());
     }
     if buffer.len() > max as usize {
-        return refuse(
-            NtStatus::BUFFER_TOO_SMALL,
-            "3.3.5.20.3: the descriptor does not fit",
-        );
+        return refuse(NtStatus::BUFFER_TOO_SMALL, "3.3.5.20.3: the descriptor does not fit");
     }
     Flow::answer(ResponseBody::QueryInfo(Output { buffer }))
 }
@@ -44,10 +41,7 @@ fn descriptor(info: &FileInfo, parts: SecurityInformation) -> SecurityDescriptor
         owner: owner.filter(|_| wants(SecurityInformation::OWNER)),
         group: group.filter(|_| wants(SecurityInformation::GROUP)),
         sacl: None,
-        dacl: dacl.then(|| Acl {
-            acl_revision: 2,
-            aces: aces(info, owner, group),
-        }),
+        dacl: dacl.then(|| Acl { acl_revision: 2, aces: aces(info, owner, group) }),
     }
 }
 
@@ -59,11 +53,7 @@ fn aces(info: &FileInfo, owner: Option<Sid>, group: Option<Sid>) -> Vec<Ace> {
         | AccessMask::DELETE
         | AccessMask::FILE_WRITE_ATTRIBUTES
         | AccessMask::READ_CONTROL;
-    let entries = [
-        (owner, owner_mask),
-        (group, class(3)),
-        (Some(Sid::EVERYONE), class(0)),
-    ];
+    let entries = [(owner, owner_mask), (group, class(3)), (Some(Sid::EVERYONE), class(0))];
     let mut aces = vec![];
     for (sid, mask) in entries {
         let Some(sid) = sid.filter(|_| !mask.is_empty()) else {

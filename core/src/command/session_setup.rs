@@ -40,10 +40,7 @@ pub(super) fn begin(
     check_encryption(cx, &settled)?;
     if request.flags.contains(SessionSetupFlags::BINDING) {
         // Multichannel is not here, and not advertised.
-        return refuse(
-            NtStatus::REQUEST_NOT_ACCEPTED,
-            "3.3.5.5: no session binding",
-        );
+        return refuse(NtStatus::REQUEST_NOT_ACCEPTED, "3.3.5.5: no session binding");
     }
     let id = find_or_make(cx, who)?;
     who.session_id = id.0;
@@ -71,25 +68,15 @@ pub(super) fn resume(
 }
 
 fn settled(cx: &Cx<'_>, who: &Who) -> Result<Settled, Refused> {
-    let conn = cx
-        .state
-        .conns
-        .get(&who.conn)
-        .and_then(|conn| conn.negotiated);
-    conn.ok_or(Refused {
-        status: NtStatus::INVALID_PARAMETER,
-        at: "3.3.5.5: not negotiated",
-    })
+    let conn = cx.state.conns.get(&who.conn).and_then(|conn| conn.negotiated);
+    conn.ok_or(Refused { status: NtStatus::INVALID_PARAMETER, at: "3.3.5.5: not negotiated" })
 }
 
 /// `smb3 encryption = mandatory`: clients that cannot are refused.
 fn check_encryption(cx: &Cx<'_>, settled: &Settled) -> Result<(), Refused> {
     let mandatory = cx.state.config.encryption == Encryption::Mandatory;
     if mandatory && settled.chosen.cipher.is_none() {
-        return refuse(
-            NtStatus::ACCESS_DENIED,
-            "3.3.5.5: the client cannot encrypt",
-        );
+        return refuse(NtStatus::ACCESS_DENIED, "3.3.5.5: the client cannot encrypt");
     }
     Ok(())
 }
@@ -100,10 +87,7 @@ fn find_or_make(cx: &mut Cx<'_>, who: &mut Who) -> Result<SessionId, Refused> {
     let id = SessionId(who.session_id);
     if id.0 != 0 {
         let Some(session) = cx.state.session(who.conn, id) else {
-            return refuse(
-                NtStatus::USER_SESSION_DELETED,
-                "3.3.5.5: no such session here",
-            );
+            return refuse(NtStatus::USER_SESSION_DELETED, "3.3.5.5: no such session here");
         };
         if let Some(user) = &session.user {
             if let Some(keys) = &user.keys {
@@ -123,10 +107,7 @@ fn find_or_make(cx: &mut Cx<'_>, who: &mut Who) -> Result<SessionId, Refused> {
         return Err(NtStatus::USER_SESSION_DELETED.into());
     };
     if full || conn.sessions.len() >= limits.sessions_per_connection {
-        return refuse(
-            NtStatus::INSUFFICIENT_RESOURCES,
-            "as many sessions as allowed",
-        );
+        return refuse(NtStatus::INSUFFICIENT_RESOURCES, "as many sessions as allowed");
     }
     conn.sessions.insert(new);
     cx.state.sessions.insert(new, Session::new(who.conn));
@@ -141,11 +122,7 @@ fn exchange(
     request: SessionSetupRequest,
 ) -> Handled<super::Step> {
     let config = Arc::clone(&cx.state.config);
-    let session = cx
-        .state
-        .sessions
-        .get_mut(&id)
-        .ok_or(NtStatus::USER_SESSION_DELETED)?;
+    let session = cx.state.sessions.get_mut(&id).ok_or(NtStatus::USER_SESSION_DELETED)?;
     let mut authenticator = session.setup.take().unwrap_or_default();
     if let Some(hash) = who.preauth.take() {
         session.preauth = hash;
@@ -157,26 +134,13 @@ fn exchange(
     match step {
         AuthStep::Continue(token) => {
             session.setup = Some(authenticator);
-            answer(
-                NtStatus::MORE_PROCESSING_REQUIRED,
-                SessionFlags::empty(),
-                token,
-            )
+            answer(NtStatus::MORE_PROCESSING_REQUIRED, SessionFlags::empty(), token)
         }
         AuthStep::NeedAccount { user, domain, .. } => {
             let client_mode = request.security_mode;
-            let step = super::Step::SessionSetup(Step {
-                authenticator,
-                client_mode,
-            });
+            let step = super::Step::SessionSetup(Step { authenticator, client_mode });
             let identity = Arc::new(Identity::nobody());
-            Ok(Flow::Call(
-                Call {
-                    identity,
-                    op: Op::Logon { user, domain },
-                },
-                step,
-            ))
+            Ok(Flow::Call(Call { identity, op: Op::Logon { user, domain } }, step))
         }
         AuthStep::Anonymous(proof) => anonymous(cx, who, id, &proof),
     }
@@ -192,28 +156,13 @@ fn account(
     // The session may have ended while the daemon was asked.
     let alive = cx.state.session(who.conn, id).is_some();
     if !alive {
-        return refuse(
-            NtStatus::USER_SESSION_DELETED,
-            "3.3.5.5: the session has ended",
-        );
+        return refuse(NtStatus::USER_SESSION_DELETED, "3.3.5.5: the session has ended");
     }
     match event.done() {
         Done::Account(Account::Found { nt_hash, identity }) => {
-            let proof = step
-                .authenticator
-                .account(AccountSecret::NtHash(*nt_hash))?;
+            let proof = step.authenticator.account(AccountSecret::NtHash(*nt_hash))?;
             let kind = UserKind::Account;
-            commit(
-                cx,
-                who,
-                id,
-                Proven {
-                    kind,
-                    identity,
-                    proof,
-                    mode: step.client_mode,
-                },
-            )
+            commit(cx, who, id, Proven { kind, identity, proof, mode: step.client_mode })
         }
         Done::Account(Account::Unknown { guest }) => {
             // Asked even so, so that unknown names take the time that known ones take.
@@ -229,17 +178,7 @@ fn account(
                 token: step.authenticator.accept_without_keys(),
             };
             let kind = UserKind::Guest;
-            commit(
-                cx,
-                who,
-                id,
-                Proven {
-                    kind,
-                    identity,
-                    proof,
-                    mode: step.client_mode,
-                },
-            )
+            commit(cx, who, id, Proven { kind, identity, proof, mode: step.client_mode })
         }
         Done::Failed(error) => Err(error.status().into()),
         _ => Err(NtStatus::INTERNAL_ERROR.into()),
@@ -248,10 +187,7 @@ fn account(
 
 fn anonymous(cx: &mut Cx<'_>, who: &mut Who, id: SessionId, proof: &Proof) -> Handled<super::Step> {
     if !cx.state.config.allow_anonymous {
-        return refuse(
-            NtStatus::ACCESS_DENIED,
-            "anonymous sessions are not allowed",
-        );
+        return refuse(NtStatus::ACCESS_DENIED, "anonymous sessions are not allowed");
     }
     let proof = Proof {
         user: String::new(),
@@ -261,17 +197,7 @@ fn anonymous(cx: &mut Cx<'_>, who: &mut Who, id: SessionId, proof: &Proof) -> Ha
     };
     let identity = Arc::new(Identity::nobody());
     let mode = SecurityMode::empty();
-    commit(
-        cx,
-        who,
-        id,
-        Proven {
-            kind: UserKind::Anonymous,
-            identity,
-            proof,
-            mode,
-        },
-    )
+    commit(cx, who, id, Proven { kind: UserKind::Anonymous, identity, proof, mode })
 }
 
 /// Who the client has shown to be.
@@ -291,11 +217,7 @@ fn commit(cx: &mut Cx<'_>, who: &mut Who, id: SessionId, proven: Proven) -> Hand
         let at = "guests have no keys: refused where signing or encryption is required";
         return refuse(NtStatus::ACCESS_DENIED, at);
     }
-    let session = cx
-        .state
-        .sessions
-        .get_mut(&id)
-        .ok_or(NtStatus::USER_SESSION_DELETED)?;
+    let session = cx.state.sessions.get_mut(&id).ok_or(NtStatus::USER_SESSION_DELETED)?;
     let new = session.user.is_none();
     let keys = match &session.user {
         // MS-SMB2 3.3.5.5.2: authenticating again keeps the keys.
@@ -332,14 +254,7 @@ fn commit(cx: &mut Cx<'_>, who: &mut Who, id: SessionId, proven: Proven) -> Hand
 fn derive(settled: &Settled, proof: &Proof, preauth: &crate::crypto::PreauthHash) -> SessionKeys {
     let key = &proof.session_key;
     let chosen = &settled.chosen;
-    SessionKeys::derive(
-        chosen.dialect.0,
-        key,
-        &key[..],
-        chosen.signing,
-        chosen.cipher,
-        preauth,
-    )
+    SessionKeys::derive(chosen.dialect.0, key, &key[..], chosen.signing, chosen.cipher, preauth)
 }
 
 fn flags(user: &User) -> SessionFlags {
@@ -359,11 +274,7 @@ fn end_previous(cx: &mut Cx<'_>, previous: SessionId, user: &User) {
             && user.kind == UserKind::Account
             && (&other.account, other.identity.uid) == (&user.account, user.identity.uid)
     };
-    let found = cx
-        .state
-        .sessions
-        .get(&previous)
-        .and_then(|session| session.user.as_ref());
+    let found = cx.state.sessions.get(&previous).and_then(|session| session.user.as_ref());
     if found.is_some_and(theirs) {
         ending::end_session(cx, previous, Wake::LoggedOff);
     }
@@ -382,9 +293,6 @@ fn give_up(cx: &mut Cx<'_>, id: SessionId) {
 }
 
 fn answer(status: NtStatus, session_flags: SessionFlags, token: Vec<u8>) -> Handled<super::Step> {
-    let response = SessionSetupResponse {
-        session_flags,
-        security_buffer: token,
-    };
+    let response = SessionSetupResponse { session_flags, security_buffer: token };
     Flow::answer_with(status, ResponseBody::SessionSetup(response))
 }

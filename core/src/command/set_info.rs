@@ -44,21 +44,16 @@ pub(super) fn begin(
         return refuse(NtStatus::NOT_SUPPORTED, "3.3.5.21: pipes cannot be changed");
     }
     if request.buffer.len() > cx.state.config.max_trans as usize {
-        return refuse(
-            NtStatus::INVALID_PARAMETER,
-            "3.3.5.21: longer than MaxTransactSize",
-        );
+        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.21: longer than MaxTransactSize");
     }
     match request.info_type {
         InfoType::FILE => set_file(cx, id, request),
-        InfoType::FILESYSTEM => refuse(
-            NtStatus::ACCESS_DENIED,
-            "3.3.5.21.2: volumes stay as they are",
-        ),
-        InfoType::SECURITY | InfoType::QUOTA => refuse(
-            NtStatus::NOT_SUPPORTED,
-            "3.3.5.21.3: descriptors are not stored yet",
-        ),
+        InfoType::FILESYSTEM => {
+            refuse(NtStatus::ACCESS_DENIED, "3.3.5.21.2: volumes stay as they are")
+        }
+        InfoType::SECURITY | InfoType::QUOTA => {
+            refuse(NtStatus::NOT_SUPPORTED, "3.3.5.21.3: descriptors are not stored yet")
+        }
         _ => refuse(NtStatus::INVALID_PARAMETER, "3.3.5.21: InfoType"),
     }
 }
@@ -71,23 +66,18 @@ fn set_file(cx: &mut Cx<'_>, id: OpenId, request: &SetInfoRequest) -> Handled<su
         SetFileInformation::EndOfFile { end_of_file: size } => {
             sized(cx, id, |file| Op::SetEndOfFile { file, size })
         }
-        SetFileInformation::Allocation {
-            allocation_size: size,
-        } => sized(cx, id, |file| Op::SetAllocation { file, size }),
+        SetFileInformation::Allocation { allocation_size: size } => {
+            sized(cx, id, |file| Op::SetAllocation { file, size })
+        }
         SetFileInformation::Rename(target) => rename(cx, id, &target),
         SetFileInformation::Disposition { delete_pending } => disposition(cx, id, delete_pending),
-        SetFileInformation::Position {
-            current_byte_offset,
-        } => {
+        SetFileInformation::Position { current_byte_offset } => {
             let open = cx.state.opens.get_mut(&id).ok_or(NtStatus::FILE_CLOSED)?;
             open.position = current_byte_offset;
             Flow::answer(ResponseBody::SetInfo)
         }
         SetFileInformation::Mode { mode } => set_mode(cx, id, mode),
-        _ => refuse(
-            NtStatus::NOT_SUPPORTED,
-            "3.3.5.21.1: this class is not here yet",
-        ),
+        _ => refuse(NtStatus::NOT_SUPPORTED, "3.3.5.21.1: this class is not here yet"),
     }
 }
 
@@ -126,22 +116,13 @@ fn open_of<'a>(cx: &'a Cx<'_>, id: OpenId) -> Result<&'a Open, NtStatus> {
 }
 
 fn call(open: &Open, op: Op, step: Step) -> Handled<super::Step> {
-    Ok(Flow::Call(
-        Call {
-            identity: open.identity.clone(),
-            op,
-        },
-        super::Step::SetInfo(step),
-    ))
+    Ok(Flow::Call(Call { identity: open.identity.clone(), op }, super::Step::SetInfo(step)))
 }
 
 /// MS-FSA 2.1.5.15.2.
 fn basic(cx: &Cx<'_>, id: OpenId, set: &BasicInformation) -> Handled<super::Step> {
     let open = open_of(cx, id)?;
-    let bad_time = Refused {
-        status: NtStatus::INVALID_PARAMETER,
-        at: "MS-FSA 2.1.5.15.2: a time",
-    };
+    let bad_time = Refused { status: NtStatus::INVALID_PARAMETER, at: "MS-FSA 2.1.5.15.2: a time" };
     let time = |time| match TimeChange::of(time) {
         Some(TimeChange::Set(time)) => Ok(Some(time)),
         Some(_) => Ok(None),
@@ -150,16 +131,10 @@ fn basic(cx: &Cx<'_>, id: OpenId, set: &BasicInformation) -> Handled<super::Step
     let attributes = set.file_attributes;
     let directory = open.is_directory();
     if attributes.contains(FileAttributes::DIRECTORY) && !directory {
-        return refuse(
-            NtStatus::INVALID_PARAMETER,
-            "MS-FSA 2.1.5.15.2: a file is no directory",
-        );
+        return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.15.2: a file is no directory");
     }
     if attributes.contains(FileAttributes::TEMPORARY) && directory {
-        return refuse(
-            NtStatus::INVALID_PARAMETER,
-            "MS-FSA 2.1.5.15.2: a temporary directory",
-        );
+        return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.15.2: a temporary directory");
     }
     let set = SetBasic {
         creation_time: time(set.creation_time)?,
@@ -168,24 +143,14 @@ fn basic(cx: &Cx<'_>, id: OpenId, set: &BasicInformation) -> Handled<super::Step
         change_time: time(set.change_time)?,
         attributes: Some(attributes).filter(|attributes| !attributes.is_empty()),
     };
-    call(
-        open,
-        Op::SetBasic {
-            file: open.handle.clone(),
-            set,
-        },
-        Step::Done,
-    )
+    call(open, Op::SetBasic { file: open.handle.clone(), set }, Step::Done)
 }
 
 /// MS-FSA 2.1.5.15.1, 2.1.5.15.4.
 fn sized(cx: &Cx<'_>, id: OpenId, op: impl FnOnce(crate::vfs::File) -> Op) -> Handled<super::Step> {
     let open = open_of(cx, id)?;
     if open.is_directory() {
-        return refuse(
-            NtStatus::INVALID_PARAMETER,
-            "MS-FSA 2.1.5.15: directories have no size",
-        );
+        return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.15: directories have no size");
     }
     call(open, op(open.handle.clone()), Step::Done)
 }
@@ -210,36 +175,19 @@ fn rename(cx: &Cx<'_>, id: OpenId, target: &Target) -> Handled<super::Step> {
     if target.root_directory != 0 {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.21.1: RootDirectory");
     }
-    let name = target
-        .file_name
-        .strip_prefix(&[u16::from(b'\\')])
-        .unwrap_or(&target.file_name);
+    let name = target.file_name.strip_prefix(&[u16::from(b'\\')]).unwrap_or(&target.file_name);
     let to = SharePath::parse(name)?;
     let What::File { key, place, .. } = &open.what else {
         return Err(NtStatus::INVALID_PARAMETER.into());
     };
     if to.is_root() || place.path.is_root() {
-        return refuse(
-            NtStatus::INVALID_PARAMETER,
-            "MS-FSA 2.1.5.15.12: the share itself",
-        );
+        return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.15.12: the share itself");
     }
-    if cx
-        .state
-        .files
-        .get(key)
-        .is_some_and(|file| file.delete.is_some())
-    {
-        return refuse(
-            NtStatus::DELETE_PENDING,
-            "MS-FSA 2.1.5.15.12: about to be deleted",
-        );
+    if cx.state.files.get(key).is_some_and(|file| file.delete.is_some()) {
+        return refuse(NtStatus::DELETE_PENDING, "MS-FSA 2.1.5.15.12: about to be deleted");
     }
     if open.is_directory() && holds_opens(cx, open, &place.path) {
-        return refuse(
-            NtStatus::ACCESS_DENIED,
-            "MS-FSA 2.1.5.15.12: something below is open",
-        );
+        return refuse(NtStatus::ACCESS_DENIED, "MS-FSA 2.1.5.15.12: something below is open");
     }
     let op = Op::Rename {
         root: place.root.clone(),
@@ -248,14 +196,7 @@ fn rename(cx: &Cx<'_>, id: OpenId, target: &Target) -> Handled<super::Step> {
         key: *key,
         replace: target.replace_if_exists(),
     };
-    call(
-        open,
-        op,
-        Step::Renamed {
-            from: place.path.clone(),
-            to,
-        },
-    )
+    call(open, op, Step::Renamed { from: place.path.clone(), to })
 }
 
 /// Another open of this share lies below.
@@ -272,24 +213,14 @@ fn renamed(cx: &mut Cx<'_>, id: OpenId, from: &SharePath, to: &SharePath) {
     let Some(share) = cx.state.opens.get(&id).map(|open| open.share.name.clone()) else {
         return;
     };
-    for open in cx
-        .state
-        .opens
-        .values_mut()
-        .filter(|open| open.share.name == share)
-    {
+    for open in cx.state.opens.values_mut().filter(|open| open.share.name == share) {
         if let What::File { place, .. } = &mut open.what
             && let Some(moved) = place.path.moved(from, to)
         {
             place.path = moved;
         }
     }
-    for place in cx
-        .state
-        .files
-        .values_mut()
-        .filter_map(|file| file.delete.as_mut())
-    {
+    for place in cx.state.files.values_mut().filter_map(|file| file.delete.as_mut()) {
         if let Some(moved) = place.path.moved(from, to) {
             place.path = moved;
         }
@@ -309,13 +240,7 @@ fn disposition(cx: &mut Cx<'_>, id: OpenId, delete: bool) -> Handled<super::Step
     if open.place().is_none_or(|place| place.path.is_root()) {
         return refuse(NtStatus::CANNOT_DELETE, "the share's own directory stays");
     }
-    call(
-        open,
-        Op::Query {
-            file: open.handle.clone(),
-        },
-        Step::MayDelete,
-    )
+    call(open, Op::Query { file: open.handle.clone() }, Step::MayDelete)
 }
 
 fn may_delete(cx: &mut Cx<'_>, id: OpenId, info: &FileInfo) -> Handled<super::Step> {
@@ -324,13 +249,7 @@ fn may_delete(cx: &mut Cx<'_>, id: OpenId, info: &FileInfo) -> Handled<super::St
     }
     let open = open_of(cx, id)?;
     if open.is_directory() {
-        return call(
-            open,
-            Op::CheckEmpty {
-                file: open.handle.clone(),
-            },
-            Step::IsEmpty,
-        );
+        return call(open, Op::CheckEmpty { file: open.handle.clone() }, Step::IsEmpty);
     }
     doom(cx, id)
 }

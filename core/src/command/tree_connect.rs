@@ -36,44 +36,20 @@ pub(super) fn begin(
     request: &TreeConnectRequest,
 ) -> Handled<super::Step> {
     if request.flags.contains(TreeConnectFlags::EXTENSION_PRESENT) {
-        return refuse(
-            NtStatus::NOT_SUPPORTED,
-            "3.3.5.7: the extension is not here",
-        );
+        return refuse(NtStatus::NOT_SUPPORTED, "3.3.5.7: the extension is not here");
     }
     let share = share_name(&request.path.to_string().unwrap_or_default())?;
     let id = who.session()?;
-    let conn = cx
-        .state
-        .conns
-        .get(&who.conn)
-        .ok_or(NtStatus::NETWORK_NAME_DELETED)?;
-    let session = cx
-        .state
-        .session(who.conn, id)
-        .ok_or(NtStatus::USER_SESSION_DELETED)?;
-    let user = session
-        .user
-        .as_ref()
-        .ok_or(NtStatus::USER_SESSION_DELETED)?;
+    let conn = cx.state.conns.get(&who.conn).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
+    let session = cx.state.session(who.conn, id).ok_or(NtStatus::USER_SESSION_DELETED)?;
+    let user = session.user.as_ref().ok_or(NtStatus::USER_SESSION_DELETED)?;
     if session.trees.len() >= cx.state.config.limits.trees_per_session {
-        return refuse(
-            NtStatus::INSUFFICIENT_RESOURCES,
-            "as many tree connects as allowed",
-        );
+        return refuse(NtStatus::INSUFFICIENT_RESOURCES, "as many tree connects as allowed");
     }
     let account = (user.kind != UserKind::Anonymous).then(|| user.account.clone());
     let guest = user.kind == UserKind::Guest;
-    let op = Op::Admit {
-        share,
-        account,
-        guest,
-        peer: conn.peer.clone(),
-    };
-    let call = Call {
-        identity: user.identity.clone(),
-        op,
-    };
+    let op = Op::Admit { share, account, guest, peer: conn.peer.clone() };
+    let call = Call { identity: user.identity.clone(), op };
     Ok(Flow::Call(call, super::Step::TreeConnect(Step::Admit)))
 }
 
@@ -89,11 +65,7 @@ pub(super) fn resume(
         (Step::Open(admission), Done::Opened(opened)) => {
             let Opened { file, info, .. } = *opened;
             let maximal = access::maximal(&info, admission.read_only);
-            let mask = if admission.read_only {
-                access::CHANGES
-            } else {
-                AccessMask::empty()
-            };
+            let mask = if admission.read_only { access::CHANGES } else { AccessMask::empty() };
             // What is below may be granted more than the share's own directory.
             let maximal = maximal | AccessMask::ALL_ACCESS.difference(mask);
             connect(cx, who, *admission, Some(file), maximal)
@@ -124,10 +96,7 @@ fn admitted(cx: &mut Cx<'_>, who: &mut Who, admission: Admission) -> Handled<sup
     let identity = identity(cx, who, &admission);
     if admission.share.encrypt && !can_encrypt(cx, who) {
         leave(cx, who, &admission.share, identity);
-        return refuse(
-            NtStatus::ACCESS_DENIED,
-            "3.3.5.7: the share wants encryption",
-        );
+        return refuse(NtStatus::ACCESS_DENIED, "3.3.5.7: the share wants encryption");
     }
     if admission.share.kind == ShareKind::Pipe {
         return connect(cx, who, admission, None, PIPE_ACCESS);
@@ -138,25 +107,15 @@ fn admitted(cx: &mut Cx<'_>, who: &mut Who, admission: Admission) -> Handled<sup
 }
 
 fn can_encrypt(cx: &Cx<'_>, who: &Who) -> bool {
-    let conn = cx
-        .state
-        .conns
-        .get(&who.conn)
-        .and_then(|conn| conn.negotiated);
+    let conn = cx.state.conns.get(&who.conn).and_then(|conn| conn.negotiated);
     conn.is_some_and(|settled| settled.chosen.cipher.is_some())
         && cx.state.config.encryption != Encryption::Disabled
 }
 
 fn identity(cx: &Cx<'_>, who: &Who, admission: &Admission) -> Arc<Identity> {
     let session = who.session.and_then(|id| cx.state.session(who.conn, id));
-    let own = session
-        .and_then(|session| session.user.as_ref())
-        .map(|user| user.identity.clone());
-    admission
-        .identity
-        .clone()
-        .or(own)
-        .unwrap_or_else(|| Arc::new(Identity::nobody()))
+    let own = session.and_then(|session| session.user.as_ref()).map(|user| user.identity.clone());
+    admission.identity.clone().or(own).unwrap_or_else(|| Arc::new(Identity::nobody()))
 }
 
 fn connect(
@@ -167,9 +126,7 @@ fn connect(
     maximal_access: AccessMask,
 ) -> Handled<super::Step> {
     let identity = identity(cx, who, &admission);
-    let Admission {
-        share, read_only, ..
-    } = admission;
+    let Admission { share, read_only, .. } = admission;
     let id = who.session()?;
     let Some(session) = cx.state.session_mut(who.conn, id) else {
         leave(cx, who, &share, identity);
@@ -177,24 +134,13 @@ fn connect(
         return Err(NtStatus::USER_SESSION_DELETED.into());
     };
     let response = TreeConnectResponse {
-        share_type: if root.is_some() {
-            ShareType::DISK
-        } else {
-            ShareType::PIPE
-        },
+        share_type: if root.is_some() { ShareType::DISK } else { ShareType::PIPE },
         share_flags: share_flags(&share),
         capabilities: ShareCapabilities::empty(),
         maximal_access: maximal_access.bits(),
     };
     let tree = session.new_tree_id();
-    let state = Tree {
-        share,
-        root,
-        identity,
-        read_only,
-        maximal_access,
-        ending: false,
-    };
+    let state = Tree { share, root, identity, read_only, maximal_access, ending: false };
     session.trees.insert(tree, state);
     who.tree = Some(tree);
     who.tree_id = tree.0;
@@ -213,16 +159,7 @@ fn share_flags(share: &Share) -> ShareFlags {
 
 /// Takes back an admission that came to nothing.
 fn leave(cx: &mut Cx<'_>, who: &Who, share: &Arc<Share>, identity: Arc<Identity>) {
-    let call = Call {
-        identity,
-        op: Op::Leave {
-            share: Arc::clone(share),
-        },
-    };
-    let running = crate::flow::Running {
-        job: None,
-        step: super::Step::Nothing,
-        open: None,
-    };
+    let call = Call { identity, op: Op::Leave { share: Arc::clone(share) } };
+    let running = crate::flow::Running { job: None, step: super::Step::Nothing, open: None };
     cx.start(Some(who.conn), call, running);
 }

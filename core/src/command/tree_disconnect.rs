@@ -23,12 +23,5 @@ pub(super) fn resume(cx: &mut Cx<'_>, who: &mut Who) -> Handled<Step> {
         return Flow::answer(ResponseBody::TreeDisconnect);
     }
     let wait = Wait::Gone(Scope::Tree(session, tree));
-    Ok(Flow::Park(
-        Park {
-            wait,
-            deadline: None,
-            interim: false,
-        },
-        Step::TreeDisconnect,
-    ))
+    Ok(Flow::Park(Park { wait, deadline: None, interim: false }, Step::TreeDisconnect))
 }

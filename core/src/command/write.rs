@@ -26,33 +26,21 @@ pub(super) fn begin(
     let data = who.bytes.slice(request.data.clone());
     let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
     if data.len() > cx.state.config.max_write as usize {
-        return refuse(
-            NtStatus::INVALID_PARAMETER,
-            "3.3.5.13: longer than MaxWriteSize",
-        );
+        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.13: longer than MaxWriteSize");
     }
     if open.is_pipe() {
         return pipe::write(cx, who, data);
     }
     if open.is_directory() {
-        return refuse(
-            NtStatus::INVALID_DEVICE_REQUEST,
-            "3.3.5.13: WRITE to a directory",
-        );
+        return refuse(NtStatus::INVALID_DEVICE_REQUEST, "3.3.5.13: WRITE to a directory");
     }
     // MS-FSA 2.1.5.4: -1 is the end of the file, for opens that may only append.
     let length = data.len() as u64;
     let end = request.offset.checked_add(length);
     if end.is_none_or(|end| end > i64::MAX as u64) {
-        return refuse(
-            NtStatus::INVALID_PARAMETER,
-            "MS-FSA 2.1.5.4: beyond the largest file",
-        );
+        return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.4: beyond the largest file");
     }
-    if !open
-        .granted
-        .intersects(AccessMask::FILE_WRITE_DATA | AccessMask::FILE_APPEND_DATA)
-    {
+    if !open.granted.intersects(AccessMask::FILE_WRITE_DATA | AccessMask::FILE_APPEND_DATA) {
         return refuse(NtStatus::ACCESS_DENIED, "3.3.5.13: not open for writing");
     }
     check_locks(cx, id, Touch::Write, request.offset, length)?;
@@ -61,16 +49,8 @@ pub(super) fn begin(
     }
     let through = open.write_through || request.flags.contains(WriteFlags::WRITE_THROUGH);
     let file = open.handle.clone();
-    let op = Op::Write {
-        file,
-        offset: request.offset,
-        data,
-        through,
-    };
-    let call = Call {
-        identity: open.identity.clone(),
-        op,
-    };
+    let op = Op::Write { file, offset: request.offset, data, through };
+    let call = Call { identity: open.identity.clone(), op };
     Ok(Flow::Call(call, super::Step::Write(Step)))
 }
 

@@ -13,12 +13,7 @@ pub(super) struct Credits {
 impl Credits {
     /// One credit, for NEGOTIATE.
     pub(super) fn new(max: u16) -> Self {
-        Self {
-            low: 0,
-            high: 1,
-            used: BTreeSet::new(),
-            max: u64::from(max).max(1),
-        }
+        Self { low: 0, high: 1, used: BTreeSet::new(), max: u64::from(max).max(1) }
     }
 
     /// How many the client holds.

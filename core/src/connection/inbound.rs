@@ -27,13 +27,7 @@ struct Partial {
 
 impl Inbound {
     pub(super) fn new(limit: usize) -> Self {
-        Self {
-            staging: Vec::new(),
-            start: 0,
-            end: 0,
-            partial: None,
-            limit,
-        }
+        Self { staging: Vec::new(), start: 0, end: 0, partial: None, limit }
     }
 
     pub(super) fn spare(&mut self) -> &mut [u8] {
@@ -70,10 +64,7 @@ impl Inbound {
 
     /// The next whole frame without its prefix.
     pub(super) fn next(&mut self, pool: &mut Pool) -> Result<Option<Vec<u8>>, ConnectionError> {
-        if let Some(partial) = self
-            .partial
-            .take_if(|partial| partial.filled == partial.length)
-        {
+        if let Some(partial) = self.partial.take_if(|partial| partial.filled == partial.length) {
             let mut bytes = partial.bytes;
             bytes.truncate(partial.length);
             return Ok(Some(bytes));
@@ -87,10 +78,7 @@ impl Inbound {
         };
         let length = transport::parse_prefix(*prefix)?;
         if length > self.limit {
-            return Err(ConnectionError::FrameTooLarge {
-                claimed: length,
-                limit: self.limit,
-            });
+            return Err(ConnectionError::FrameTooLarge { claimed: length, limit: self.limit });
         }
         let body = &staged[transport::PREFIX_LEN..];
         let mut bytes = pool.take();
@@ -107,11 +95,7 @@ impl Inbound {
             bytes.resize(length, 0);
         }
         bytes[..body.len()].copy_from_slice(body);
-        self.partial = Some(Partial {
-            filled: body.len(),
-            length,
-            bytes,
-        });
+        self.partial = Some(Partial { filled: body.len(), length, bytes });
         (self.start, self.end) = (0, 0);
         Ok(None)
     }

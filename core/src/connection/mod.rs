@@ -124,11 +124,7 @@ impl Connection {
         self.pool.lend(&bytes);
         let elements = self.elements(&Payload::new(bytes, range), arrived)?;
         self.holding = elements.iter().any(|element| holds(element.header.command));
-        Ok(Some(Request {
-            conn: self.id,
-            arrived,
-            elements,
-        }))
+        Ok(Some(Request { conn: self.id, arrived, elements }))
     }
 
     /// The bytes of a message: header, credits, signature or encryption. `None` for what only

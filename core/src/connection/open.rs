@@ -30,9 +30,7 @@ impl Connection {
         match frame.first_chunk() {
             Some(&transform::PROTOCOL_ID) => {}
             Some(&transform::COMPRESSION_PROTOCOL_ID) => {
-                return Err(ConnectionError::BadTransform(
-                    "compression was not negotiated",
-                ));
+                return Err(ConnectionError::BadTransform("compression was not negotiated"));
             }
             _ => return Ok((frame, whole, Arrived::Plain)),
         }
@@ -40,17 +38,14 @@ impl Connection {
         let session = SessionId(header.session_id);
         let keys = self.keys.get(&session).and_then(Option::as_ref);
         let key = keys.and_then(|keys| keys.client_to_server());
-        let key = key.ok_or(ConnectionError::BadTransform(
-            "no such session, or it has no key",
-        ))?;
+        let key = key.ok_or(ConnectionError::BadTransform("no such session, or it has no key"))?;
         if header.original_message_size as usize != frame.len() - TRANSFORM_LEN {
             return Err(ConnectionError::BadTransform("OriginalMessageSize"));
         }
         let Some((head, message)) = frame.split_first_chunk_mut::<TRANSFORM_LEN>() else {
             return Err(Malformed("TRANSFORM_HEADER").into());
         };
-        key.open(head, message)
-            .map_err(|_| ConnectionError::BadTransform("wrong tag"))?;
+        key.open(head, message).map_err(|_| ConnectionError::BadTransform("wrong tag"))?;
         Ok((frame, TRANSFORM_LEN..whole.end, Arrived::Encrypted(session)))
     }
 
@@ -114,14 +109,7 @@ impl Connection {
             Err(_) => Err(NtStatus::INVALID_PARAMETER),
         };
         let preauth = self.hash_request(&header, bytes.bytes());
-        Ok(Element {
-            header,
-            body,
-            signed,
-            bytes,
-            preauth,
-            smb1: false,
-        })
+        Ok(Element { header, body, signed, bytes, preauth, smb1: false })
     }
 
     /// MS-SMB2 3.3.5.4: NEGOTIATE comes first, and once.
@@ -142,11 +130,7 @@ impl Connection {
         if header.command == Command::CANCEL {
             return Ok(());
         }
-        let charge = if self.counts_charge() {
-            header.credit_charge
-        } else {
-            1
-        };
+        let charge = if self.counts_charge() { header.credit_charge } else { 1 };
         if self.credits.consume(header.message_id, charge) {
             Ok(())
         } else {
@@ -205,10 +189,7 @@ impl Connection {
             return Err(ConnectionError::NegotiateOrder);
         }
         let request = Smb1Negotiate::parse(message.bytes())?;
-        let named = [
-            ("SMB 2.???", Dialect::SMB_2_WILDCARD),
-            ("SMB 2.002", Dialect::SMB_2_0_2),
-        ];
+        let named = [("SMB 2.???", Dialect::SMB_2_WILDCARD), ("SMB 2.002", Dialect::SMB_2_0_2)];
         let offered = named.iter().filter(|(name, _)| request.offers(name));
         let dialects = offered.map(|(_, dialect)| *dialect).collect();
         Ok(Element {
@@ -238,9 +219,7 @@ fn payload_size(body: &RequestBody) -> u32 {
         RequestBody::QueryInfo(query) => query.output_buffer_length.max(length(query.input.len())),
         RequestBody::SetInfo(set) => length(set.buffer.len()),
         RequestBody::Ioctl(ioctl) => {
-            let answer = ioctl
-                .max_input_response
-                .saturating_add(ioctl.max_output_response);
+            let answer = ioctl.max_input_response.saturating_add(ioctl.max_output_response);
             answer.max(length(ioctl.input.len()))
         }
         RequestBody::ChangeNotify(notify) => notify.output_buffer_length,

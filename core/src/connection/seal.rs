@@ -48,13 +48,7 @@ impl Connection {
                 bytes[start + NEXT_COMMAND_OFFSET..][..4].copy_from_slice(&next);
             }
             let (command, status, session_id) = rest;
-            placed.push(Placed {
-                range: start..bytes.len(),
-                command,
-                status,
-                session_id,
-                sign,
-            });
+            placed.push(Placed { range: start..bytes.len(), command, status, session_id, sign });
         }
         for element in &placed {
             self.finish(&mut bytes, element, reply.seal.is_some());
@@ -68,9 +62,7 @@ impl Connection {
     /// Appends one element. A lone READ brings its own buffer and is completed around its data.
     fn place(&mut self, bytes: &mut Vec<u8>, start: usize, element: ReplyElement, sealed: bool) {
         let mut header = self.header(&element);
-        header
-            .flags
-            .set(HeaderFlags::SIGNED, element.sign.is_some() && !sealed);
+        header.flags.set(HeaderFlags::SIGNED, element.sign.is_some() && !sealed);
         let body = match element.body {
             ReplyBody::Read(buffer) if start == MESSAGE => {
                 *bytes = buffer.into_vec();
@@ -107,11 +99,7 @@ impl Connection {
         let interim = element.status == NtStatus::PENDING;
         // The interim answer has granted; the final one repeats nothing.
         let granted_before = element.async_id.is_some() && !interim;
-        let credits = if granted_before {
-            0
-        } else {
-            self.credits.grant(asked.credits)
-        };
+        let credits = if granted_before { 0 } else { self.credits.grant(asked.credits) };
         let mut flags = HeaderFlags::SERVER_TO_REDIR;
         flags.set(HeaderFlags::RELATED_OPERATIONS, asked.related);
         Header {
@@ -164,9 +152,7 @@ fn encrypt(
     session: SessionId,
     keys: &SessionKeys,
 ) -> Result<Frame, ConnectionError> {
-    let key = keys
-        .server_to_client()
-        .ok_or(ConnectionError::BadTransform("no key"))?;
+    let key = keys.server_to_client().ok_or(ConnectionError::BadTransform("no key"))?;
     let size = bytes.len() - MESSAGE;
     let header = TransformHeader {
         signature: [0; 16],
@@ -183,8 +169,7 @@ fn encrypt(
     };
     transform.copy_from_slice(&head);
     debug_assert_eq!(transform[..4], PROTOCOL_ID);
-    key.seal(transform, message)
-        .map_err(|_| ConnectionError::BadTransform("too long"))?;
+    key.seal(transform, message).map_err(|_| ConnectionError::BadTransform("too long"))?;
     prefixed(bytes, 0)
 }
 

@@ -84,12 +84,7 @@ impl Who {
     }
 
     fn new(conn: ConnId, element: &Element, last: bool) -> Self {
-        let Header {
-            session_id,
-            tree_id,
-            async_id,
-            ..
-        } = element.header;
+        let Header { session_id, tree_id, async_id, .. } = element.header;
         Self {
             conn,
             asked: Asked::of(&element.header),
@@ -124,14 +119,7 @@ impl Job {
             begun: false,
         };
         let Request { conn, arrived, .. } = request;
-        Some(Self {
-            conn,
-            arrived,
-            rest,
-            who,
-            link,
-            replies: Vec::new(),
-        })
+        Some(Self { conn, arrived, rest, who, link, replies: Vec::new() })
     }
 
     /// The next request, with [`Self::who`] set to who asks it.
@@ -184,13 +172,7 @@ impl Job {
     pub(crate) fn interim(&mut self, id: AsyncId) -> Outbound {
         self.who.async_id = Some(id);
         let body = ReplyBody::Wire(ResponseBody::Error(ErrorResponse::default()));
-        let element = ReplyElement {
-            sign: None,
-            ..self.reply(NtStatus::PENDING, body)
-        };
-        Outbound::Reply(Reply {
-            elements: alloc::vec![element],
-            seal: self.who.seal.clone(),
-        })
+        let element = ReplyElement { sign: None, ..self.reply(NtStatus::PENDING, body) };
+        Outbound::Reply(Reply { elements: alloc::vec![element], seal: self.who.seal.clone() })
     }
 }

@@ -68,10 +68,7 @@ impl<S> Flow<S> {
 
     /// A body under a status that is no refusal.
     pub(crate) fn answer_with(status: NtStatus, body: ResponseBody) -> Handled<S> {
-        Ok(Self::Answer(Answer {
-            status,
-            body: ReplyBody::Wire(body),
-        }))
+        Ok(Self::Answer(Answer { status, body: ReplyBody::Wire(body) }))
     }
 }
 

@@ -83,11 +83,7 @@ pub(crate) struct Parking<S> {
 
 impl<S> Default for Parking<S> {
     fn default() -> Self {
-        Self {
-            parked: BTreeMap::new(),
-            ready: VecDeque::new(),
-            next: 0,
-        }
+        Self { parked: BTreeMap::new(), ready: VecDeque::new(), next: 0 }
     }
 }
 
@@ -113,12 +109,7 @@ impl<S> Parking<S> {
     /// Wakes those of whom `which` is true. A reason that ends the wait replaces an earlier "check
     /// again", never the other way round.
     pub(crate) fn wake_where(&mut self, wake: Wake, which: impl Fn(&Parked<S>) -> bool) {
-        let ids: Vec<_> = self
-            .parked
-            .iter()
-            .filter(|(_, p)| which(p))
-            .map(|(id, _)| *id)
-            .collect();
+        let ids: Vec<_> = self.parked.iter().filter(|(_, p)| which(p)).map(|(id, _)| *id).collect();
         for id in ids {
             self.wake_one(id, wake);
         }
@@ -153,11 +144,7 @@ impl<S> Parking<S> {
     /// Who waits under this id, or for this message of a connection (MS-SMB2 3.3.5.16).
     pub(crate) fn find(&self, conn: ConnId, id: Option<AsyncId>, message: u64) -> Option<AsyncId> {
         match id {
-            Some(id) => self
-                .parked
-                .get(&id)
-                .filter(|p| p.job.conn == conn)
-                .map(|_| id),
+            Some(id) => self.parked.get(&id).filter(|p| p.job.conn == conn).map(|_| id),
             None => self
                 .parked
                 .iter()

@@ -33,13 +33,7 @@ pub(crate) struct Settled {
 
 impl Conn {
     pub(crate) fn new(peer: Peer, now: Instant) -> Self {
-        Self {
-            peer,
-            last_request: now,
-            negotiated: None,
-            sessions: BTreeSet::new(),
-            parked: 0,
-        }
+        Self { peer, last_request: now, negotiated: None, sessions: BTreeSet::new(), parked: 0 }
     }
 
     pub(crate) fn dialect(&self) -> Option<Dialect> {
@@ -59,7 +53,5 @@ pub(crate) fn of_address<'a>(
     conns: impl Iterator<Item = (&'a ConnId, &'a Conn)>,
     peer: &Peer,
 ) -> usize {
-    conns
-        .filter(|(_, conn)| conn.peer.address.ip() == peer.address.ip())
-        .count()
+    conns.filter(|(_, conn)| conn.peer.address.ip() == peer.address.ip()).count()
 }

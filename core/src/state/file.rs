@@ -16,10 +16,6 @@ pub(crate) struct FileState {
 
 impl FileState {
     pub(crate) fn new() -> Self {
-        Self {
-            opens: Vec::new(),
-            locks: RangeLocks::default(),
-            delete: None,
-        }
+        Self { opens: Vec::new(), locks: RangeLocks::default(), delete: None }
     }
 }

@@ -66,43 +66,27 @@ impl State {
 
     /// A session of this connection that has not ended. Other connections' sessions do not exist.
     pub(crate) fn session(&self, conn: ConnId, id: SessionId) -> Option<&Session> {
-        self.sessions
-            .get(&id)
-            .filter(|session| session.conn == conn && !session.ending)
+        self.sessions.get(&id).filter(|session| session.conn == conn && !session.ending)
     }
 
     /// See [`Self::session`].
     pub(crate) fn session_mut(&mut self, conn: ConnId, id: SessionId) -> Option<&mut Session> {
-        self.sessions
-            .get_mut(&id)
-            .filter(|session| session.conn == conn && !session.ending)
+        self.sessions.get_mut(&id).filter(|session| session.conn == conn && !session.ending)
     }
 
     pub(crate) fn tree(&self, session: SessionId, tree: TreeId) -> Option<&Tree> {
-        self.sessions
-            .get(&session)?
-            .trees
-            .get(&tree)
-            .filter(|tree| !tree.ending)
+        self.sessions.get(&session)?.trees.get(&tree).filter(|tree| !tree.ending)
     }
 
     /// Opens of a session, or of one of its trees, that are in the table.
     pub(crate) fn opens_of(&self, session: SessionId, tree: Option<TreeId>) -> Vec<OpenId> {
         let theirs = |open: &Open| open.session == session && tree.is_none_or(|t| t == open.tree);
-        self.opens
-            .iter()
-            .filter(|(_, open)| theirs(open))
-            .map(|(id, _)| *id)
-            .collect()
+        self.opens.iter().filter(|(_, open)| theirs(open)).map(|(id, _)| *id).collect()
     }
 
     /// Other opens of the file that `open` is of.
     pub(crate) fn siblings(&self, key: FileKey) -> impl Iterator<Item = &Open> {
-        let ids = self
-            .files
-            .get(&key)
-            .map(|file| file.opens.as_slice())
-            .unwrap_or_default();
+        let ids = self.files.get(&key).map(|file| file.opens.as_slice()).unwrap_or_default();
         ids.iter().filter_map(|id| self.opens.get(id))
     }
 }

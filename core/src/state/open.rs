@@ -42,11 +42,7 @@ pub(crate) struct Open {
 #[derive(Clone, Debug)]
 pub(crate) enum What {
     /// A file or directory, with its place in the file table.
-    File {
-        key: FileKey,
-        kind: FileKind,
-        place: Place,
-    },
+    File { key: FileKey, kind: FileKind, place: Place },
     /// A named pipe.
     Pipe,
 }
@@ -90,13 +86,7 @@ impl Open {
     }
 
     pub(crate) fn is_directory(&self) -> bool {
-        matches!(
-            self.what,
-            What::File {
-                kind: FileKind::Directory,
-                ..
-            }
-        )
+        matches!(self.what, What::File { kind: FileKind::Directory, .. })
     }
 
     pub(crate) fn is_pipe(&self) -> bool {

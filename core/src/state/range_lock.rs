@@ -56,10 +56,7 @@ impl RangeLocks {
     pub(crate) fn remove(&mut self, open: OpenId, offset: u64, length: u64) -> bool {
         let same =
             |lock: &RangeLock| (lock.open, lock.offset, lock.length) == (open, offset, length);
-        let exclusive = self
-            .held
-            .iter()
-            .position(|lock| same(lock) && lock.exclusive);
+        let exclusive = self.held.iter().position(|lock| same(lock) && lock.exclusive);
         let found = exclusive.or_else(|| self.held.iter().position(same));
         found.map(|index| self.held.remove(index)).is_some()
     }
@@ -85,19 +82,11 @@ impl RangeLocks {
         if length == 0 {
             return false;
         }
-        let range = RangeLock {
-            open,
-            offset,
-            length,
-            exclusive: touch == Touch::Write,
-        };
-        self.held
-            .iter()
-            .filter(|held| held.overlaps(&range))
-            .any(|held| match touch {
-                Touch::Read => held.exclusive && held.open != open,
-                Touch::Write => !(held.exclusive && held.open == open),
-            })
+        let range = RangeLock { open, offset, length, exclusive: touch == Touch::Write };
+        self.held.iter().filter(|held| held.overlaps(&range)).any(|held| match touch {
+            Touch::Read => held.exclusive && held.open != open,
+            Touch::Write => !(held.exclusive && held.open == open),
+        })
     }
 }
 
@@ -106,12 +95,7 @@ mod tests {
     use super::*;
 
     fn lock(open: u64, offset: u64, length: u64, exclusive: bool) -> RangeLock {
-        RangeLock {
-            open: OpenId(open),
-            offset,
-            length,
-            exclusive,
-        }
+        RangeLock { open: OpenId(open), offset, length, exclusive }
     }
 
     #[test]
@@ -129,11 +113,7 @@ mod tests {
         let mut locks = RangeLocks::default();
         locks.add(lock(1, 10, 10, true));
         for (offset, expected) in [(9, false), (10, false), (11, true), (19, true), (20, false)] {
-            assert_eq!(
-                locks.conflicts(&lock(2, offset, 0, true)),
-                expected,
-                "{offset}"
-            );
+            assert_eq!(locks.conflicts(&lock(2, offset, 0, true)), expected, "{offset}");
         }
     }
 
@@ -142,10 +122,7 @@ mod tests {
         let mut locks = RangeLocks::default();
         locks.add(lock(1, 0, 10, false));
         assert!(!locks.conflicts(&lock(2, 0, 10, false)));
-        assert!(
-            locks.conflicts(&lock(1, 5, 1, true)),
-            "one's own shared lock too"
-        );
+        assert!(locks.conflicts(&lock(1, 5, 1, true)), "one's own shared lock too");
         assert!(locks.keeps_out(OpenId(1), Touch::Write, 0, 1));
         assert!(!locks.keeps_out(OpenId(2), Touch::Read, 0, 1));
         assert!(!locks.keeps_out(OpenId(2), Touch::Write, 10, 1));

@@ -28,10 +28,7 @@ impl Contexts {
         for context in raw {
             let parsed = RequestContext::parse(&context.name, &context.data);
             let Ok(context) = parsed else {
-                return refuse(
-                    NtStatus::INVALID_PARAMETER,
-                    "3.3.5.9: a malformed create context",
-                );
+                return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.9: a malformed create context");
             };
             match context {
                 RequestContext::AlSi(size) => found.allocation = size,
@@ -59,17 +56,11 @@ impl Contexts {
             let directory = info.attributes.contains(FileAttributes::DIRECTORY);
             let lost = access::without_writing(info.attributes, directory);
             let maximal_access = access::maximal(info, read_only).difference(lost);
-            answers.push(ResponseContext::MxAc {
-                query_status: 0,
-                maximal_access,
-            });
+            answers.push(ResponseContext::MxAc { query_status: 0, maximal_access });
         }
         if self.disk_id {
             let (disk_file_id, volume_id) = (info.key.inode, info.key.device);
-            answers.push(ResponseContext::QFid {
-                disk_file_id,
-                volume_id,
-            });
+            answers.push(ResponseContext::QFid { disk_file_id, volume_id });
         }
         answers.iter().map(raw).collect()
     }
@@ -78,8 +69,5 @@ impl Contexts {
 fn raw(context: &ResponseContext) -> RawContext {
     let mut data = Vec::new();
     context.encode(&mut data);
-    RawContext {
-        name: context.name().to_vec(),
-        data,
-    }
+    RawContext { name: context.name().to_vec(), data }
 }

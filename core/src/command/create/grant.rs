@@ -29,46 +29,26 @@ pub(super) fn check(
 ) -> Result<AccessMask, Refused> {
     let file = state.files.get(&info.key);
     if file.is_some_and(|file| file.delete.is_some()) {
-        return refuse(
-            NtStatus::DELETE_PENDING,
-            "MS-FSA 2.1.5.1.2: about to be deleted",
-        );
+        return refuse(NtStatus::DELETE_PENDING, "MS-FSA 2.1.5.1.2: about to be deleted");
     }
-    let attributes = if created {
-        wanted.attributes()
-    } else {
-        info.attributes
-    };
+    let attributes = if created { wanted.attributes() } else { info.attributes };
     if wanted.has(CreateOptions::DELETE_ON_CLOSE) && attributes.contains(FileAttributes::READONLY) {
-        return refuse(
-            NtStatus::CANNOT_DELETE,
-            "MS-FSA 2.1.5.1: read-only, deleted on close",
-        );
+        return refuse(NtStatus::CANNOT_DELETE, "MS-FSA 2.1.5.1: read-only, deleted on close");
     }
     let granted = granted(tree, wanted, info, created)?;
     if info.kind == FileKind::Special && wanted.desired.intersects(DATA) {
-        return refuse(
-            NtStatus::ACCESS_DENIED,
-            "neither file nor directory: shown, not opened",
-        );
+        return refuse(NtStatus::ACCESS_DENIED, "neither file nor directory: shown, not opened");
     }
     if !created && wanted.overwrites() {
         overwrite(wanted, info)?;
     }
-    let takes = if wanted.overwrites() {
-        granted | AccessMask::FILE_WRITE_DATA
-    } else {
-        granted
-    };
+    let takes = if wanted.overwrites() { granted | AccessMask::FILE_WRITE_DATA } else { granted };
     let mine = (takes, wanted.request.share_access);
     let clash = |open: &crate::state::open::Open| {
         share_mode::conflicts((open.granted, open.share_access), mine)
     };
     if state.siblings(info.key).any(clash) {
-        return refuse(
-            NtStatus::SHARING_VIOLATION,
-            "MS-FSA 2.1.5.1.2.2: share modes",
-        );
+        return refuse(NtStatus::SHARING_VIOLATION, "MS-FSA 2.1.5.1.2.2: share modes");
     }
     Ok(granted)
 }
@@ -90,10 +70,7 @@ fn granted(
     let desired = wanted.desired.difference(AccessMask::MAXIMUM_ALLOWED);
     let missing = desired.difference(maximal);
     if missing.contains(AccessMask::ACCESS_SYSTEM_SECURITY) {
-        return refuse(
-            NtStatus::PRIVILEGE_NOT_HELD,
-            "MS-FSA 2.1.5.1.2.1: no SACL access",
-        );
+        return refuse(NtStatus::PRIVILEGE_NOT_HELD, "MS-FSA 2.1.5.1.2.1: no SACL access");
     }
     let overwrite = wanted.overwrites() && !maximal.contains(AccessMask::FILE_WRITE_DATA);
     if !missing.is_empty() || overwrite {
@@ -109,16 +86,10 @@ fn overwrite(wanted: &Wanted, info: &FileInfo) -> Result<(), Refused> {
     let guarded = info.attributes & (FileAttributes::HIDDEN | FileAttributes::SYSTEM);
     // A dot file is shown as hidden without being so.
     if !asked.contains(guarded) {
-        return refuse(
-            NtStatus::ACCESS_DENIED,
-            "MS-FSA 2.1.5.1.2: hidden or system",
-        );
+        return refuse(NtStatus::ACCESS_DENIED, "MS-FSA 2.1.5.1.2: hidden or system");
     }
     if info.kind == FileKind::Directory {
-        return refuse(
-            NtStatus::FILE_IS_A_DIRECTORY,
-            "MS-FSA 2.1.5.1.2: a directory",
-        );
+        return refuse(NtStatus::FILE_IS_A_DIRECTORY, "MS-FSA 2.1.5.1.2: a directory");
     }
     Ok(())
 }

@@ -105,33 +105,18 @@ pub(super) fn begin(
     if cx.state.opens.len() >= cx.state.config.limits.opens {
         return refuse(NtStatus::TOO_MANY_OPENED_FILES, "as many opens as allowed");
     }
-    let tree = cx
-        .state
-        .tree(session, tree)
-        .ok_or(NtStatus::NETWORK_NAME_DELETED)?;
+    let tree = cx.state.tree(session, tree).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
     let identity = Arc::clone(&tree.identity);
     if tree.is_pipe() {
-        let user = cx
-            .state
-            .sessions
-            .get(&session)
-            .and_then(|session| session.user.as_ref());
-        let account = user
-            .map(|user| user.account.clone())
-            .filter(|account| !account.is_empty());
+        let user = cx.state.sessions.get(&session).and_then(|session| session.user.as_ref());
+        let account = user.map(|user| user.account.clone()).filter(|account| !account.is_empty());
         let name = pipe_name(&request)?;
-        let call = Call {
-            identity,
-            op: Op::PipeOpen { name, account },
-        };
+        let call = Call { identity, op: Op::PipeOpen { name, account } };
         return Ok(Flow::Call(call, super::Step::Create(Step::Pipe)));
     }
     let wanted = Box::new(validate::wanted(request, tree.read_only)?);
     let how = how(tree, &wanted)?;
-    let call = Call {
-        identity,
-        op: Op::Open(Box::new(how)),
-    };
+    let call = Call { identity, op: Op::Open(Box::new(how)) };
     Ok(Flow::Call(call, super::Step::Create(Step::Opened(wanted))))
 }
 
@@ -155,11 +140,8 @@ pub(super) fn resume(
         }
         (Step::Pipe, Done::Pipe(handle)) => pipe_opened(cx, who, handle),
         (Step::Pipe, Done::Failed(error)) => {
-            let status = if error == VfsError::NotFound {
-                error.status()
-            } else {
-                pipe::failed(error)
-            };
+            let status =
+                if error == VfsError::NotFound { error.status() } else { pipe::failed(error) };
             Err(status.into())
         }
         (_, done) => Err(error_of(&done).into()),
@@ -175,17 +157,10 @@ fn error_of(done: &Done) -> NtStatus {
 
 /// Pipes have flat names, with or without a leading backslash.
 fn pipe_name(request: &CreateRequest) -> Result<alloc::string::String, NtStatus> {
-    let name = request
-        .name
-        .to_string()
-        .ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
+    let name = request.name.to_string().ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
     let name = name.strip_prefix('\\').unwrap_or(&name);
     let flat = !name.is_empty() && !name.contains(['\\', '/', '\0']);
-    if flat {
-        Ok(name.into())
-    } else {
-        Err(NtStatus::OBJECT_NAME_NOT_FOUND)
-    }
+    if flat { Ok(name.into()) } else { Err(NtStatus::OBJECT_NAME_NOT_FOUND) }
 }
 
 /// What the file system is asked for.
@@ -204,9 +179,7 @@ fn how(tree: &Tree, wanted: &Wanted) -> Result<OpenHow, Refused> {
     Ok(OpenHow {
         root,
         path,
-        read: wanted
-            .desired
-            .intersects(AccessMask::FILE_READ_DATA | AccessMask::FILE_EXECUTE),
+        read: wanted.desired.intersects(AccessMask::FILE_READ_DATA | AccessMask::FILE_EXECUTE),
         write: wanted
             .desired
             .intersects(AccessMask::FILE_WRITE_DATA | AccessMask::FILE_APPEND_DATA)
@@ -252,12 +225,8 @@ fn opened(
         Ok((info, action))
             if action == CreateAction::OVERWRITTEN || action == CreateAction::SUPERSEDED =>
         {
-            drop(info);
             let identity = who.identity.clone().ok_or(NtStatus::INTERNAL_ERROR)?;
-            let op = Op::Overwrite {
-                file,
-                attributes: wanted.attributes(),
-            };
+            let op = Op::Overwrite { file, attributes: wanted.attributes() };
             let step = super::Step::Create(Step::Overwritten(wanted, action));
             Ok(Flow::Call(Call { identity, op }, step))
         }
@@ -278,17 +247,9 @@ fn reserve(
     wanted: &Wanted,
     opened: Opened,
 ) -> Result<(FileInfo, CreateAction), Refused> {
-    let Opened {
-        file,
-        path,
-        info,
-        created,
-    } = opened;
+    let Opened { file, path, info, created } = opened;
     let (session, tree_id) = (who.session()?, who.tree()?);
-    let tree = cx
-        .state
-        .tree(session, tree_id)
-        .ok_or(NtStatus::NETWORK_NAME_DELETED)?;
+    let tree = cx.state.tree(session, tree_id).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
     let granted = grant::check(cx.state, tree, wanted, &info, created)?;
     let action = match wanted.request.create_disposition {
         _ if created => CreateAction::CREATED,
@@ -297,11 +258,7 @@ fn reserve(
         _ => CreateAction::OPENED,
     };
     let root = tree.root.clone().ok_or(NtStatus::INTERNAL_ERROR)?;
-    let what = What::File {
-        key: info.key,
-        kind: info.kind,
-        place: Place { root, path },
-    };
+    let what = What::File { key: info.key, kind: info.kind, place: Place { root, path } };
     let (share, identity) = (Arc::clone(&tree.share), Arc::clone(&tree.identity));
     let open = Open {
         id: OpenId(0),
@@ -340,12 +297,7 @@ fn insert(cx: &mut Cx<'_>, who: &mut Who, mut open: Open) {
     let id = cx.state.new_open_id();
     open.id = id;
     if let Some(key) = open.key() {
-        cx.state
-            .files
-            .entry(key)
-            .or_insert_with(FileState::new)
-            .opens
-            .push(id);
+        cx.state.files.entry(key).or_insert_with(FileState::new).opens.push(id);
     }
     who.open = Some(id);
     who.identity = Some(Arc::clone(&open.identity));
@@ -354,10 +306,7 @@ fn insert(cx: &mut Cx<'_>, who: &mut Who, mut open: Open) {
 
 fn file_id(who: &Who) -> Result<FileId, NtStatus> {
     let id = who.open()?.0;
-    Ok(FileId {
-        persistent: id,
-        volatile: id,
-    })
+    Ok(FileId { persistent: id, volatile: id })
 }
 
 /// MS-SMB2 2.2.14.
@@ -368,10 +317,7 @@ fn response(
     action: CreateAction,
 ) -> Result<CreateResponse, NtStatus> {
     let mut flags = CreateResponseFlags::empty();
-    flags.set(
-        CreateResponseFlags::REPARSEPOINT,
-        info.kind == FileKind::Symlink,
-    );
+    flags.set(CreateResponseFlags::REPARSEPOINT, info.kind == FileKind::Symlink);
     Ok(CreateResponse {
         oplock_level: OplockLevel::NONE,
         flags,

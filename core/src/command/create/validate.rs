@@ -27,15 +27,9 @@ const KNOWN_ATTRIBUTES: u32 = 0x0000_7fb7;
 const KNOWN_ACCESS: u32 = 0xf31f_01ff;
 
 pub(super) fn wanted(request: CreateRequest, read_only: bool) -> Result<Wanted, Refused> {
-    let invalid = |at| Refused {
-        status: NtStatus::INVALID_PARAMETER,
-        at,
-    };
+    let invalid = |at| Refused { status: NtStatus::INVALID_PARAMETER, at };
     if request.impersonation_level > ImpersonationLevel::DELEGATE {
-        return refuse(
-            NtStatus::BAD_IMPERSONATION_LEVEL,
-            "3.3.5.9: ImpersonationLevel",
-        );
+        return refuse(NtStatus::BAD_IMPERSONATION_LEVEL, "3.3.5.9: ImpersonationLevel");
     }
     if request.create_disposition > CreateDisposition::OVERWRITE_IF {
         return Err(invalid("3.3.5.9: CreateDisposition"));
@@ -54,12 +48,7 @@ pub(super) fn wanted(request: CreateRequest, read_only: bool) -> Result<Wanted, 
         return Err(invalid("MS-FSA 2.1.5.1: DesiredFileAttributes"));
     }
     let contexts = Contexts::read(&request.contexts)?;
-    Ok(Wanted {
-        desired,
-        request,
-        contexts,
-        read_only,
-    })
+    Ok(Wanted { desired, request, contexts, read_only })
 }
 
 fn options(request: &CreateRequest, desired: AccessMask) -> Result<(), Refused> {

@@ -1,0 +1,144 @@
+//! Data: reading and writing at offsets, sizes and space on the disk.
+
+use super::{Outcome, again, failed, handle::Handle, identity::Who, info};
+use ksmbd_core::{
+    buffer::{Payload, ReplyBuf},
+    vfs::{File, FileInfo, FileKind, VfsError},
+    wire::fscc::FileAttributes,
+};
+use rustix::{
+    buffer::spare_capacity,
+    fd::BorrowedFd,
+    fs::{self, FallocateFlags},
+    io::{self, Errno},
+};
+use std::sync::atomic::Ordering;
+
+/// Offsets of the kernel are signed.
+const MAX_OFFSET: u64 = i64::MAX as u64;
+
+/// [`Op::Read`](ksmbd_core::vfs::Op::Read): straight into the reply, until `length` or the end.
+pub(super) fn read(
+    file: &File,
+    offset: u64,
+    length: u32,
+    reply_buf: &mut dyn FnMut(usize) -> ReplyBuf,
+) -> Outcome<ReplyBuf> {
+    let fd = Handle::of(file)?.readable()?;
+    let length = length as usize;
+    let mut reply = reply_buf(length);
+    if offset > MAX_OFFSET {
+        return Ok(reply);
+    }
+    let data = reply.vec();
+    let start = data.len();
+    let end = start.saturating_add(length);
+    while data.len() < end {
+        let at = offset.saturating_add((data.len() - start) as u64);
+        if at > MAX_OFFSET || read_some(fd, data, end, at)? == 0 {
+            break;
+        }
+    }
+    Ok(reply)
+}
+
+/// Appends to `data`, up to `end`. Memory is not cleared first where that can be helped: the kernel
+/// may fill all that is spare, and a little too much is cut off again.
+fn read_some(fd: BorrowedFd<'_>, data: &mut Vec<u8>, end: usize, at: u64) -> Outcome<usize> {
+    let start = data.len();
+    let wanted = end - start;
+    data.reserve(wanted);
+    let spare = data.capacity() - start;
+    if spare - wanted <= wanted / 8 + 512 {
+        again(|| io::pread(fd, spare_capacity(data), at))?;
+        data.truncate(end);
+    } else {
+        data.resize(end, 0);
+        let room = data.get_mut(start..).unwrap_or_default();
+        let count = again(|| io::pread(fd, &mut *room, at));
+        data.truncate(start + count.unwrap_or(0));
+        count?;
+    }
+    Ok(data.len() - start)
+}
+
+/// [`Op::Write`](ksmbd_core::vfs::Op::Write): all of it or an error.
+pub(super) fn write(file: &File, offset: u64, data: &Payload, through: bool) -> Outcome<u32> {
+    let fd = Handle::of(file)?.writable()?;
+    let bytes = data.bytes();
+    let end = offset.checked_add(bytes.len() as u64).filter(|&end| end <= MAX_OFFSET);
+    end.ok_or(VfsError::Invalid)?;
+    let mut written = 0;
+    while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
+        match again(|| io::pwrite(fd, rest, offset + written as u64))? {
+            0 => return Err(VfsError::NoSpace),
+            count => written += count,
+        }
+    }
+    if through {
+        again(|| fs::fdatasync(fd))?;
+    }
+    u32::try_from(written).map_err(|_| VfsError::Invalid)
+}
+
+/// [`Op::Flush`](ksmbd_core::vfs::Op::Flush).
+pub(super) fn flush(file: &File) -> Outcome<()> {
+    let handle = Handle::of(file)?;
+    // Through a descriptor that is not open for data nothing was written.
+    if handle.plain() { again(|| fs::fsync(&handle.fd)) } else { Ok(()) }
+}
+
+/// [`Op::SetEndOfFile`](ksmbd_core::vfs::Op::SetEndOfFile).
+pub(super) fn set_end_of_file(file: &File, size: u64) -> Outcome<()> {
+    let fd = Handle::of(file)?.writable()?;
+    if size > MAX_OFFSET {
+        return Err(VfsError::Invalid);
+    }
+    again(|| fs::ftruncate(fd, size))
+}
+
+/// [`Op::SetAllocation`](ksmbd_core::vfs::Op::SetAllocation).
+pub(super) fn set_allocation(file: &File, size: u64) -> Outcome<()> {
+    let handle = Handle::of(file)?;
+    let fd = handle.writable()?;
+    if size > MAX_OFFSET {
+        return Err(VfsError::Invalid);
+    }
+    let stat = info::stat_fd(fd).map_err(failed)?;
+    if size < stat.stx_size {
+        again(|| fs::ftruncate(fd, size))?;
+    } else if size > stat.stx_size {
+        match reserve(fd, size) {
+            // Not every file system can; the client only wanted it to be quick.
+            Err(VfsError::NotSupported) => return Ok(()),
+            result => result?,
+        }
+    }
+    let blocks = size.checked_next_multiple_of(info::BLOCK).unwrap_or(size);
+    handle.reserved.store(blocks, Ordering::Relaxed);
+    Ok(())
+}
+
+fn reserve(fd: BorrowedFd<'_>, size: u64) -> Outcome<()> {
+    loop {
+        match fs::fallocate(fd, FallocateFlags::KEEP_SIZE, 0, size) {
+            Err(Errno::INTR) => {}
+            // Said for more than the file system can ever hold: to a client, its disk is full.
+            Err(Errno::FBIG) => return Err(VfsError::NoSpace),
+            result => return result.map_err(failed),
+        }
+    }
+}
+
+/// [`Op::Overwrite`](ksmbd_core::vfs::Op::Overwrite).
+pub(super) fn overwrite(file: &File, attributes: FileAttributes, who: Who) -> Outcome<FileInfo> {
+    let handle = Handle::of(file)?;
+    if handle.kind != FileKind::File {
+        return Err(VfsError::AccessDenied);
+    }
+    let fd = handle.writable()?;
+    again(|| fs::ftruncate(fd, 0))?;
+    handle.reserved.store(0, Ordering::Relaxed);
+    info::keep(handle, Some(attributes), None)?;
+    handle.info(who)
+}

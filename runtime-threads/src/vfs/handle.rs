@@ -1,0 +1,103 @@
+//! What stands behind the core's [`File`]: a descriptor that was resolved below its share.
+
+use super::{Outcome, failed};
+use ksmbd_core::{
+    config::Share,
+    id::FileKey,
+    name::SharePath,
+    vfs::{File, FileKind, FileObject, VfsError},
+};
+use rustix::{
+    fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    fs::{self, CWD, Mode, OFlags},
+};
+use std::{
+    any::Any,
+    sync::{Arc, OnceLock, atomic::AtomicU64},
+};
+
+/// A share's directory and its settings, as they were at the tree connect.
+pub(super) struct Root {
+    pub(super) share: Arc<Share>,
+    /// Opened with O_PATH: the identity of a call decides what it may see below.
+    pub(super) directory: OwnedFd,
+    pub(super) key: FileKey,
+}
+
+/// One open file.
+pub(super) struct Handle {
+    pub(super) root: Arc<Root>,
+    /// Opened with O_PATH when neither `read` nor `write` is set.
+    pub(super) fd: OwnedFd,
+    pub(super) read: bool,
+    pub(super) write: bool,
+    pub(super) kind: FileKind,
+    pub(super) key: FileKey,
+    /// Where it was when it was opened; it may have been renamed since.
+    pub(super) path: SharePath,
+    /// The identity of the open could remove the name from its directory.
+    pub(super) deletable: bool,
+    /// Bytes that this handle reserved beyond the end of the file.
+    pub(super) reserved: AtomicU64,
+}
+
+impl FileObject for Handle {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl Handle {
+    /// The handle behind `file`.
+    pub(super) fn of(file: &File) -> Outcome<&Self> {
+        file.0.as_any().downcast_ref().ok_or(VfsError::Invalid)
+    }
+
+    /// The descriptor, if it may be read from.
+    pub(super) fn readable(&self) -> Outcome<BorrowedFd<'_>> {
+        if self.kind == FileKind::Directory {
+            return Err(VfsError::IsDirectory);
+        }
+        if self.read { Ok(self.fd.as_fd()) } else { Err(VfsError::AccessDenied) }
+    }
+
+    /// The descriptor, if it may be written to.
+    pub(super) fn writable(&self) -> Outcome<BorrowedFd<'_>> {
+        if self.kind == FileKind::Directory {
+            return Err(VfsError::IsDirectory);
+        }
+        if self.write { Ok(self.fd.as_fd()) } else { Err(VfsError::AccessDenied) }
+    }
+}
+
+/// `/proc/self/fd`, through which an O_PATH descriptor is opened for data or given to calls that
+/// want a path: the file is the same one, whatever its name points at meanwhile.
+pub(super) fn proc_fd() -> Outcome<BorrowedFd<'static>> {
+    static DIRECTORY: OnceLock<OwnedFd> = OnceLock::new();
+    if let Some(fd) = DIRECTORY.get() {
+        return Ok(fd.as_fd());
+    }
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let fd = fs::openat(CWD, c"/proc/self/fd", flags, Mode::empty()).map_err(failed)?;
+    if fs::fstatfs(&fd).map_err(failed)?.f_type != fs::PROC_SUPER_MAGIC {
+        log::error!("/proc is not mounted: files cannot be opened");
+        return Err(VfsError::Io);
+    }
+    Ok(DIRECTORY.get_or_init(|| fd).as_fd())
+}
+
+/// The name of a descriptor in [`proc_fd`].
+pub(super) fn proc_name(fd: impl AsFd) -> String {
+    fd.as_fd().as_raw_fd().to_string()
+}
+
+/// The path of a descriptor, for calls that take nothing else.
+pub(super) fn proc_path(fd: impl AsFd) -> String {
+    format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd())
+}
+
+/// Opens what an O_PATH descriptor of a regular file or directory names. Never waits.
+pub(super) fn reopen(fd: impl AsFd, flags: OFlags) -> Outcome<OwnedFd> {
+    let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    fs::openat(proc_fd()?, proc_name(fd), flags, Mode::empty()).map_err(failed)
+}

@@ -1,0 +1,99 @@
+//! Under whose name the calling thread uses files. When root runs the server, each call sets the file
+//! system identity of its own thread alone; anybody else serves as himself.
+
+use super::Outcome;
+use ksmbd_core::vfs::{Identity, VfsError};
+use nix::unistd;
+use rustix::{process, thread};
+use std::{
+    cell::RefCell,
+    sync::{Arc, OnceLock},
+};
+
+/// As whom the kernel sees the thread's calls now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Who {
+    /// Root passes most checks, and owners may what others may not.
+    pub uid: u32,
+}
+
+/// What the thread was last set to.
+enum Current {
+    /// A switch failed half-way, or none was made.
+    Unknown,
+    /// The process's own identity.
+    Server,
+    User(Arc<Identity>),
+}
+
+thread_local! {
+    static CURRENT: RefCell<Current> = const { RefCell::new(Current::Unknown) };
+}
+
+/// Only root can be somebody else.
+pub fn can_switch() -> bool {
+    static ROOT: OnceLock<bool> = OnceLock::new();
+    *ROOT.get_or_init(|| process::geteuid().is_root())
+}
+
+/// Makes the calling thread use files as `identity`. When this fails, nothing may be called.
+pub fn assume(identity: &Arc<Identity>) -> Result<Who, VfsError> {
+    if !can_switch() {
+        return Ok(Who { uid: process::geteuid().as_raw() });
+    }
+    CURRENT.with_borrow_mut(|current| {
+        let same = matches!(current, Current::User(now)
+            if Arc::ptr_eq(now, identity) || same_rights(now, identity));
+        if !same {
+            // Whatever happens in between, a half-made switch is never taken for a whole one.
+            *current = Current::Unknown;
+            switch(identity.uid, identity.gid, &identity.groups)?;
+            *current = Current::User(Arc::clone(identity));
+        }
+        Ok(Who { uid: identity.uid })
+    })
+}
+
+/// Makes the calling thread use files as the server itself.
+pub(crate) fn assume_server() -> Outcome<()> {
+    if !can_switch() {
+        return Ok(());
+    }
+    CURRENT.with_borrow_mut(|current| {
+        if !matches!(current, Current::Server) {
+            *current = Current::Unknown;
+            switch(0, process::getegid().as_raw(), &[])?;
+            *current = Current::Server;
+        }
+        Ok(())
+    })
+}
+
+fn same_rights(a: &Identity, b: &Identity) -> bool {
+    a.uid == b.uid && a.gid == b.gid && a.groups == b.groups
+}
+
+/// The capabilities to set groups stay with the thread: `setfsuid` takes only those of files away.
+fn switch(uid: u32, gid: u32, groups: &[u32]) -> Outcome<()> {
+    // The kernel reads this value as "do not change".
+    let forbidden = u32::MAX;
+    if uid == forbidden || gid == forbidden || groups.contains(&forbidden) {
+        return Err(VfsError::AccessDenied);
+    }
+    let groups: Vec<_> = groups.iter().map(|&gid| process::Gid::from_raw(gid)).collect();
+    if let Err(error) = thread::set_thread_groups(&groups) {
+        log::error!("cannot set the groups of a thread ({error}): its calls are refused");
+        return Err(VfsError::AccessDenied);
+    }
+    unistd::setfsgid(gid.into());
+    unistd::setfsuid(uid.into());
+    // Neither reports an error; asking for an impossible identity tells the one that is set.
+    let set_gid = unistd::setfsgid(forbidden.into()).as_raw();
+    let set_uid = unistd::setfsuid(forbidden.into()).as_raw();
+    if (set_uid, set_gid) == (uid, gid) {
+        Ok(())
+    } else {
+        log::error!("cannot act as uid {uid} gid {gid}: its calls are refused");
+        Err(VfsError::AccessDenied)
+    }
+}

@@ -1,0 +1,269 @@
+//! What a file is: from `statx`, `user.DOSATTRIB` and the share's settings to what clients see, and
+//! back for times and attributes.
+
+use super::{
+    Outcome,
+    dos_attrib::{self, SETTABLE, Stored},
+    failed,
+    handle::{Handle, proc_fd, proc_name},
+    identity::Who,
+};
+use ksmbd_core::{
+    config::Share,
+    id::FileKey,
+    time::FileTime,
+    vfs::{File, FileInfo, FileKind, Permitted, SetBasic},
+    wire::fscc::FileAttributes,
+};
+use rustix::{
+    fd::{AsFd, BorrowedFd},
+    fs::{
+        self, Access, AtFlags, FileType, Statx, StatxFlags, StatxTimestamp, Timespec, Timestamps,
+        UTIME_OMIT,
+    },
+    io::Errno,
+};
+use std::sync::atomic::Ordering;
+
+/// What an allocation is rounded up to, when the file system does not say otherwise.
+pub(super) const BLOCK: u64 = 4096;
+
+/// `statx` of a descriptor.
+pub(super) fn stat_fd(fd: impl AsFd) -> Result<Statx, Errno> {
+    stat_flags(fd, "", AtFlags::EMPTY_PATH)
+}
+
+/// `statx` of an entry of a directory; a link is not followed.
+pub(super) fn stat_entry(directory: impl AsFd, name: &str) -> Result<Statx, Errno> {
+    stat_flags(directory, name, AtFlags::SYMLINK_NOFOLLOW)
+}
+
+fn stat_flags(fd: impl AsFd, path: &str, flags: AtFlags) -> Result<Statx, Errno> {
+    let mask = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+    fs::statx(fd, path, flags | AtFlags::NO_AUTOMOUNT, mask)
+}
+
+/// The file system a file is on.
+pub(super) fn device(stat: &Statx) -> u64 {
+    fs::makedev(stat.stx_dev_major, stat.stx_dev_minor)
+}
+
+/// Which file it is.
+pub(super) fn key(stat: &Statx) -> FileKey {
+    FileKey { device: device(stat), inode: stat.stx_ino }
+}
+
+/// What it is.
+pub(super) fn kind(stat: &Statx) -> FileKind {
+    match FileType::from_raw_mode(stat.stx_mode.into()) {
+        FileType::RegularFile => FileKind::File,
+        FileType::Directory => FileKind::Directory,
+        FileType::Symlink => FileKind::Symlink,
+        _ => FileKind::Special,
+    }
+}
+
+/// When the file was made, as far as the file system knows.
+pub(super) fn birth(stat: &Statx) -> FileTime {
+    if StatxFlags::from_bits_retain(stat.stx_mask).contains(StatxFlags::BTIME) {
+        return time(&stat.stx_btime);
+    }
+    time(&stat.stx_mtime).min(time(&stat.stx_ctime)).min(time(&stat.stx_atime))
+}
+
+fn time(stamp: &StatxTimestamp) -> FileTime {
+    FileTime::from_unix(stamp.tv_sec, stamp.tv_nsec)
+}
+
+/// Bytes on disk. Blocks of extended attributes are among `stx_blocks` and must not count: nothing
+/// beyond the rounded size does, unless a handle knows that it `reserved` more.
+fn allocation(stat: &Statx, reserved: u64) -> u64 {
+    let on_disk = stat.stx_blocks.saturating_mul(512);
+    let rounded = stat.stx_size.checked_next_multiple_of(BLOCK).unwrap_or(stat.stx_size);
+    on_disk.min(rounded.max(reserved))
+}
+
+/// The attributes that clients see.
+fn attributes(kind: FileKind, stored: Option<Stored>, hidden: bool) -> FileAttributes {
+    let stored = stored.and_then(|stored| stored.attributes);
+    let mut attributes = match kind {
+        FileKind::Directory => FileAttributes::DIRECTORY | stored.unwrap_or_default(),
+        FileKind::File => stored.unwrap_or(FileAttributes::ARCHIVE),
+        FileKind::Symlink | FileKind::Special => FileAttributes::REPARSE_POINT,
+    };
+    attributes.set(FileAttributes::HIDDEN, hidden || attributes.contains(FileAttributes::HIDDEN));
+    if attributes.is_empty() { FileAttributes::NORMAL } else { attributes }
+}
+
+/// A name that the share's setting hides.
+pub(super) fn is_dot(name: &str) -> bool {
+    name.starts_with('.') && name != "." && name != ".."
+}
+
+/// Puts together what clients see; what the caller may do is still to be filled in.
+pub(super) fn describe(
+    share: &Share,
+    stat: &Statx,
+    stored: Option<Stored>,
+    dot: bool,
+    reserved: u64,
+) -> FileInfo {
+    let kind = kind(stat);
+    let directory = kind == FileKind::Directory;
+    FileInfo {
+        key: key(stat),
+        kind,
+        size: if directory { 0 } else { stat.stx_size },
+        allocation: if directory { 0 } else { allocation(stat, reserved) },
+        links: stat.stx_nlink,
+        attributes: attributes(kind, stored, dot && share.hide_dot_files),
+        creation_time: stored.and_then(|s| s.creation_time).unwrap_or_else(|| birth(stat)),
+        last_access_time: time(&stat.stx_atime),
+        last_write_time: time(&stat.stx_mtime),
+        change_time: time(&stat.stx_ctime),
+        mode: u32::from(stat.stx_mode) & 0o7777,
+        uid: stat.stx_uid,
+        gid: stat.stx_gid,
+        permitted: Permitted::empty(),
+    }
+}
+
+/// What is stored with a file of this kind, if the share keeps such things.
+pub(super) fn stored(
+    share: &Share,
+    fd: BorrowedFd<'_>,
+    plain: bool,
+    kind: FileKind,
+) -> Option<Stored> {
+    let can = matches!(kind, FileKind::File | FileKind::Directory);
+    (can && share.store_dos_attributes).then(|| dos_attrib::load(fd, plain)).flatten()
+}
+
+/// What the calling identity may do, asked of the kernel: it knows groups and ACLs.
+pub(super) fn permitted(
+    fd: BorrowedFd<'_>,
+    stat: &Statx,
+    who: Who,
+    deletable: bool,
+) -> Outcome<Permitted> {
+    let mut permitted = Permitted::empty();
+    let may = |access| -> Outcome<bool> {
+        Ok(fs::accessat(proc_fd()?, proc_name(fd), access, AtFlags::EACCESS).is_ok())
+    };
+    permitted.set(Permitted::READ, may(Access::READ_OK)?);
+    permitted.set(Permitted::WRITE, may(Access::WRITE_OK)?);
+    permitted.set(Permitted::EXECUTE, may(Access::EXEC_OK)?);
+    permitted.set(Permitted::OWNER, who.uid == 0 || who.uid == stat.stx_uid);
+    permitted.set(Permitted::DELETE, deletable);
+    Ok(permitted)
+}
+
+impl Handle {
+    /// Everything about the open file as it is now.
+    pub(super) fn info(&self, who: Who) -> Outcome<FileInfo> {
+        let stat = stat_fd(&self.fd).map_err(failed)?;
+        let stored = stored(&self.root.share, self.fd.as_fd(), self.plain(), self.kind);
+        let reserved = self.reserved.load(Ordering::Relaxed);
+        let dot = is_dot(self.path.file_name());
+        let mut info = describe(&self.root.share, &stat, stored, dot, reserved);
+        info.permitted = permitted(self.fd.as_fd(), &stat, who, self.deletable)?;
+        Ok(info)
+    }
+
+    /// The descriptor is open for data: calls that refuse O_PATH take it.
+    pub(super) fn plain(&self) -> bool {
+        self.read || self.write
+    }
+}
+
+/// [`Op::Query`](ksmbd_core::vfs::Op::Query).
+pub(super) fn query(file: &File, who: Who) -> Outcome<FileInfo> {
+    Handle::of(file)?.info(who)
+}
+
+/// [`Op::SetBasic`](ksmbd_core::vfs::Op::SetBasic).
+pub(super) fn set_basic(file: &File, set: &SetBasic) -> Outcome<()> {
+    let handle = Handle::of(file)?;
+    if set.attributes.is_some() || set.creation_time.is_some() {
+        keep(handle, set.attributes, set.creation_time)?;
+    }
+    if set.last_access_time.is_some() || set.last_write_time.is_some() {
+        let times = Timestamps {
+            last_access: timespec(set.last_access_time),
+            last_modification: timespec(set.last_write_time),
+        };
+        if handle.plain() {
+            fs::futimens(&handle.fd, &times).map_err(failed)?;
+        } else {
+            let name = proc_name(&handle.fd);
+            fs::utimensat(proc_fd()?, name, &times, AtFlags::empty()).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+fn timespec(time: Option<FileTime>) -> Timespec {
+    let Some(time) = time else { return Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT } };
+    let (seconds, nanoseconds) = time.to_unix();
+    Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() }
+}
+
+/// Changes what is stored with a file; what is not given stays.
+pub(super) fn keep(
+    handle: &Handle,
+    attributes: Option<FileAttributes>,
+    creation_time: Option<FileTime>,
+) -> Outcome<()> {
+    let stores = matches!(handle.kind, FileKind::File | FileKind::Directory);
+    if !stores || !handle.root.share.store_dos_attributes {
+        return Ok(());
+    }
+    let old = dos_attrib::load(handle.fd.as_fd(), handle.plain()).unwrap_or_default();
+    let default = match handle.kind {
+        FileKind::Directory => FileAttributes::DIRECTORY,
+        _ => FileAttributes::ARCHIVE,
+    };
+    let was = old.attributes.unwrap_or(default);
+    let attributes = attributes.map_or(was, |new| (new & SETTABLE) | (was - SETTABLE));
+    let creation_time = match creation_time.or(old.creation_time) {
+        Some(time) => time,
+        None => birth(&stat_fd(&handle.fd).map_err(failed)?),
+    };
+    store_all(handle.fd.as_fd(), handle.plain(), handle.kind, attributes, creation_time)
+}
+
+/// Stores, with the bit that other servers expect in a directory's value.
+pub(super) fn store_all(
+    fd: BorrowedFd<'_>,
+    plain: bool,
+    kind: FileKind,
+    mut attributes: FileAttributes,
+    creation_time: FileTime,
+) -> Outcome<()> {
+    attributes.set(FileAttributes::DIRECTORY, kind == FileKind::Directory);
+    dos_attrib::store(fd, plain, attributes, creation_time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_are_normal_when_there_are_no_others() {
+        let none = Some(Stored { attributes: Some(FileAttributes::empty()), creation_time: None });
+        assert_eq!(attributes(FileKind::File, none, false), FileAttributes::NORMAL);
+        assert_eq!(attributes(FileKind::File, None, false), FileAttributes::ARCHIVE);
+        assert_eq!(attributes(FileKind::Directory, None, false), FileAttributes::DIRECTORY);
+        assert_eq!(
+            attributes(FileKind::File, none, true),
+            FileAttributes::HIDDEN,
+            "hidden by its name"
+        );
+    }
+
+    #[test]
+    fn a_time_that_is_not_given_is_not_touched() {
+        assert_eq!(timespec(None).tv_nsec, UTIME_OMIT);
+        assert_eq!(timespec(Some(FileTime::from_unix(-1, 900))).tv_sec, -1);
+    }
+}

@@ -1,0 +1,118 @@
+//! The Linux file system behind the core's [`Op`]s. Every path is resolved once, relative to the
+//! share's directory ([`resolve`]); what it found is then used by descriptor, never by string again.
+
+mod data;
+mod delete;
+mod directory;
+mod dos_attrib;
+mod handle;
+pub mod identity;
+mod info;
+mod open;
+mod rename;
+mod resolve;
+mod volume;
+
+use ksmbd_core::{
+    buffer::ReplyBuf,
+    vfs::{Call, Done, FileInfo, Op, VfsError},
+};
+use rustix::io::Errno;
+
+/// What a step of a call comes to.
+type Outcome<T> = Result<T, VfsError>;
+
+/// Carries out one file-system call on the calling thread, under the call's identity. `reply_buf`
+/// gives the buffer for [`Op::Read`]. Calls for the daemon are not file-system calls and fail.
+pub fn run(call: Call, reply_buf: &mut dyn FnMut(usize) -> ReplyBuf) -> Done {
+    dispatch(call, reply_buf).unwrap_or_else(Done::Failed)
+}
+
+fn dispatch(call: Call, reply_buf: &mut dyn FnMut(usize) -> ReplyBuf) -> Outcome<Done> {
+    let Call { identity, op } = call;
+    if let Op::OpenShare(share) = op {
+        return Ok(opened(open::open_share(share, &identity)?));
+    }
+    let who = identity::assume(&identity)?;
+    Ok(match op {
+        Op::Open(how) => opened(open::open(&how, who)?),
+        Op::Overwrite { file, attributes } => told(data::overwrite(&file, attributes, who)?),
+        Op::Read { file, offset, length } => {
+            Done::Read(data::read(&file, offset, length, reply_buf)?)
+        }
+        Op::Write { file, offset, data, through } => {
+            Done::Wrote(data::write(&file, offset, &data, through)?)
+        }
+        Op::Flush { file } => done(data::flush(&file)),
+        Op::Query { file } => told(info::query(&file, who)?),
+        Op::SetBasic { file, set } => done(info::set_basic(&file, &set)),
+        Op::SetEndOfFile { file, size } => done(data::set_end_of_file(&file, size)),
+        Op::SetAllocation { file, size } => done(data::set_allocation(&file, size)),
+        Op::Rename { root, from, to, key, replace } => {
+            done(rename::rename(&root, &from, &to, key, replace))
+        }
+        Op::Delete { root, path, key, directory } => {
+            done(delete::delete(&root, &path, key, directory))
+        }
+        Op::CheckEmpty { file } => done(delete::check_empty(&file)),
+        Op::List(how) => directory::list(*how)?,
+        Op::Volume { file } => Done::Volume(Box::new(volume::query(&file)?)),
+        _ => Done::Failed(VfsError::NotSupported),
+    })
+}
+
+fn opened(opened: ksmbd_core::vfs::Opened) -> Done {
+    Done::Opened(Box::new(opened))
+}
+
+fn told(info: FileInfo) -> Done {
+    Done::Info(Box::new(info))
+}
+
+fn done(outcome: Outcome<()>) -> Done {
+    match outcome {
+        Ok(()) => Done::Ok,
+        Err(error) => Done::Failed(error),
+    }
+}
+
+/// What the kernel's error is to the core. The one mapping; `openat2`'s own meaning of EXDEV is in
+/// [`resolve`].
+fn failed(errno: Errno) -> VfsError {
+    match errno {
+        Errno::NOENT => VfsError::NotFound,
+        Errno::EXIST => VfsError::Exists,
+        Errno::ACCESS | Errno::PERM | Errno::BADF => VfsError::AccessDenied,
+        Errno::ROFS => VfsError::ReadOnly,
+        Errno::NOSPC | Errno::DQUOT => VfsError::NoSpace,
+        Errno::ISDIR => VfsError::IsDirectory,
+        Errno::NOTDIR => VfsError::NotDirectory,
+        Errno::NOTEMPTY => VfsError::NotEmpty,
+        Errno::MFILE | Errno::NFILE => VfsError::TooManyFiles,
+        Errno::NAMETOOLONG => VfsError::NameTooLong,
+        Errno::BUSY | Errno::TXTBSY | Errno::AGAIN => VfsError::Busy,
+        Errno::XDEV => VfsError::CrossDevice,
+        Errno::LOOP => VfsError::Symlink,
+        Errno::OPNOTSUPP | Errno::NOSYS | Errno::NOTTY => VfsError::NotSupported,
+        Errno::INVAL | Errno::OVERFLOW => VfsError::Invalid,
+        Errno::FBIG => VfsError::TooLarge,
+        Errno::STALE => VfsError::Gone,
+        Errno::NOMEM | Errno::NOBUFS => VfsError::NoMemory,
+        // A device or socket without anybody behind it: such things are shown, not used.
+        Errno::NXIO | Errno::NODEV => VfsError::AccessDenied,
+        _ => {
+            log::debug!("vfs: {errno} is told as an I/O error");
+            VfsError::Io
+        }
+    }
+}
+
+/// Repeats a call that a signal interrupted.
+fn again<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Outcome<T> {
+    loop {
+        match call() {
+            Err(Errno::INTR) => {}
+            result => return result.map_err(failed),
+        }
+    }
+}

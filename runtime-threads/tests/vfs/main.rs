@@ -1,0 +1,9 @@
+//! The Linux file system behind the core's calls, on a directory of its own.
+
+mod data;
+mod escape;
+mod identity;
+mod listing;
+mod names;
+mod opening;
+mod rig;
