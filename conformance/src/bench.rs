@@ -1,0 +1,5 @@
+//! bench
+use crate::server::Env;
+pub(crate) fn run(_env: &Env) -> Result<(), String> {
+    Ok(())
+}
