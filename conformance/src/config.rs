@@ -65,7 +65,6 @@ impl Setup {
         shares.push(Share::new("dynamic_share", &plain));
         shares.push(Share::new("nostreams", &["read only = no"]));
         let mut lines: Vec<String> = [
-            "map to guest = bad user",
             "server multi channel support = yes",
             "smb2 leases = yes",
             "durable handles = yes",
