@@ -105,7 +105,9 @@ pub(crate) fn ksmbd_conf(setup: &Setup, shares: &Path) -> String {
          bind interfaces only = yes\n\
          interfaces = lo\n\
          server min protocol = SMB2_02\n\
-         share:fake_fscaps = 0\n",
+         share:fake_fscaps = 0\n\
+         max connections = 1024\n\
+         max ip connections = 1024\n",
     );
     for line in &setup.global {
         let _ = writeln!(text, "{line}");

@@ -58,7 +58,8 @@ fn parse_options(arguments: impl Iterator<Item = String>) -> Result<Options, Str
         match argument.split_once('=') {
             Some(("--jobs", value)) => {
                 let jobs = value.parse().ok().filter(|jobs| (1..=64).contains(jobs));
-                options.jobs = jobs.ok_or(format!("--jobs={value}: not a number from 1 to 64"))?;
+                options.jobs =
+                    jobs.ok_or_else(|| format!("--jobs={value}: not a number from 1 to 64"))?;
             }
             Some(("--totals", value)) => options.totals = Some(value.into()),
             Some(("--server", "samba")) => options.kind = Kind::Samba,

@@ -6,15 +6,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::daemon::ours;
-use super::{Check, Checked, Context, wrong};
+use super::{Check, Checked, Context, Plain, wrong};
 use crate::process::{Output, run};
 
 /// The password `password`, as everybody's MD4 has it.
 const PASSWORD_LINE: &str = "iEb36u6PsRetBr3YMLdYbA==";
 
 pub(crate) fn checks() -> Vec<Check> {
-    let bodies: [(&str, fn(&Context<'_>) -> Checked); 2] =
-        [("database", database), ("broken-database", broken_database)];
+    let bodies: [(&str, Plain); 2] = [("database", database), ("broken-database", broken_database)];
     bodies
         .into_iter()
         .map(|(name, body)| {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::accounts;
-use super::{Check, Checked, Context, Problem, Smbclient, wrong};
+use super::{Check, Checked, Context, Plain, Problem, Smbclient, wrong};
 use crate::config::{Kind, Setup, Share};
 use crate::process::{Process, run};
 use crate::server::Server;
@@ -20,7 +20,7 @@ const SOON: Duration = Duration::from_secs(5);
 const TRY_PORT: u16 = 4450;
 
 pub(crate) fn checks() -> Vec<Check> {
-    let bodies: [(&str, fn(&Context<'_>) -> Checked); 9] = [
+    let bodies: [(&str, Plain); 9] = [
         ("threads", threads),
         ("reload", reload),
         ("broken-reload", broken_reload),

@@ -67,7 +67,7 @@ pub(crate) fn same_file(one: &Path, other: &Path) -> Checked {
         );
         if left[..n] != right[..m] {
             let differs = left[..n].iter().zip(&right[..m]).position(|(x, y)| x != y);
-            let at = at + differs.unwrap_or(n.min(m)) as u64;
+            let at = at + differs.unwrap_or_else(|| n.min(m)) as u64;
             return wrong(format!(
                 "{} differs from {} at {at}",
                 other.display(),

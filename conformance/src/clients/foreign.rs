@@ -18,7 +18,11 @@ pub(crate) fn checks() -> Vec<Check> {
     for dialect in ["2.0.2", "2.1", "3.0", "3.1.1"] {
         let name = format!("clients.impacket.{dialect}");
         checks.push(Check::new(name, move |context| {
-            let python = PathBuf::from("/usr/bin/python3");
+            // Debian 12's impacket does not sign a 3.1.1 TREE_CONNECT; the one from PyPI does.
+            let python = match dialect {
+                "3.1.1" => context.env.out.join("venv/bin/python3"),
+                _ => PathBuf::from("/usr/bin/python3"),
+            };
             script(context, &python, "impacket", dialect)
         }));
     }

@@ -64,6 +64,9 @@ pub(crate) struct Context<'a> {
     pub(crate) name: &'a str,
 }
 
+/// A check's body that needs nothing besides.
+pub(crate) type Plain = fn(&Context<'_>) -> Checked;
+
 type Body = Box<dyn Fn(&Context<'_>) -> Checked>;
 
 /// A named check.
@@ -182,13 +185,12 @@ fn run_group(
                 name: &check.name,
             })),
         };
-        if gone.is_none() && outcome != Outcome::Pass {
-            if let Some(why) = server.dead() {
-                if let Err(e) = server.restart(format!("during {}: {why}", check.name)) {
-                    gone = Some(format!("the server does not start again: {e}"));
-                }
-                outcome = Outcome::Died(why);
+        let failed = gone.is_none() && outcome != Outcome::Pass;
+        if failed && let Some(why) = server.dead() {
+            if let Err(e) = server.restart(format!("during {}: {why}", check.name)) {
+                gone = Some(format!("the server does not start again: {e}"));
             }
+            outcome = Outcome::Died(why);
         }
         say(test, &outcome, start);
         results.push(Measured {

@@ -32,6 +32,9 @@ pub(crate) struct Seen {
 const HEAD: usize = 2048;
 const NEGOTIATE: u16 = 0;
 const SESSION_SETUP: u16 = 1;
+const ASYNC: u32 = 2;
+const SIGNED: u32 = 8;
+const STATUS_PENDING: u32 = 0x103;
 const ENCRYPTION_CAPABILITIES: u16 = 2;
 const SIGNING_CAPABILITIES: u16 = 8;
 
@@ -63,7 +66,11 @@ impl Seen {
         if command == NEGOTIATE || command == SESSION_SETUP {
             return Some(());
         }
-        if flags & 8 != 0 {
+        if flags & ASYNC != 0 && u32_at(head, 8)? == STATUS_PENDING {
+            // An interim response is never signed (MS-SMB2 3.3.4.1.1).
+            return Some(());
+        }
+        if flags & SIGNED != 0 {
             self.signed[direction] += 1;
         } else {
             self.plain[direction] += 1;
@@ -250,6 +257,9 @@ mod tests {
         seen.message(0, &header(5, 8));
         seen.message(1, &header(5, 1));
         seen.message(1, b"\xfdSMB rest");
+        let mut interim = header(9, 3);
+        interim[8..12].copy_from_slice(&STATUS_PENDING.to_le_bytes());
+        seen.message(1, &interim);
         assert_eq!(
             (seen.signed, seen.plain, seen.encrypted),
             ([1, 0], [0, 1], [0, 1])
