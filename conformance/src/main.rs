@@ -165,13 +165,15 @@ fn run(options: &Options) -> Result<bool, String> {
     let mut results = Vec::new();
     let mut troubles = Vec::new();
     if !torture.is_empty() {
-        println!(
-            "smbtorture: {} leaves in {} jobs",
-            torture.len(),
-            options.jobs
-        );
-        let (measured, trouble) = smbtorture::run_all(&env, torture, options.jobs, options.update)?;
-        results.extend(measured);
+        let count = torture.len();
+        println!("smbtorture: {count} tests in {} jobs", options.jobs);
+        let trouble = match smbtorture::run_all(&env, torture, options.jobs, options.update) {
+            Ok((measured, trouble)) => {
+                results.extend(measured);
+                trouble
+            }
+            Err(e) => vec![format!("none of {count} tests was run: {e}")],
+        };
         troubles.push(("server.torture".to_owned(), trouble));
     }
     if !clients.is_empty() {

@@ -164,14 +164,8 @@ fn run_group(
     let mut server = match Server::start(env, setup) {
         Ok(server) => server,
         Err(e) => {
-            for (_, test) in chosen {
-                let outcome = Outcome::Died(e.clone());
-                results.push(Measured {
-                    test: (*test).clone(),
-                    outcome,
-                });
-            }
-            return vec![e];
+            let count = chosen.len();
+            return vec![format!("none of {count} checks was run: {e}")];
         }
     };
     let mut gone = None;
