@@ -16,18 +16,27 @@ install_missing() {
     if ((EUID != 0)); then
         as_root=(sudo -n)
     fi
-    if ! command -v apt-get >/dev/null ||
-        ! { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq update &&
-            "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
-                install --no-install-recommends "${missing[@]}"; } </dev/null >"$out/apt.log" 2>&1
+    if ! "${as_root[@]}" bash -c "$install_script" install "${missing[@]}" \
+        </dev/null >"$out/apt.log" 2>&1
     then
-        tail -n 5 "$out/apt.log" 2>/dev/null
+        tail -n 5 "$out/apt.log"
         echo "Could not install them. Please do so yourself, as root:"
         echo "    apt-get install ${missing[*]}"
         return 1
     fi
     missing=()
 }
+
+# They are wanted as programs: winbind, which comes with smbtorture, and smbd are not to be started.
+install_script='
+export DEBIAN_FRONTEND=noninteractive
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+    trap "rm -f $policy" EXIT
+    printf "#!/bin/sh\nexit 101\n" >$policy && chmod 755 $policy || exit 1
+fi
+apt-get -qq update && apt-get -qq -y install --no-install-recommends "$@"
+'
 
 # The Python clients that Debian does not have, in a virtual environment of their own.
 python_clients() {
