@@ -58,15 +58,9 @@ fn print_speeds(ours: &Figures, samba: &Figures) {
 }
 
 fn print_memory(ours: &Figures, samba: &Figures) {
-    for (who, figures) in [
-        ("ours (RSS)", ours),
-        ("smbd (PSS of all its processes)", samba),
-    ] {
+    for (who, figures) in [("ours (RSS)", ours), ("smbd (PSS of all its processes)", samba)] {
         let each = figures.held.saturating_sub(figures.idle) as f64 / IDLE as f64;
-        println!(
-            "memory, {who}: {} KiB idle, {each:.1} KiB per idle client",
-            figures.idle
-        );
+        println!("memory, {who}: {} KiB idle, {each:.1} KiB per idle client", figures.idle);
     }
 }
 
@@ -78,12 +72,8 @@ fn measure(
     work: &Path,
     figures: &mut Figures,
 ) -> Checked {
-    let env = Env {
-        bin: env.bin.clone(),
-        out: env.out.clone(),
-        scratch: env.scratch.clone(),
-        kind,
-    };
+    let env =
+        Env { bin: env.bin.clone(), out: env.out.clone(), scratch: env.scratch.clone(), kind };
     let setup = Setup::clients(&format!("bench-{kind:?}").to_lowercase(), &[]);
     let server = Server::start(&env, setup)?;
     empty(&server.share_dir("files"))?;
@@ -99,18 +89,12 @@ fn measure(
     figures.get = figures.get.max(speed(&get)?);
     empty(&server.share_dir("files"))?;
     let troubles = server.stop();
-    if troubles.is_empty() {
-        Ok(())
-    } else {
-        wrong(troubles.join("; "))
-    }
+    if troubles.is_empty() { Ok(()) } else { wrong(troubles.join("; ")) }
 }
 
 /// smbclient's own figure, in parentheses and KiB/s, as MB/s.
 fn speed(said: &str) -> Checked<f64> {
-    let figure = said
-        .split_once(" (")
-        .and_then(|(_, rest)| rest.split(' ').next()?.parse().ok());
+    let figure = said.split_once(" (").and_then(|(_, rest)| rest.split(' ').next()?.parse().ok());
     let Some(figure) = figure else {
         return wrong(format!("no speed in {said:?}"));
     };
@@ -122,12 +106,7 @@ fn speed(said: &str) -> Checked<f64> {
 fn held(server: &Server) -> Checked<u64> {
     let mut command = Command::new("/usr/bin/python3");
     command
-        .args([
-            "conformance/clients/hold.py",
-            "127.0.0.1",
-            &server.port.to_string(),
-            "files",
-        ])
+        .args(["conformance/clients/hold.py", "127.0.0.1", &server.port.to_string(), "files"])
         .args([USERS[0].0, USERS[0].1, &IDLE.to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());

@@ -29,11 +29,7 @@ pub(crate) struct Share {
 impl Share {
     pub(crate) fn new(name: &str, lines: &[&str]) -> Self {
         let lines = lines.iter().map(|&line| line.to_owned()).collect();
-        Self {
-            name: name.to_owned(),
-            lines,
-            mode: 0o777,
-        }
+        Self { name: name.to_owned(), lines, mode: 0o777 }
     }
 }
 
@@ -52,31 +48,21 @@ impl Setup {
     /// For smbtorture: a share a job, and the fixed names that some tests want.
     pub(crate) fn torture(name: &str, jobs: usize, global: &[String]) -> Self {
         let plain = ["read only = no", STREAMS];
-        let mut shares: Vec<Share> = (0..jobs)
-            .map(|job| Share::new(&format!("torture{job}"), &plain))
-            .collect();
+        let mut shares: Vec<Share> =
+            (0..jobs).map(|job| Share::new(&format!("torture{job}"), &plain)).collect();
         let mut noperm = Share::new("noperm", &plain);
         noperm.mode = 0o000;
         shares.push(noperm);
-        shares.push(Share::new(
-            "hideunread",
-            &["read only = no", STREAMS, "hide unreadable = yes"],
-        ));
+        shares
+            .push(Share::new("hideunread", &["read only = no", STREAMS, "hide unreadable = yes"]));
         shares.push(Share::new("dynamic_share", &plain));
         shares.push(Share::new("nostreams", &["read only = no"]));
-        let mut lines: Vec<String> = [
-            "server multi channel support = yes",
-            "smb2 leases = yes",
-            "durable handles = yes",
-        ]
-        .map(str::to_owned)
-        .to_vec();
+        let mut lines: Vec<String> =
+            ["server multi channel support = yes", "smb2 leases = yes", "durable handles = yes"]
+                .map(str::to_owned)
+                .to_vec();
         lines.extend_from_slice(global);
-        Self {
-            name: name.to_owned(),
-            global: lines,
-            shares,
-        }
+        Self { name: name.to_owned(), global: lines, shares }
     }
 
     /// For real clients: shares of every kind of permission.
@@ -90,11 +76,7 @@ impl Setup {
             Share::new("public", &["read only = no", "guest ok = yes"]),
         ];
         let global = global.iter().map(|&line| line.to_owned()).collect();
-        Self {
-            name: name.to_owned(),
-            global,
-            shares,
-        }
+        Self { name: name.to_owned(), global, shares }
     }
 }
 
@@ -113,12 +95,7 @@ pub(crate) fn ksmbd_conf(setup: &Setup, shares: &Path) -> String {
         let _ = writeln!(text, "{line}");
     }
     for share in &setup.shares {
-        let _ = writeln!(
-            text,
-            "[{}]\npath = {}",
-            share.name,
-            shares.join(&share.name).display()
-        );
+        let _ = writeln!(text, "[{}]\npath = {}", share.name, shares.join(&share.name).display());
         for line in &share.lines {
             let _ = writeln!(text, "{line}");
         }
@@ -150,28 +127,16 @@ pub(crate) fn samba_conf(setup: &Setup, shares: &Path, private: &Path, port: u16
          ea support = yes\n\
          store dos attributes = yes\n"
     );
-    let ours = [
-        "smb2 leases",
-        "server multi channel",
-        "durable handles",
-        "vfs objects",
-    ];
+    let ours = ["smb2 leases", "server multi channel", "durable handles", "vfs objects"];
     let known = |line: &&String| !ours.iter().any(|key| line.starts_with(key));
     for line in setup.global.iter().filter(known) {
         let _ = writeln!(text, "{line}");
     }
     for share in &setup.shares {
-        let _ = writeln!(
-            text,
-            "[{}]\npath = {}",
-            share.name,
-            shares.join(&share.name).display()
-        );
+        let _ = writeln!(text, "[{}]\npath = {}", share.name, shares.join(&share.name).display());
         let _ = writeln!(text, "force user = root");
         for line in share.lines.iter().filter(known) {
-            let line = line
-                .replace(USERS[0].0, SAMBA_USERS[0])
-                .replace(USERS[1].0, SAMBA_USERS[1]);
+            let line = line.replace(USERS[0].0, SAMBA_USERS[0]).replace(USERS[1].0, SAMBA_USERS[1]);
             let _ = writeln!(text, "{line}");
         }
     }
@@ -180,14 +145,9 @@ pub(crate) fn samba_conf(setup: &Setup, shares: &Path, private: &Path, port: u16
 
 /// smbd's map from our account names to system accounts, and those accounts with their passwords.
 pub(crate) fn samba_users() -> (String, [(&'static str, &'static str); 2]) {
-    let map = USERS
-        .iter()
-        .zip(SAMBA_USERS)
-        .map(|((user, _), system)| format!("{system} = {user}\n"));
-    (
-        map.collect(),
-        [(SAMBA_USERS[0], USERS[0].1), (SAMBA_USERS[1], USERS[1].1)],
-    )
+    let map =
+        USERS.iter().zip(SAMBA_USERS).map(|((user, _), system)| format!("{system} = {user}\n"));
+    (map.collect(), [(SAMBA_USERS[0], USERS[0].1), (SAMBA_USERS[1], USERS[1].1)])
 }
 
 #[cfg(test)]
@@ -199,18 +159,9 @@ mod tests {
         let setup = Setup::torture("t", 4, &["server signing = mandatory".to_owned()]);
         let ours = ksmbd_conf(&setup, Path::new("/s"));
         let samba = samba_conf(&setup, Path::new("/s"), Path::new("/p"), 4567);
-        for share in [
-            "torture0",
-            "torture3",
-            "noperm",
-            "hideunread",
-            "dynamic_share",
-        ] {
+        for share in ["torture0", "torture3", "noperm", "hideunread", "dynamic_share"] {
             let section = format!("[{share}]\npath = /s/{share}\n");
-            assert!(
-                ours.contains(&section) && samba.contains(&section),
-                "{share}"
-            );
+            assert!(ours.contains(&section) && samba.contains(&section), "{share}");
         }
         assert!(ours.contains("share:fake_fscaps = 0\n"));
         assert!(ours.contains("server signing = mandatory\n"));

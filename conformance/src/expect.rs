@@ -33,9 +33,7 @@ impl Expectation {
         } else if let Some(rest) = text.strip_prefix("fail:") {
             reason(rest).map(Self::Fail)
         } else {
-            Err(format!(
-                "{text:?} is none of pass, skip: REASON, fail: REASON"
-            ))
+            Err(format!("{text:?} is none of pass, skip: REASON, fail: REASON"))
         }
     }
 }
@@ -116,11 +114,7 @@ const TABLES: [&str; 4] = ["seconds", "arguments", "share", "global"];
 impl Suite {
     pub(crate) fn load(path: &Path) -> Result<Self, String> {
         let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
-        let stem = path
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Self::parse(stem, path, &text).map_err(|e| format!("{}: {e}", path.display()))
     }
 
@@ -139,12 +133,7 @@ impl Suite {
             }
         }
         check_names(&name, &tests, &document)?;
-        Ok(Self {
-            name,
-            tests,
-            path: path.to_owned(),
-            document,
-        })
+        Ok(Self { name, tests, path: path.to_owned(), document })
     }
 
     /// Sets a test's expectation, keeping the order and the comments of the file.
@@ -173,17 +162,12 @@ fn read_test(key: &str, expectation: Expectation, from: &DocumentMut) -> Result<
             return Ok(Vec::new());
         };
         let array = item.as_array().ok_or_else(|| wrong(table))?;
-        array
-            .iter()
-            .map(|v| v.as_str().map(str::to_owned).ok_or_else(|| wrong(table)))
-            .collect()
+        array.iter().map(|v| v.as_str().map(str::to_owned).ok_or_else(|| wrong(table))).collect()
     };
     let seconds = match entry("seconds") {
         None => None,
         Some(item) => {
-            let seconds = item
-                .as_integer()
-                .and_then(|seconds| u64::try_from(seconds).ok());
+            let seconds = item.as_integer().and_then(|seconds| u64::try_from(seconds).ok());
             Some(seconds.ok_or_else(|| wrong("seconds"))?)
         }
     };
@@ -225,10 +209,7 @@ fn check_names(suite: &str, tests: &[Test], document: &DocumentMut) -> Result<()
 pub(crate) fn load_all(directory: &Path) -> Result<Vec<Suite>, String> {
     let entries = fs::read_dir(directory).map_err(|e| format!("{}: {e}", directory.display()))?;
     let mut paths: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
-    paths.retain(|path| {
-        path.extension()
-            .is_some_and(|extension| extension == "toml")
-    });
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     paths.sort();
     paths.iter().map(|path| Suite::load(path)).collect()
 }
@@ -238,17 +219,16 @@ pub(crate) fn matches(filter: &str, name: &str) -> bool {
     if filter.contains('*') {
         return glob(filter.as_bytes(), name.as_bytes());
     }
-    name.strip_prefix(filter)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    name.strip_prefix(filter).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 fn glob(pattern: &[u8], name: &[u8]) -> bool {
     match pattern.split_first() {
         None => name.is_empty(),
         Some((b'*', rest)) => (0..=name.len()).any(|skip| glob(rest, &name[skip..])),
-        Some((byte, rest)) => name
-            .split_first()
-            .is_some_and(|(first, name)| first == byte && glob(rest, name)),
+        Some((byte, rest)) => {
+            name.split_first().is_some_and(|(first, name)| first == byte && glob(rest, name))
+        }
     }
 }
 
@@ -283,10 +263,7 @@ mod tests {
         let suite = suite(TEXT).unwrap();
         assert_eq!(suite.tests.len(), 2);
         assert_eq!(suite.tests[0].expectation, Expectation::Pass);
-        assert_eq!(
-            suite.tests[1].expectation,
-            Expectation::Fail("not built yet".into())
-        );
+        assert_eq!(suite.tests[1].expectation, Expectation::Fail("not built yet".into()));
         assert_eq!(suite.tests[1].seconds, Some(150));
     }
 
@@ -309,10 +286,7 @@ mod tests {
     fn an_update_keeps_order_and_comments() {
         let mut suite = suite(TEXT).unwrap();
         suite.set("s.a.two", &Expectation::Pass);
-        assert_eq!(
-            suite.document.to_string(),
-            TEXT.replace("fail: not built yet", "pass")
-        );
+        assert_eq!(suite.document.to_string(), TEXT.replace("fail: not built yet", "pass"));
     }
 
     #[test]
@@ -322,14 +296,8 @@ mod tests {
         let forced = updated(&Expectation::Pass, &fail, true);
         assert_eq!(forced, Some(Expectation::Fail("why".into())));
         let unbuilt = Expectation::Fail("not built yet (room waiting)".into());
-        assert_eq!(
-            updated(&unbuilt, &fail, false),
-            Some(Expectation::Fail("why".into()))
-        );
-        assert_eq!(
-            updated(&unbuilt, &Outcome::Pass, false),
-            Some(Expectation::Pass)
-        );
+        assert_eq!(updated(&unbuilt, &fail, false), Some(Expectation::Fail("why".into())));
+        assert_eq!(updated(&unbuilt, &Outcome::Pass, false), Some(Expectation::Pass));
         let known = Expectation::Fail("excludes its twin".into());
         assert_eq!(updated(&known, &fail, false), None);
         assert_eq!(updated(&unbuilt, &Outcome::Died("dead".into()), true), None);
@@ -345,15 +313,9 @@ mod tests {
     #[test]
     fn both_kinds_of_surprise() {
         let fail = Outcome::Fail("x".into());
-        assert!(matches!(
-            judge(&Expectation::Pass, &fail),
-            Verdict::Unexpected(_)
-        ));
+        assert!(matches!(judge(&Expectation::Pass, &fail), Verdict::Unexpected(_)));
         let expected = Expectation::Fail("x".into());
-        assert!(matches!(
-            judge(&expected, &Outcome::Pass),
-            Verdict::Unexpected(_)
-        ));
+        assert!(matches!(judge(&expected, &Outcome::Pass), Verdict::Unexpected(_)));
         assert_eq!(judge(&expected, &fail), Verdict::FailedAsExpected);
         assert_eq!(judge(&Expectation::Pass, &Outcome::Pass), Verdict::Passed);
     }

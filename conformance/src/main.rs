@@ -114,12 +114,7 @@ fn environment(kind: Kind) -> Result<Env, String> {
     fs::create_dir_all(&scratch).map_err(|e| format!("{}: {e}", scratch.display()))?;
     process::note_directory(&scratch);
     process::clean_up_when_interrupted().map_err(|e| e.to_string())?;
-    Ok(Env {
-        bin,
-        out,
-        scratch,
-        kind,
-    })
+    Ok(Env { bin, out, scratch, kind })
 }
 
 fn list(options: &Options) -> Result<bool, String> {
@@ -145,12 +140,7 @@ fn run(options: &Options) -> Result<bool, String> {
     for suite in &suites {
         for test in chosen(suite, &options.filters) {
             if let Expectation::Skip(reason) = &test.expectation {
-                report.add(
-                    &suite.name,
-                    &test.name,
-                    &Verdict::Skipped(reason.clone()),
-                    false,
-                );
+                report.add(&suite.name, &test.name, &Verdict::Skipped(reason.clone()), false);
             } else if test.name.starts_with("smb2.") {
                 torture.push(test);
             } else {

@@ -152,33 +152,21 @@ impl Output {
 
     /// How it ended, for people.
     pub(crate) fn ending(&self) -> String {
-        self.status
-            .map_or_else(|| "time limit".into(), |status| status.to_string())
+        self.status.map_or_else(|| "time limit".into(), |status| status.to_string())
     }
 
     /// The last lines of what it said, on one line.
     pub(crate) fn tail(&self) -> String {
         let all = self.all();
-        let lines: Vec<&str> = all
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-            .collect();
+        let lines: Vec<&str> = all.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         lines[lines.len().saturating_sub(4)..].join(" | ")
     }
 }
 
 /// Runs a program to its end with `stdin` as its input, at most for `limit`.
 pub(crate) fn run(command: &mut Command, stdin: &[u8], limit: Duration) -> io::Result<Output> {
-    let input = if stdin.is_empty() {
-        Stdio::null()
-    } else {
-        Stdio::piped()
-    };
-    command
-        .stdin(input)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    let input = if stdin.is_empty() { Stdio::null() } else { Stdio::piped() };
+    command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = Process::spawn(command)?;
     let child = process.child();
     if let Some(mut pipe) = child.stdin.take() {
@@ -189,16 +177,10 @@ pub(crate) fn run(command: &mut Command, stdin: &[u8], limit: Duration) -> io::R
     let status = process.wait(limit);
     drop(process);
     let text = |reader: Option<thread::JoinHandle<Vec<u8>>>| {
-        let bytes = reader
-            .and_then(|reader| reader.join().ok())
-            .unwrap_or_default();
+        let bytes = reader.and_then(|reader| reader.join().ok()).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     };
-    Ok(Output {
-        status,
-        stdout: text(stdout),
-        stderr: text(stderr),
-    })
+    Ok(Output { status, stdout: text(stdout), stderr: text(stderr) })
 }
 
 fn collect(mut from: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {

@@ -27,10 +27,7 @@ impl Report {
         let row = match self.rows.iter_mut().position(|row| row.suite == suite) {
             Some(at) => &mut self.rows[at],
             None => {
-                self.rows.push(Row {
-                    suite: suite.to_owned(),
-                    ..Row::default()
-                });
+                self.rows.push(Row { suite: suite.to_owned(), ..Row::default() });
                 let last = self.rows.len() - 1;
                 &mut self.rows[last]
             }
@@ -69,26 +66,18 @@ impl Report {
     pub(crate) fn table(&self) -> String {
         let mut rows: Vec<&Row> = self.rows.iter().collect();
         rows.sort_by(|a, b| a.suite.cmp(&b.suite));
-        let width = rows
-            .iter()
-            .map(|row| row.suite.len())
-            .max()
-            .unwrap_or(0)
-            .max(5);
-        let mut text = format!(
-            "{:width$}  passed  failed, expected  skipped  unexpected\n",
-            "suite"
-        );
+        let width = rows.iter().map(|row| row.suite.len()).max().unwrap_or(0).max(5);
+        let mut text =
+            format!("{:width$}  passed  failed, expected  skipped  unexpected\n", "suite");
         for row in rows {
             text += &format!(
                 "{:width$}  {:6}  {:16}  {:7}  {:10}\n",
                 row.suite, row.passed, row.failed_expected, row.skipped, row.unexpected
             );
         }
-        for (title, list) in [
-            ("could not run here", &self.cannot_run),
-            ("unexpected", &self.unexpected),
-        ] {
+        for (title, list) in
+            [("could not run here", &self.cannot_run), ("unexpected", &self.unexpected)]
+        {
             for (test, why) in list {
                 text += &format!("{title}: {test}: {why}\n");
             }
@@ -118,9 +107,6 @@ mod tests {
         assert_eq!(report.totals(), (1, 1, 2));
         let table = report.table();
         assert!(table.contains("unexpected: b.2: boom"), "{table}");
-        assert!(
-            table.contains("could not run here: b.1: no root"),
-            "{table}"
-        );
+        assert!(table.contains("could not run here: b.1: no root"), "{table}");
     }
 }

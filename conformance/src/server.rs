@@ -72,9 +72,7 @@ impl Server {
             setup,
             troubles: Vec::new(),
         };
-        server
-            .make_shares()
-            .map_err(|e| format!("{}: {e}", server.dir.display()))?;
+        server.make_shares().map_err(|e| format!("{}: {e}", server.dir.display()))?;
         File::create(&server.log).map_err(|e| format!("{}: {e}", server.log.display()))?;
         server.write_conf()?;
         for (user, password) in USERS {
@@ -163,11 +161,7 @@ impl Server {
         if output.success() {
             return Ok(());
         }
-        Err(format!(
-            "adding the user {user}: {}: {}",
-            output.ending(),
-            output.tail()
-        ))
+        Err(format!("adding the user {user}: {}: {}", output.ending(), output.tail()))
     }
 
     /// The options that name configuration and accounts.
@@ -190,9 +184,7 @@ impl Server {
                 let smbd = ["/usr/sbin/smbd", "/usr/local/sbin/smbd"];
                 let found = smbd.iter().find(|path| Path::new(path).exists());
                 let mut command = Command::new(found.unwrap_or(&"smbd"));
-                command
-                    .args(["--foreground", "--no-process-group", "-s"])
-                    .arg(self.conf());
+                command.args(["--foreground", "--no-process-group", "-s"]).arg(self.conf());
                 command.arg("-l").arg(&self.dir);
                 command
             }
@@ -203,30 +195,18 @@ impl Server {
         let mut command = self.command();
         let program = command.get_program().to_owned();
         let fail = |e: std::io::Error| format!("{}: {e}", program.display());
-        let log = OpenOptions::new()
-            .append(true)
-            .open(&self.log)
-            .map_err(fail)?;
-        command
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().map_err(fail)?)
-            .stderr(log);
+        let log = OpenOptions::new().append(true).open(&self.log).map_err(fail)?;
+        command.stdin(Stdio::null()).stdout(log.try_clone().map_err(fail)?).stderr(log);
         let mut process = Process::spawn(&mut command).map_err(fail)?;
         let until = Instant::now() + START_LIMIT;
         while TcpStream::connect(self.address()).is_err() {
             if let Some(status) = process.ended() {
                 let log = self.log_tail();
-                return Err(format!(
-                    "{} ended at its start: {status}: {log}",
-                    program.display()
-                ));
+                return Err(format!("{} ended at its start: {status}: {log}", program.display()));
             }
             if Instant::now() > until {
                 let limit = START_LIMIT.as_secs();
-                return Err(format!(
-                    "{} does not accept after {limit} s",
-                    program.display()
-                ));
+                return Err(format!("{} does not accept after {limit} s", program.display()));
             }
             thread::sleep(Duration::from_millis(20));
         }
@@ -266,30 +246,19 @@ impl Server {
                 process.signal(Signal::TERM);
             }
             match process.wait(STOP_LIMIT) {
-                None => self
-                    .troubles
-                    .push("needed KILL: still there 5 s after TERM".into()),
+                None => self.troubles.push("needed KILL: still there 5 s after TERM".into()),
                 // smbd re-raises the signal.
                 Some(status) if !status.success() && self.kind == Kind::Ksmbd => {
-                    self.troubles
-                        .push(format!("ended with {status} instead of 0"));
+                    self.troubles.push(format!("ended with {status} instead of 0"));
                 }
                 Some(_) => {}
             }
         }
         let log = fs::read(&self.log).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
-        let marks = [
-            "panicked at",
-            "stack overflow",
-            "fatal runtime error",
-            "AddressSanitizer",
-        ];
-        let panics = log
-            .lines()
-            .filter(|line| marks.iter().any(|mark| line.contains(mark)));
-        self.troubles
-            .extend(panics.take(5).map(|line| format!("in its log: {line}")));
+        let marks = ["panicked at", "stack overflow", "fatal runtime error", "AddressSanitizer"];
+        let panics = log.lines().filter(|line| marks.iter().any(|mark| line.contains(mark)));
+        self.troubles.extend(panics.take(5).map(|line| format!("in its log: {line}")));
         std::mem::take(&mut self.troubles)
     }
 
@@ -317,11 +286,7 @@ impl Server {
             let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
             let (_, rest) = stat.rsplit_once(')')?;
             let own = rest.split_whitespace().nth(2)? == group;
-            if own {
-                proc_field(pid, "smaps_rollup", "Pss:")
-            } else {
-                None
-            }
+            if own { proc_field(pid, "smaps_rollup", "Pss:") } else { None }
         });
         Some(all.sum())
     }
@@ -336,10 +301,7 @@ fn proc_field(pid: u32, file: &str, name: &str) -> Option<u64> {
 /// A port that nobody listens on.
 pub(crate) fn free_port() -> Result<u16, String> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|e| e.to_string())?;
-    listener
-        .local_addr()
-        .map(|address| address.port())
-        .map_err(|e| e.to_string())
+    listener.local_addr().map(|address| address.port()).map_err(|e| e.to_string())
 }
 
 /// Sends an SMB2 NEGOTIATE for 2.0.2 and wants any SMB2 answer.
@@ -349,11 +311,7 @@ pub(crate) fn negotiate(to: SocketAddr, limit: Duration) -> std::io::Result<()> 
     stream.write_all(&negotiate_frame())?;
     let mut head = [0; 8];
     stream.read_exact(&mut head)?;
-    if head[4..] == *b"\xfeSMB" {
-        Ok(())
-    } else {
-        Err(std::io::ErrorKind::InvalidData.into())
-    }
+    if head[4..] == *b"\xfeSMB" { Ok(()) } else { Err(std::io::ErrorKind::InvalidData.into()) }
 }
 
 fn negotiate_frame() -> Vec<u8> {

@@ -72,11 +72,7 @@ pub(crate) fn run_all(
             generation: 0,
             gone: None,
         }),
-        done: Mutex::new(Progress {
-            results: Vec::new(),
-            total,
-            spoken: Instant::now(),
-        }),
+        done: Mutex::new(Progress { results: Vec::new(), total, spoken: Instant::now() }),
     };
     thread::scope(|scope| {
         for job in 0..jobs {
@@ -118,20 +114,13 @@ impl Run<'_> {
 
     /// Runs a leaf on the common server. The flag says whether others ran when the server died.
     fn on_shared(&self, test: &Test, job: usize) -> (Outcome, bool) {
-        let share = test
-            .share
-            .clone()
-            .unwrap_or_else(|| format!("torture{job}"));
+        let share = test.share.clone().unwrap_or_else(|| format!("torture{job}"));
         let (before, port, dir) = {
             let shared = lock(&self.server);
             if let Some(why) = &shared.gone {
                 return (Outcome::Died(why.clone()), false);
             }
-            (
-                shared.generation,
-                shared.server.port,
-                shared.server.share_dir(&share),
-            )
+            (shared.generation, shared.server.port, shared.server.share_dir(&share))
         };
         if let Err(e) = empty(&dir) {
             return (Outcome::Fail(format!("emptying the share: {e}")), false);
@@ -183,22 +172,13 @@ impl Run<'_> {
         let [(user, password), (user2, password2)] = USERS;
         let mut command = Command::new("smbtorture");
         command
-            .args([
-                "-s",
-                "/dev/null",
-                "--format=subunit",
-                "--option=torture:progress=no",
-            ])
+            .args(["-s", "/dev/null", "--format=subunit", "--option=torture:progress=no"])
             .arg(format!("--basedir={}", work.display()))
             .args(["-p", &port.to_string()])
             .args(["-U", &format!("{user}%{password}")])
             .arg(format!("--option=torture:user2name={user2}"))
             .arg(format!("--option=torture:user2password={password2}"))
-            .args(
-                test.arguments
-                    .iter()
-                    .map(|argument| argument.replace("{dir}", dir)),
-            )
+            .args(test.arguments.iter().map(|argument| argument.replace("{dir}", dir)))
             .arg(format!("//127.0.0.1/{share}"))
             .arg(&test.name)
             .current_dir(&work);
@@ -222,12 +202,7 @@ impl Run<'_> {
     fn keep(&self, test: &Test, output: &Output) {
         let directory = self.env.out.join("leaves");
         let _ = fs::create_dir_all(&directory);
-        let text = format!(
-            "{}\n\n{}\n\n{}",
-            output.ending(),
-            output.stdout,
-            output.stderr
-        );
+        let text = format!("{}\n\n{}\n\n{}", output.ending(), output.stdout, output.stderr);
         let _ = fs::write(directory.join(format!("{}.txt", test.name)), text);
     }
 
@@ -239,16 +214,8 @@ impl Run<'_> {
         done.results.push(Measured { test, outcome });
         if done.spoken.elapsed() > Duration::from_secs(10) || done.results.len() == done.total {
             done.spoken = Instant::now();
-            let passed = done
-                .results
-                .iter()
-                .filter(|r| r.outcome == Outcome::Pass)
-                .count();
-            println!(
-                "smbtorture: {} of {} done, {passed} pass",
-                done.results.len(),
-                done.total
-            );
+            let passed = done.results.iter().filter(|r| r.outcome == Outcome::Pass).count();
+            println!("smbtorture: {} of {} done, {passed} pass", done.results.len(), done.total);
         }
     }
 }
@@ -273,10 +240,7 @@ pub(crate) fn parse(leaf: &str, stdout: &str, success: bool) -> Outcome {
         };
         results.push((word, name, reason));
     }
-    let own = |name: &str| {
-        leaf.strip_suffix(name)
-            .is_some_and(|head| head.ends_with('.'))
-    };
+    let own = |name: &str| leaf.strip_suffix(name).is_some_and(|head| head.ends_with('.'));
     match results.as_slice() {
         [] => Outcome::Fail(format!(
             "no result: {}",
@@ -295,14 +259,8 @@ pub(crate) fn parse(leaf: &str, stdout: &str, success: bool) -> Outcome {
 
 /// A reason's first line, without the build's paths.
 fn shorten(reason: &[&str]) -> String {
-    let line = reason
-        .iter()
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or(&"no reason given");
-    let line = line
-        .trim()
-        .replace("../../source4/torture/", "")
-        .replace("../../", "");
+    let line = reason.iter().find(|line| !line.trim().is_empty()).unwrap_or(&"no reason given");
+    let line = line.trim().replace("../../source4/torture/", "").replace("../../", "");
     line.chars().take(200).collect()
 }
 
@@ -321,16 +279,10 @@ mod tests {
     fn results_are_read() {
         assert_eq!(parsed("success: async\n", true), Outcome::Pass);
         assert_eq!(
-            parsed(
-                "failure: async [\n../../source4/torture/smb2/lock.c:1: bad\nmore\n]\n",
-                false
-            ),
+            parsed("failure: async [\n../../source4/torture/smb2/lock.c:1: bad\nmore\n]\n", false),
             Outcome::Fail("smb2/lock.c:1: bad".into())
         );
-        assert_eq!(
-            parsed("skip: async [\nnot here\n]\n", true),
-            Outcome::Skip("not here".into())
-        );
+        assert_eq!(parsed("skip: async [\nnot here\n]\n", true), Outcome::Skip("not here".into()));
         let error = parsed("error: async [\nUnknown error/failure.\n]\n", false);
         assert_eq!(error, Outcome::Fail("Unknown error/failure.".into()));
     }
@@ -338,14 +290,8 @@ mod tests {
     #[test]
     fn names_with_spaces_and_suites_of_one() {
         let leaf = "smb2.charset.Testing partial surrogate";
-        assert_eq!(
-            parse(leaf, "success: Testing partial surrogate\n", true),
-            Outcome::Pass
-        );
-        assert_eq!(
-            parse("smb2.connect", "success: connect\n", true),
-            Outcome::Pass
-        );
+        assert_eq!(parse(leaf, "success: Testing partial surrogate\n", true), Outcome::Pass);
+        assert_eq!(parse("smb2.connect", "success: connect\n", true), Outcome::Pass);
     }
 
     #[test]

@@ -17,13 +17,10 @@ pub(crate) fn checks() -> Vec<Check> {
     bodies
         .into_iter()
         .map(|(name, body)| {
-            Check::new(
-                format!("clients.adduser.{name}"),
-                move |context: &Context<'_>| {
-                    ours(context)?;
-                    body(context)
-                },
-            )
+            Check::new(format!("clients.adduser.{name}"), move |context: &Context<'_>| {
+                ours(context)?;
+                body(context)
+            })
         })
         .collect()
 }
@@ -31,9 +28,7 @@ pub(crate) fn checks() -> Vec<Check> {
 fn adduser(context: &Context<'_>, work: &Path, arguments: &[&str]) -> Checked<Output> {
     let mut command = context.env.tool("ksmbd-adduser");
     command.arg(format!("--config={}", work.join("ksmbd.conf").display()));
-    command
-        .arg(format!("--pwddb={}", work.join("pwd.db").display()))
-        .args(arguments);
+    command.arg(format!("--pwddb={}", work.join("pwd.db").display())).args(arguments);
     Ok(run(&mut command, b"", Duration::from_secs(10))?)
 }
 
@@ -51,11 +46,7 @@ fn database(context: &Context<'_>) -> Checked {
     for arguments in calls {
         let output = adduser(context, &work, arguments)?;
         if !output.success() {
-            return wrong(format!(
-                "{arguments:?}: {}: {}",
-                output.ending(),
-                output.tail()
-            ));
+            return wrong(format!("{arguments:?}: {}: {}", output.ending(), output.tail()));
         }
     }
     let text = fs::read_to_string(work.join("pwd.db"))?;
@@ -66,10 +57,7 @@ fn database(context: &Context<'_>) -> Checked {
     if mode != 0o600 && mode != 0o640 {
         return wrong(format!("its mode is {mode:o}"));
     }
-    for refused in [
-        ["--add", "--password=x", "adam"],
-        ["--update", "--password=x", "nobody"],
-    ] {
+    for refused in [["--add", "--password=x", "adam"], ["--update", "--password=x", "nobody"]] {
         if adduser(context, &work, &refused)?.success() {
             return wrong(format!("{refused:?} succeeded"));
         }
@@ -89,10 +77,7 @@ fn broken_database(context: &Context<'_>) -> Checked {
         return wrong(format!("went on in spite of it: {}", output.ending()));
     }
     if !(all.contains("pwd.db:2") || all.contains("pwd.db") && all.contains("line 2")) {
-        return wrong(format!(
-            "the message does not name pwd.db and line 2: {}",
-            output.tail()
-        ));
+        return wrong(format!("the message does not name pwd.db and line 2: {}", output.tail()));
     }
     if fs::read_to_string(work.join("pwd.db"))? != text {
         return wrong("the database was changed");

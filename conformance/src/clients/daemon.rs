@@ -27,24 +27,17 @@ pub(crate) fn checks() -> Vec<Check> {
         ("term", |context| ends_by(context, Signal::TERM)),
         ("int", |context| ends_by(context, Signal::INT)),
         ("wrong-line", wrong_line),
-        ("unknown-key", |context| {
-            reported(context, "no such parameter = 1", true)
-        }),
-        ("wrong-value", |context| {
-            reported(context, "server signing = manditory", false)
-        }),
+        ("unknown-key", |context| reported(context, "no such parameter = 1", true)),
+        ("wrong-value", |context| reported(context, "server signing = manditory", false)),
         ("try", try_it),
     ];
     let mut checks: Vec<Check> = bodies
         .into_iter()
         .map(|(name, body)| {
-            Check::new(
-                format!("clients.daemon.{name}"),
-                move |context: &Context<'_>| {
-                    ours(context)?;
-                    body(context)
-                },
-            )
+            Check::new(format!("clients.daemon.{name}"), move |context: &Context<'_>| {
+                ours(context)?;
+                body(context)
+            })
         })
         .collect();
     checks.extend(accounts::checks());
@@ -87,11 +80,7 @@ fn threads(context: &Context<'_>) -> Checked {
     let clients = || {
         let names = thread_names(pid);
         let number = |name: &String| name.strip_prefix("ksmbd/")?.parse::<u32>().ok();
-        names
-            .iter()
-            .filter_map(number)
-            .filter(|number| *number > 0)
-            .count()
+        names.iter().filter_map(number).filter(|number| *number > 0).count()
     };
     if !thread_names(pid).iter().any(|name| name == "ksmbd/0") {
         return wrong(format!("no ksmbd/0: {:?}", thread_names(pid)));
@@ -111,11 +100,7 @@ fn own_server(context: &Context<'_>) -> Checked<Server> {
 
 fn stopped(server: Server) -> Checked {
     let troubles = server.stop();
-    if troubles.is_empty() {
-        Ok(())
-    } else {
-        wrong(troubles.join("; "))
-    }
+    if troubles.is_empty() { Ok(()) } else { wrong(troubles.join("; ")) }
 }
 
 /// HUP: a new share and a new user, while a client stays connected.
@@ -125,17 +110,12 @@ fn reload(context: &Context<'_>) -> Checked {
     let mut held = Smbclient::new(server.port, "files").hold()?;
     let client = Smbclient::new(server.port, "later").login("ksmbd3", "third-Pass3");
     client.refused(&work, "ls", &["NT_STATUS_LOGON_FAILURE"])?;
-    server
-        .setup()
-        .shares
-        .push(Share::new("later", &["read only = no"]));
+    server.setup().shares.push(Share::new("later", &["read only = no"]));
     server.make_shares()?;
     server.write_conf()?;
     server.add_user("ksmbd3", "third-Pass3")?;
     server.signal(Signal::HUP);
-    soon("the new user reaches the new share", || {
-        client.run(&work, "mkdir here; ls").is_ok()
-    })?;
+    soon("the new user reaches the new share", || client.run(&work, "mkdir here; ls").is_ok())?;
     Smbclient::new(server.port, "files").run(&work, "ls")?;
     if held.ended().is_some() {
         return wrong("the reload ended a client's connection");
@@ -148,10 +128,7 @@ fn broken_reload(context: &Context<'_>) -> Checked {
     let work = context.env.work(context.name)?;
     let server = own_server(context)?;
     let text = fs::read_to_string(server.conf())?;
-    fs::write(
-        server.conf(),
-        format!("{text}\nthis is no line of a configuration\n"),
-    )?;
+    fs::write(server.conf(), format!("{text}\nthis is no line of a configuration\n"))?;
     server.signal(Signal::HUP);
     thread::sleep(Duration::from_millis(500));
     Smbclient::new(server.port, "files").run(&work, "ls")?;
@@ -166,15 +143,12 @@ fn ends_by(context: &Context<'_>, signal: Signal) -> Checked {
     };
     let _held = Smbclient::new(server.port, "files").hold()?;
     soon("a client's thread", || {
-        thread_names(pid)
-            .iter()
-            .any(|name| name.starts_with("ksmbd/") && name != "ksmbd/0")
+        thread_names(pid).iter().any(|name| name.starts_with("ksmbd/") && name != "ksmbd/0")
     })?;
     server.signal(signal);
     soon("its end", || {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        stat.rsplit_once(") ")
-            .is_none_or(|(_, state)| state.starts_with('Z'))
+        stat.rsplit_once(") ").is_none_or(|(_, state)| state.starts_with('Z'))
     })?;
     stopped(server)
 }
@@ -183,33 +157,21 @@ fn ends_by(context: &Context<'_>, signal: Signal) -> Checked {
 fn wrong_line(context: &Context<'_>) -> Checked {
     let work = context.env.work(context.name)?;
     let conf = work.join("wrong.conf");
-    fs::write(
-        &conf,
-        "[global]\nnetbios name = X\n\nthis is no line of a configuration\n",
-    )?;
+    fs::write(&conf, "[global]\nnetbios name = X\n\nthis is no line of a configuration\n")?;
     fs::write(work.join("pwd.db"), "")?;
     let mut command = context.env.tool("ksmbd-mountd");
-    command
-        .arg("--nodetach")
-        .arg(format!("--config={}", conf.display()));
+    command.arg("--nodetach").arg(format!("--config={}", conf.display()));
     command.arg(format!("--pwddb={}", work.join("pwd.db").display()));
     command.arg(format!("--port={}", crate::server::free_port()?));
     let output = run(&mut command, b"", SOON)?;
     let all = output.all();
     if output.status.is_none() || output.success() {
-        return wrong(format!(
-            "started in spite of it: {}: {}",
-            output.ending(),
-            output.tail()
-        ));
+        return wrong(format!("started in spite of it: {}: {}", output.ending(), output.tail()));
     }
     if all.contains("wrong.conf:4") || all.contains("wrong.conf") && all.contains("line 4") {
         return Ok(());
     }
-    wrong(format!(
-        "the message does not name wrong.conf and line 4: {}",
-        output.tail()
-    ))
+    wrong(format!("the message does not name wrong.conf and line 4: {}", output.tail()))
 }
 
 /// A key or value that means nothing is reported with file and line; an unknown key does not stop
@@ -241,9 +203,7 @@ fn reported(context: &Context<'_>, line: &str, starts: bool) -> Checked {
 /// `--try DIR`: the printed smbclient line works as it stands, and Ctrl-C ends it with 0.
 fn try_it(context: &Context<'_>) -> Checked {
     if std::net::TcpStream::connect(("127.0.0.1", TRY_PORT)).is_ok() {
-        return Err(Problem::CannotRun(format!(
-            "something else listens on port {TRY_PORT}"
-        )));
+        return Err(Problem::CannotRun(format!("something else listens on port {TRY_PORT}")));
     }
     let work = context.env.work(context.name)?;
     fs::write(work.join("shown-by-try"), b"x")?;
@@ -254,9 +214,7 @@ fn try_it(context: &Context<'_>) -> Checked {
     command.stdout(file.try_clone()?).stderr(file);
     let mut process = Process::spawn(&mut command)?;
     let said = || fs::read_to_string(&log).unwrap_or_default();
-    soon("the smbclient line", || {
-        said().lines().any(|line| smbclient_line(line).is_some())
-    })?;
+    soon("the smbclient line", || said().lines().any(|line| smbclient_line(line).is_some()))?;
     let text = said();
     let Some(words) = text.lines().find_map(smbclient_line) else {
         return wrong("no line");
@@ -265,10 +223,7 @@ fn try_it(context: &Context<'_>) -> Checked {
         return wrong(format!("no mount line: {}", text.replace('\n', " | ")));
     }
     let mut client = Command::new("smbclient");
-    client
-        .args(["-s", "/dev/null"])
-        .args(&words[1..])
-        .args(["-c", "ls; mkdir made"]);
+    client.args(["-s", "/dev/null"]).args(&words[1..]).args(["-c", "ls; mkdir made"]);
     let mut output = run(&mut client, b"", SOON)?;
     if !output.success() {
         // The line may be printed a moment before the server accepts.
@@ -290,10 +245,7 @@ fn try_it(context: &Context<'_>) -> Checked {
 fn smbclient_line(line: &str) -> Option<Vec<String>> {
     let line = &line[line.find("smbclient ")?..];
     let words = words(line)?;
-    words
-        .iter()
-        .any(|word| word.starts_with("//"))
-        .then_some(words)
+    words.iter().any(|word| word.starts_with("//")).then_some(words)
 }
 
 /// Splits as a shell does, as far as quotes and backslashes go.
@@ -327,17 +279,8 @@ mod tests {
     #[test]
     fn a_printed_line_is_split_as_a_shell_does() {
         let line = "  $ smbclient //127.0.0.1/try -p 4450 -U 'me%a b' \"x'y\" a\\ b ''";
-        let wanted = [
-            "smbclient",
-            "//127.0.0.1/try",
-            "-p",
-            "4450",
-            "-U",
-            "me%a b",
-            "x'y",
-            "a b",
-            "",
-        ];
+        let wanted =
+            ["smbclient", "//127.0.0.1/try", "-p", "4450", "-U", "me%a b", "x'y", "a b", ""];
         assert_eq!(smbclient_line(line).unwrap(), wanted);
         assert_eq!(smbclient_line("smbclient is not installed"), None);
         assert_eq!(smbclient_line("smbclient '//open"), None);

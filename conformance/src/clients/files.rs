@@ -32,9 +32,7 @@ pub(crate) fn make_big(path: &Path, length: u64, seed: u64) -> std::io::Result<(
     let mut buffer = vec![0; 1 << 16];
     let mut left = length;
     while left > 0 {
-        let now = usize::try_from(left)
-            .unwrap_or(usize::MAX)
-            .min(buffer.len());
+        let now = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
         noise.fill(&mut buffer[..now]);
         file.write_all(&buffer[..now])?;
         left -= now as u64;
@@ -61,18 +59,11 @@ pub(crate) fn same_file(one: &Path, other: &Path) -> Checked {
     let (mut left, mut right) = (vec![0; 1 << 18], vec![0; 1 << 18]);
     let mut at = 0_u64;
     loop {
-        let (n, m) = (
-            read_full(&mut a, &mut left)?,
-            read_full(&mut b, &mut right)?,
-        );
+        let (n, m) = (read_full(&mut a, &mut left)?, read_full(&mut b, &mut right)?);
         if left[..n] != right[..m] {
             let differs = left[..n].iter().zip(&right[..m]).position(|(x, y)| x != y);
             let at = at + differs.unwrap_or_else(|| n.min(m)) as u64;
-            return wrong(format!(
-                "{} differs from {} at {at}",
-                other.display(),
-                one.display()
-            ));
+            return wrong(format!("{} differs from {} at {at}", other.display(), one.display()));
         }
         if n == 0 {
             return Ok(());
@@ -142,12 +133,7 @@ mod tests {
         let one = b.join("dir 3/small-3.bin");
         let content = fs::read(&one).unwrap();
         fs::write(&one, &content[1..]).unwrap();
-        assert!(
-            same_tree(&a, &b)
-                .unwrap_err()
-                .to_string()
-                .contains("differs")
-        );
+        assert!(same_tree(&a, &b).unwrap_err().to_string().contains("differs"));
         fs::remove_file(&one).unwrap();
         assert!(same_tree(&a, &b).unwrap_err().to_string().contains("lacks"));
         assert!(same_tree(&b, &a).unwrap_err().to_string().contains("has"));

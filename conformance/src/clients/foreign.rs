@@ -46,22 +46,14 @@ fn script(context: &Context<'_>, python: &Path, library: &str, variant: &str) ->
     };
     if !has(python) {
         let python = python.display();
-        return Err(Problem::CannotRun(format!(
-            "{python} has no module {library}"
-        )));
+        return Err(Problem::CannotRun(format!("{python} has no module {library}")));
     }
     let share = context.server.share_dir("files");
     empty(&share)?;
     let mut command = Command::new(python);
     command
         .arg(format!("conformance/clients/{library}_client.py"))
-        .args([
-            "127.0.0.1",
-            &context.server.port.to_string(),
-            "files",
-            USERS[0].0,
-            USERS[0].1,
-        ])
+        .args(["127.0.0.1", &context.server.port.to_string(), "files", USERS[0].0, USERS[0].1])
         .arg(variant);
     let output = run(&mut command, b"", LIMIT)?;
     finished(&output)?;
@@ -85,9 +77,7 @@ fn rclone(context: &Context<'_>) -> Checked {
     let work = context.env.work(context.name)?;
     let share = context.server.share_dir("files");
     empty(&share)?;
-    let obscured = Command::new("rclone")
-        .args(["obscure", USERS[0].1])
-        .output()?;
+    let obscured = Command::new("rclone").args(["obscure", USERS[0].1]).output()?;
     let password = String::from_utf8_lossy(&obscured.stdout).trim().to_owned();
     let call = |arguments: &[&str]| -> Checked<Output> {
         let mut command = Command::new("rclone");
@@ -113,10 +103,7 @@ fn rclone(context: &Context<'_>) -> Checked {
     }
     call(&["copy", ":smb:files/place", "back"])?;
     same_file(&work.join("there/data"), &work.join("back/data"))?;
-    same_file(
-        &work.join("there/below/small"),
-        &work.join("back/below/small"),
-    )?;
+    same_file(&work.join("there/below/small"), &work.join("back/below/small"))?;
     call(&["purge", ":smb:files/place"])?;
     if share.join("place").exists() {
         return wrong("purge left the directory");

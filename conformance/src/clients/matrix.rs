@@ -51,11 +51,7 @@ impl Protection {
             Self::Sign => seen.encrypted == none && seen.plain == none && all(seen.signed),
             Self::Encrypt => all(seen.encrypted) && seen.plain == none && seen.signed == none,
         };
-        if right {
-            Ok(())
-        } else {
-            wrong(format!("not {self:?}: {seen:?}"))
-        }
+        if right { Ok(()) } else { wrong(format!("not {self:?}: {seen:?}")) }
     }
 }
 
@@ -66,56 +62,32 @@ pub(crate) fn checks() -> Vec<Check> {
             if protection == Protection::Encrypt && number < 0x0300 {
                 continue;
             }
-            let pair = Pair {
-                dialect,
-                number,
-                protection,
-            };
+            let pair = Pair { dialect, number, protection };
             let name =
                 |what: &str| format!("clients.smbclient.{dialect}.{}.{what}", protection.word());
             checks.push(Check::new(name("big"), move |context| pair.big(context)));
             checks.push(Check::new(name("tree"), move |context| pair.tree(context)));
-            checks.push(Check::new(name("names"), move |context| {
-                pair.names(context)
-            }));
+            checks.push(Check::new(name("names"), move |context| pair.names(context)));
         }
     }
-    let ciphers = [
-        ("AES-128-CCM", 1),
-        ("AES-128-GCM", 2),
-        ("AES-256-CCM", 3),
-        ("AES-256-GCM", 4),
-    ];
+    let ciphers = [("AES-128-CCM", 1), ("AES-128-GCM", 2), ("AES-256-CCM", 3), ("AES-256-GCM", 4)];
     for (name, number) in ciphers {
         let check = move |context: &Context<'_>| {
             let option = format!("--option=client smb3 encryption algorithms={name}");
-            algorithm(context, Protection::Encrypt, &option, |seen| {
-                seen.cipher == Some(number)
-            })
+            algorithm(context, Protection::Encrypt, &option, |seen| seen.cipher == Some(number))
         };
-        checks.push(Check::new(
-            format!("clients.smbclient.cipher.{name}"),
-            check,
-        ));
+        checks.push(Check::new(format!("clients.smbclient.cipher.{name}"), check));
     }
     let signing = [("HMAC-SHA256", 0), ("AES-128-CMAC", 1), ("AES-128-GMAC", 2)];
     for (name, number) in signing {
         let check = move |context: &Context<'_>| {
             let option = format!("--option=client smb3 signing algorithms={name}");
-            algorithm(context, Protection::Sign, &option, |seen| {
-                seen.signing == Some(number)
-            })
+            algorithm(context, Protection::Sign, &option, |seen| seen.signing == Some(number))
         };
-        checks.push(Check::new(
-            format!("clients.smbclient.signing.{name}"),
-            check,
-        ));
+        checks.push(Check::new(format!("clients.smbclient.signing.{name}"), check));
     }
     checks.push(Check::new("clients.smbclient.eight-at-once", eight_at_once));
-    checks.push(Check::new(
-        "clients.smbclient.multi-protocol",
-        multi_protocol,
-    ));
+    checks.push(Check::new("clients.smbclient.multi-protocol", multi_protocol));
     checks
 }
 
@@ -149,11 +121,7 @@ impl Pair {
         let work = context.env.work(context.name)?;
         let share = context.server.share_dir("files");
         empty(&share)?;
-        let length = if self.number == 0x0311 {
-            BIG
-        } else {
-            BIG_OLDER
-        };
+        let length = if self.number == 0x0311 { BIG } else { BIG_OLDER };
         make_big(&work.join("big"), length, u64::from(self.number))?;
         self.run(context, &work, &["put big; get big back"])?;
         same_file(&work.join("big"), &share.join("big"))?;
@@ -255,27 +223,16 @@ fn eight_at_once(context: &Context<'_>) -> Checked {
         same_tree(&own.join("there"), &own.join("back"))
     };
     let results: Vec<Checked> = thread::scope(|scope| {
-        let clients: Vec<_> = (0..CROWD)
-            .map(|index| scope.spawn(move || one(index)))
-            .collect();
+        let clients: Vec<_> = (0..CROWD).map(|index| scope.spawn(move || one(index))).collect();
         let ended = |client: thread::ScopedJoinHandle<'_, Checked>| {
-            client
-                .join()
-                .unwrap_or_else(|_| wrong("a client's thread panicked"))
+            client.join().unwrap_or_else(|_| wrong("a client's thread panicked"))
         };
         clients.into_iter().map(ended).collect()
     });
     empty(&share)?;
-    let errors: Vec<String> = results
-        .into_iter()
-        .filter_map(Result::err)
-        .map(|e: Problem| e.to_string())
-        .collect();
-    if errors.is_empty() {
-        Ok(())
-    } else {
-        wrong(errors.join("; "))
-    }
+    let errors: Vec<String> =
+        results.into_iter().filter_map(Result::err).map(|e: Problem| e.to_string()).collect();
+    if errors.is_empty() { Ok(()) } else { wrong(errors.join("; ")) }
 }
 
 /// SMB1's NEGOTIATE is answered with 0x02FF, and then a dialect is chosen by SMB2's.

@@ -80,10 +80,7 @@ impl Check {
         name: impl Into<String>,
         body: impl Fn(&Context<'_>) -> Checked + 'static,
     ) -> Self {
-        Self {
-            name: name.into(),
-            body: Box::new(body),
-        }
+        Self { name: name.into(), body: Box::new(body) }
     }
 }
 
@@ -101,22 +98,13 @@ fn groups() -> Vec<Group> {
         checks
     };
     vec![
-        Group {
-            setup: Setup::clients("clients", &[]),
-            checks: plain(),
-        },
+        Group { setup: Setup::clients("clients", &[]), checks: plain() },
         Group {
             setup: Setup::clients("guests", &["map to guest = bad user"]),
             checks: refusals::guest_checks(),
         },
-        Group {
-            setup: Setup::clients("slow", &[]),
-            checks: slow::checks(),
-        },
-        Group {
-            setup: Setup::clients("daemon", &[]),
-            checks: daemon::checks(),
-        },
+        Group { setup: Setup::clients("slow", &[]), checks: slow::checks() },
+        Group { setup: Setup::clients("daemon", &[]), checks: daemon::checks() },
     ]
 }
 
@@ -143,10 +131,7 @@ pub(crate) fn run_all(
     }
     for test in tests.iter().filter(|test| !known.contains(&test.name)) {
         let outcome = Outcome::Fail("no such check".into());
-        results.push(Measured {
-            test: test.clone(),
-            outcome,
-        });
+        results.push(Measured { test: test.clone(), outcome });
     }
 }
 
@@ -157,9 +142,7 @@ fn run_group(
     results: &mut Vec<Measured>,
 ) -> Vec<String> {
     let full = setup.shares.iter().any(|share| share.name == "full")
-        && chosen
-            .iter()
-            .any(|(check, _)| matches("*full-disk", &check.name));
+        && chosen.iter().any(|(check, _)| matches("*full-disk", &check.name));
     let mount = full.then(|| refusals::SmallDisk::mount(env, &setup));
     let mut server = match Server::start(env, setup) {
         Ok(server) => server,
@@ -173,11 +156,7 @@ fn run_group(
         let start = Instant::now();
         let mut outcome = match &gone {
             Some(why) => Outcome::Died(String::clone(why)),
-            None => outcome((check.body)(&Context {
-                env,
-                server: &server,
-                name: &check.name,
-            })),
+            None => outcome((check.body)(&Context { env, server: &server, name: &check.name })),
         };
         let failed = gone.is_none() && outcome != Outcome::Pass;
         if failed && let Some(why) = server.dead() {
@@ -187,10 +166,7 @@ fn run_group(
             outcome = Outcome::Died(why);
         }
         say(test, &outcome, start);
-        results.push(Measured {
-            test: (*test).clone(),
-            outcome,
-        });
+        results.push(Measured { test: (*test).clone(), outcome });
     }
     let troubles = server.stop();
     drop(mount);
@@ -228,11 +204,8 @@ mod tests {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("suites/clients.toml");
         let suite = crate::expect::Suite::load(&path).unwrap();
         let expected: BTreeSet<String> = suite.tests.into_iter().map(|test| test.name).collect();
-        let checks: BTreeSet<String> = groups()
-            .into_iter()
-            .flat_map(|group| group.checks)
-            .map(|check| check.name)
-            .collect();
+        let checks: BTreeSet<String> =
+            groups().into_iter().flat_map(|group| group.checks).map(|check| check.name).collect();
         assert_eq!(checks, expected);
     }
 }

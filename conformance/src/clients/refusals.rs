@@ -50,21 +50,13 @@ fn unknown_user(context: &Context<'_>) -> Checked {
 fn anonymous(context: &Context<'_>) -> Checked {
     let work = context.env.work(context.name)?;
     let client = Smbclient::new(context.server.port, "files").without_password();
-    client.refused(
-        &work,
-        "ls",
-        &["NT_STATUS_ACCESS_DENIED", "NT_STATUS_LOGON_FAILURE"],
-    )
+    client.refused(&work, "ls", &["NT_STATUS_ACCESS_DENIED", "NT_STATUS_LOGON_FAILURE"])
 }
 
 fn forbidden_share(context: &Context<'_>) -> Checked {
     let work = context.env.work(context.name)?;
     let client = Smbclient::new(context.server.port, "restricted");
-    client.refused(
-        &work,
-        "ls",
-        &["tree connect failed: NT_STATUS_ACCESS_DENIED"],
-    )?;
+    client.refused(&work, "ls", &["tree connect failed: NT_STATUS_ACCESS_DENIED"])?;
     client.login(USERS[1].0, USERS[1].1).run(&work, "ls")?;
     Ok(())
 }
@@ -72,11 +64,7 @@ fn forbidden_share(context: &Context<'_>) -> Checked {
 fn missing_share(context: &Context<'_>) -> Checked {
     let work = context.env.work(context.name)?;
     let client = Smbclient::new(context.server.port, "no-such-share");
-    client.refused(
-        &work,
-        "ls",
-        &["tree connect failed: NT_STATUS_BAD_NETWORK_NAME"],
-    )
+    client.refused(&work, "ls", &["tree connect failed: NT_STATUS_BAD_NETWORK_NAME"])
 }
 
 fn read_only(context: &Context<'_>) -> Checked {
@@ -88,13 +76,7 @@ fn read_only(context: &Context<'_>) -> Checked {
     client.run(&work, "ls; get there")?;
     same_file(&share.join("there"), &work.join("there"))?;
     let statuses = ["NT_STATUS_MEDIA_WRITE_PROTECTED", "NT_STATUS_ACCESS_DENIED"];
-    for commands in [
-        "put new",
-        "put new there",
-        "mkdir place",
-        "del there",
-        "rename there away",
-    ] {
+    for commands in ["put new", "put new there", "mkdir place", "del there", "rename there away"] {
         client.refused(&work, commands, &statuses)?;
     }
     if fs::read(share.join("there"))? != b"to be read" || fs::read_dir(&share)?.count() != 1 {
@@ -106,13 +88,8 @@ fn read_only(context: &Context<'_>) -> Checked {
 fn full_disk(context: &Context<'_>) -> Checked {
     let share = context.server.share_dir("full");
     let own = fs::read_to_string("/proc/mounts")?;
-    if !own
-        .lines()
-        .any(|line| line.split(' ').nth(1) == share.to_str())
-    {
-        return Err(Problem::CannotRun(
-            "mounting a small tmpfs needs root".into(),
-        ));
+    if !own.lines().any(|line| line.split(' ').nth(1) == share.to_str()) {
+        return Err(Problem::CannotRun("mounting a small tmpfs needs root".into()));
     }
     let work = context.env.work(context.name)?;
     make_big(&work.join("first"), SMALL_DISK / 2, 3)?;
@@ -165,11 +142,7 @@ fn guest_public(context: &Context<'_>) -> Checked {
 fn guest_elsewhere(context: &Context<'_>) -> Checked {
     let work = context.env.work(context.name)?;
     let client = Smbclient::new(context.server.port, "files").login("nobody-at-all", "anything");
-    client.refused(
-        &work,
-        "ls",
-        &["tree connect failed: NT_STATUS_ACCESS_DENIED"],
-    )
+    client.refused(&work, "ls", &["tree connect failed: NT_STATUS_ACCESS_DENIED"])
 }
 
 /// A small tmpfs over the directory of the share `full`, when this user may mount one.
@@ -192,9 +165,7 @@ impl SmallDisk {
         if mounted {
             note_mount(&at, true);
         }
-        Self {
-            at: mounted.then_some(at),
-        }
+        Self { at: mounted.then_some(at) }
     }
 }
 

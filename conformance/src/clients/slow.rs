@@ -44,10 +44,7 @@ fn half_sent(context: &Context<'_>) -> Checked {
         most = most.max(resident());
         if start.elapsed() > DROP_LIMIT {
             let limit = DROP_LIMIT.as_secs();
-            return wrong(format!(
-                "{} are still connected after {limit} s",
-                connections.len()
-            ));
+            return wrong(format!("{} are still connected after {limit} s", connections.len()));
         }
     }
     let cost = most.saturating_sub(before) / (2 * EACH as u64);

@@ -23,12 +23,7 @@ pub(crate) struct Smbclient {
 impl Smbclient {
     /// As the first user.
     pub(crate) fn new(port: u16, share: &str) -> Self {
-        let this = Self {
-            port,
-            share: share.to_owned(),
-            login: Vec::new(),
-            options: Vec::new(),
-        };
+        let this = Self { port, share: share.to_owned(), login: Vec::new(), options: Vec::new() };
         this.login(USERS[0].0, USERS[0].1)
     }
 
@@ -51,10 +46,7 @@ impl Smbclient {
         let mut command = Command::new("smbclient");
         command.args(["-s", "/dev/null", "-p", &self.port.to_string()]);
         command.args(&self.login).args(&self.options);
-        command
-            .env("LC_ALL", "C.UTF-8")
-            .env_remove("USER")
-            .env_remove("PASSWD");
+        command.env("LC_ALL", "C.UTF-8").env_remove("USER").env_remove("PASSWD");
         command
     }
 
@@ -65,10 +57,7 @@ impl Smbclient {
     /// Runs commands, whatever comes of them.
     pub(crate) fn attempt(&self, directory: &Path, commands: &str) -> Checked<Output> {
         let mut command = self.base();
-        command
-            .arg(self.target())
-            .args(["-c", commands])
-            .current_dir(directory);
+        command.arg(self.target()).args(["-c", commands]).current_dir(directory);
         Ok(run(&mut command, b"", LIMIT)?)
     }
 
@@ -79,11 +68,7 @@ impl Smbclient {
         if output.success() && clean {
             return Ok(output);
         }
-        wrong(format!(
-            "smbclient -c {commands:?}: {}: {}",
-            output.ending(),
-            output.tail()
-        ))
+        wrong(format!("smbclient -c {commands:?}: {}: {}", output.ending(), output.tail()))
     }
 
     /// Runs commands that must be refused with `status`.
@@ -94,11 +79,7 @@ impl Smbclient {
             return Ok(());
         }
         let wanted = statuses.join(" or ");
-        wrong(format!(
-            "{commands:?}: wanted {wanted}, got {}: {}",
-            output.ending(),
-            output.tail()
-        ))
+        wrong(format!("{commands:?}: wanted {wanted}, got {}: {}", output.ending(), output.tail()))
     }
 
     /// The list of shares.
@@ -109,11 +90,7 @@ impl Smbclient {
         if output.success() {
             return Ok(output);
         }
-        wrong(format!(
-            "smbclient -L: {}: {}",
-            output.ending(),
-            output.tail()
-        ))
+        wrong(format!("smbclient -L: {}: {}", output.ending(), output.tail()))
     }
 
     /// Connects, and stays until it is dropped.

@@ -260,10 +260,7 @@ mod tests {
         let mut interim = header(9, 3);
         interim[8..12].copy_from_slice(&STATUS_PENDING.to_le_bytes());
         seen.message(1, &interim);
-        assert_eq!(
-            (seen.signed, seen.plain, seen.encrypted),
-            ([1, 0], [0, 1], [0, 1])
-        );
+        assert_eq!((seen.signed, seen.plain, seen.encrypted), ([1, 0], [0, 1], [0, 1]));
         seen.message(0, b"\xfeSMB");
     }
 }
