@@ -222,7 +222,7 @@ fn opened(
 ) -> Handled<super::Step> {
     let file = opened.file.clone();
     match reserve(cx, who, &wanted, opened) {
-        Ok((info, action))
+        Ok((_, action))
             if action == CreateAction::OVERWRITTEN || action == CreateAction::SUPERSEDED =>
         {
             let identity = who.identity.clone().ok_or(NtStatus::INTERNAL_ERROR)?;
