@@ -1,4 +1,7 @@
 //! The daemon beside the server, ksmbd.mountd in user space: configuration, accounts and the
 //! DCE/RPC services that clients reach through `IPC$`.
 
+pub mod account;
 pub mod rpc;
+#[cfg(test)]
+mod scratch;
