@@ -2,6 +2,7 @@
 //! DCE/RPC services that clients reach through `IPC$`.
 
 pub mod account;
+pub mod config;
 pub mod rpc;
 #[cfg(test)]
 mod scratch;
