@@ -2,7 +2,10 @@
 //! DCE/RPC services that clients reach through `IPC$`.
 
 pub mod account;
+pub mod admit;
 pub mod config;
+pub mod daemon;
 pub mod rpc;
 #[cfg(test)]
 mod scratch;
+pub mod state;
