@@ -5,6 +5,9 @@ pub mod account;
 pub mod admit;
 pub mod config;
 pub mod daemon;
+pub mod detach;
+pub mod lock_file;
+pub mod logger;
 pub mod rpc;
 #[cfg(test)]
 mod scratch;
