@@ -8,7 +8,12 @@ pub mod daemon;
 pub mod detach;
 pub mod lock_file;
 pub mod logger;
+pub mod options;
+pub mod random;
 pub mod rpc;
 #[cfg(test)]
 mod scratch;
+pub mod serve;
+pub mod server;
 pub mod state;
+pub mod try_out;
