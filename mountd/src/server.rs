@@ -14,9 +14,6 @@ use crate::lock_file::LockError;
 use crate::random;
 use crate::state::{Current, LoadError, State};
 
-/// Letters that wait for the daemon. Who writes one more waits; clients wait for answers anyhow.
-const LETTERS: usize = 256;
-
 /// Why there is no server.
 #[derive(Debug)]
 pub enum StartError {
@@ -79,7 +76,10 @@ impl Server {
         let guid = random::bytes().map_err(|error| StartError::System("get randomness", error))?;
         let config = Arc::new(state.settings.global.config(guid));
         let current = Current::new(state);
-        let (sender, letters) = crossbeam_channel::bounded(LETTERS);
+        // Without a bound of its own: letters are bounded by the requests that wait for them, and
+        // the daemon's thread writes some itself, for an answer may drop the last hold of a pipe.
+        // On a full channel it would wait for itself.
+        let (sender, letters) = crossbeam_channel::unbounded();
         let daemon = Daemon::new(current.clone())
             .spawn(letters)
             .map_err(|error| StartError::System("start a thread", error))?;
