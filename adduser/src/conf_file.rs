@@ -88,9 +88,7 @@ impl ConfFile {
     /// The section of a name; case does not count.
     pub fn section(&self, name: &str) -> Option<&Section> {
         let folded = fold_section(name);
-        self.sections
-            .iter()
-            .find(|section| section.folded == folded)
+        self.sections.iter().find(|section| section.folded == folded)
     }
 
     /// `[global]`, if the file has it.
@@ -149,9 +147,7 @@ fn fold_section(name: &str) -> String {
 /// Reads a file, or a pipe; a device such as `/dev/zero` would have no end.
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    fs::File::open(path)?
-        .take(MAX_FILE + 1)
-        .read_to_end(&mut text)?;
+    fs::File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut text)?;
     if text.len() as u64 > MAX_FILE {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
@@ -197,17 +193,8 @@ struct Reader {
 
 impl Reader {
     fn new(path: &Path) -> Self {
-        let file = ConfFile {
-            path: path.into(),
-            sections: Vec::new(),
-            warnings: Vec::new(),
-        };
-        Self {
-            file,
-            place: Place::BeforeAnySection,
-            errors: false,
-            continued: false,
-        }
+        let file = ConfFile { path: path.into(), sections: Vec::new(), warnings: Vec::new() };
+        Self { file, place: Place::BeforeAnySection, errors: false, continued: false }
     }
 
     fn read(mut self, text: &[u8]) -> Result<ConfFile, Vec<ConfProblem>> {
@@ -274,9 +261,7 @@ impl Reader {
             return;
         }
         section.index.insert(key.clone(), section.entries.len());
-        section
-            .entries
-            .push(Entry::new(&self.file.path, &section.name, key, value, line));
+        section.entries.push(Entry::new(&self.file.path, &section.name, key, value, line));
     }
 
     fn wrong_line(&mut self, bytes: &[u8], wrong: WrongLine, line: usize) {

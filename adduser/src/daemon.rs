@@ -39,11 +39,7 @@ impl fmt::Display for ReloadError {
                 write!(f, "{}: cannot read it: {error}", path.display())
             }
             Self::NoPid(path) => {
-                write!(
-                    f,
-                    "{}: it does not hold the PID of ksmbd.mountd",
-                    path.display()
-                )
+                write!(f, "{}: it does not hold the PID of ksmbd.mountd", path.display())
             }
             Self::Refused(pid, error) => {
                 write!(f, "cannot signal ksmbd.mountd (process {pid}): {error}")
@@ -157,13 +153,8 @@ mod tests {
         let missing = scratch.path().join("none");
         assert_eq!(reload(&missing).expect("none"), Reload::NotRunning);
         for content in ["", "x", "0", "1", "-5", "99999999999"] {
-            let error = reload(&scratch.file("lock", content))
-                .expect_err(content)
-                .to_string();
-            assert!(
-                error.ends_with("lock: it does not hold the PID of ksmbd.mountd"),
-                "{error}"
-            );
+            let error = reload(&scratch.file("lock", content)).expect_err(content).to_string();
+            assert!(error.ends_with("lock: it does not hold the PID of ksmbd.mountd"), "{error}");
         }
         let error = reload(scratch.path()).expect_err("a folder").to_string();
         assert!(error.contains("cannot read it"), "{error}");

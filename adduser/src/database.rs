@@ -78,11 +78,7 @@ impl Database {
     /// The text of the file: sorted by name, one line an account.
     pub fn serialise(&self) -> Zeroizing<Vec<u8>> {
         // Room for everything at once: a growing vector would leave unwiped copies behind.
-        let size = self
-            .accounts
-            .keys()
-            .map(|name| name.len() + ":".len() + 24 + "\n".len())
-            .sum();
+        let size = self.accounts.keys().map(|name| name.len() + ":".len() + 24 + "\n".len()).sum();
         let mut text = Zeroizing::new(Vec::with_capacity(size));
         for (name, hash) in &self.accounts {
             let encoded = Zeroizing::new(BASE64.encode(hash.as_bytes()));
@@ -124,9 +120,7 @@ impl Database {
 
     /// All accounts, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &NtHash)> {
-        self.accounts
-            .iter()
-            .map(|(name, hash)| (name.as_str(), hash))
+        self.accounts.iter().map(|(name, hash)| (name.as_str(), hash))
     }
 
     /// The number of accounts.
@@ -174,10 +168,7 @@ fn parse_line(line: &[u8]) -> Result<(&str, NtHash), WrongLine> {
         remedy: REPAIR,
     })?;
     check_user_name(name).map_err(|error| WrongLine {
-        what: format!(
-            "`{}` cannot be an account name: {error}",
-            name.escape_debug()
-        ),
+        what: format!("`{}` cannot be an account name: {error}", name.escape_debug()),
         remedy: REPAIR,
     })?;
     let hash = decode(encoded).map_err(|problem| WrongLine {
@@ -218,10 +209,7 @@ mod tests {
         let text = format!("zoe:{PASSWORD_HASH}\n\nalice:{PASSWORD}\n");
         let database = parse(&text).expect("right lines");
         assert_eq!(database.len(), 2);
-        assert_eq!(
-            database.get("zoe"),
-            Some(&NtHash::from_password("Password"))
-        );
+        assert_eq!(database.get("zoe"), Some(&NtHash::from_password("Password")));
         assert_eq!(database.get("Zoe"), None);
         assert_eq!(
             database.serialise().as_slice(),
@@ -269,16 +257,9 @@ mod tests {
         assert!(wrong("a:QUJD").contains("the hash of `a` has 3 bytes, an NT hash has 16"));
         assert!(wrong("a:").contains("has 0 bytes"));
         let control = wrong(&format!("a\tb:{PASSWORD}"));
-        assert!(
-            control.contains("`a\\tb` cannot be an account name"),
-            "{control}"
-        );
+        assert!(control.contains("`a\\tb` cannot be an account name"), "{control}");
         let latin = Database::parse(b"J\xfcrgen:x", Path::new("db")).expect_err("Latin-1");
-        assert!(
-            latin
-                .to_string()
-                .starts_with("db:1: the account name is not UTF-8; ")
-        );
+        assert!(latin.to_string().starts_with("db:1: the account name is not UTF-8; "));
     }
 
     #[test]

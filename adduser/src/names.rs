@@ -38,11 +38,7 @@ impl fmt::Display for NameError {
             }
             Self::NotUtf8 => f.write_str("it is not UTF-8"),
             Self::Unprintable(c) => {
-                write!(
-                    f,
-                    "it contains the unprintable character U+{:04X}",
-                    u32::from(*c)
-                )
+                write!(f, "it contains the unprintable character U+{:04X}", u32::from(*c))
             }
             Self::Reserved(c) => write!(f, "it contains `{c}`"),
         }
@@ -64,10 +60,7 @@ pub fn check_share_name(name: &str) -> Result<(), NameError> {
 /// Checks a password: up to 128 bytes without NUL. An empty one is allowed.
 pub fn check_password(password: &str) -> Result<(), NameError> {
     if password.len() > MAX_PASSWORD {
-        return Err(NameError::TooLong {
-            length: password.len(),
-            limit: MAX_PASSWORD,
-        });
+        return Err(NameError::TooLong { length: password.len(), limit: MAX_PASSWORD });
     }
     match password.contains('\0') {
         true => Err(NameError::Unprintable('\0')),
@@ -80,10 +73,7 @@ fn check(name: &str, limit: usize, reserved: &[char]) -> Result<(), NameError> {
         return Err(NameError::Empty);
     }
     if name.len() > limit {
-        return Err(NameError::TooLong {
-            length: name.len(),
-            limit,
-        });
+        return Err(NameError::TooLong { length: name.len(), limit });
     }
     for c in name.chars() {
         if c.is_control() {
@@ -107,18 +97,12 @@ mod tests {
         assert_eq!(check_user_name(&"x".repeat(47)), Ok(()));
         assert_eq!(
             check_user_name(&"x".repeat(48)),
-            Err(NameError::TooLong {
-                length: 48,
-                limit: 47
-            })
+            Err(NameError::TooLong { length: 48, limit: 47 })
         );
         assert_eq!(check_user_name(""), Err(NameError::Empty));
         assert_eq!(check_user_name("a:b"), Err(NameError::Reserved(':')));
         assert_eq!(check_user_name("a\tb"), Err(NameError::Unprintable('\t')));
-        assert_eq!(
-            check_user_name("a\u{7f}"),
-            Err(NameError::Unprintable('\u{7f}'))
-        );
+        assert_eq!(check_user_name("a\u{7f}"), Err(NameError::Unprintable('\u{7f}')));
     }
 
     #[test]
@@ -128,10 +112,7 @@ mod tests {
         assert_eq!(check_share_name("a]b"), Err(NameError::Reserved(']')));
         assert_eq!(
             check_share_name(&"ä".repeat(32)),
-            Err(NameError::TooLong {
-                length: 64,
-                limit: 63
-            })
+            Err(NameError::TooLong { length: 64, limit: 63 })
         );
     }
 
@@ -142,9 +123,6 @@ mod tests {
         let long = check_password(&"p".repeat(129)).expect_err("129 bytes");
         assert_eq!(long.to_string(), "it has 129 bytes, 128 are allowed");
         let nul = check_password("a\0b").expect_err("NUL");
-        assert_eq!(
-            nul.to_string(),
-            "it contains the unprintable character U+0000"
-        );
+        assert_eq!(nul.to_string(), "it contains the unprintable character U+0000");
     }
 }

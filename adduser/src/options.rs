@@ -105,15 +105,8 @@ mod tests {
 
     #[test]
     fn takes_its_own_and_hands_on_the_rest() {
-        let mut parser = Parser::from_args([
-            "-vC",
-            "a.conf",
-            "-n",
-            "--pwddb=b.db",
-            "-p=x",
-            "--nodetach",
-            "u",
-        ]);
+        let mut parser =
+            Parser::from_args(["-vC", "a.conf", "-n", "--pwddb=b.db", "-p=x", "--nodetach", "u"]);
         let mut options = CommonOptions::default();
         let mut next = |parser: &mut Parser| options.next(parser).expect("right");
         assert_eq!(next(&mut parser), Some(Own::Short('n')));
@@ -130,19 +123,11 @@ mod tests {
     #[test]
     fn wrong_options() {
         let mut options = CommonOptions::default();
-        let missing = options
-            .next(&mut Parser::from_args(["-C"]))
-            .expect_err("no value");
+        let missing = options.next(&mut Parser::from_args(["-C"])).expect_err("no value");
         assert_eq!(missing.to_string(), "missing argument for option '-C'");
         let unknown = Own::Long("x".to_owned()).unexpected().to_string();
         assert_eq!(unknown, "invalid option '--x'");
-        assert_eq!(
-            Own::Short('x').unexpected().to_string(),
-            "invalid option '-x'"
-        );
-        assert_eq!(
-            Own::Value("x".into()).unexpected().to_string(),
-            "unexpected argument \"x\""
-        );
+        assert_eq!(Own::Short('x').unexpected().to_string(), "invalid option '-x'");
+        assert_eq!(Own::Value("x".into()).unexpected().to_string(), "unexpected argument \"x\"");
     }
 }

@@ -41,10 +41,7 @@ mod tests {
 
     #[test]
     fn files_are_below_their_folders() {
-        assert_eq!(
-            config(),
-            Path::new(SYSCONFDIR).join("ksmbd").join("ksmbd.conf")
-        );
+        assert_eq!(config(), Path::new(SYSCONFDIR).join("ksmbd").join("ksmbd.conf"));
         assert_eq!(account_database().parent(), config().parent());
         assert_eq!(subauth().parent(), config().parent());
         assert_eq!(lock_file(), Path::new(RUNSTATEDIR).join("ksmbd.lock"));

@@ -37,27 +37,18 @@ impl Fixture {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
-        command
-            .arg("-C")
-            .arg(self.0.join("ksmbd.conf"))
-            .arg("-P")
-            .arg(self.db());
+        command.arg("-C").arg(self.0.join("ksmbd.conf")).arg("-P").arg(self.db());
         command.args(arguments).stdin(Stdio::null());
         command
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments)
-            .output()
-            .expect("the program starts")
+        self.command(arguments).output().expect("the program starts")
     }
 
     fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> Output {
         let mut command = self.command(arguments);
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         // A program that refuses early does not read it.
         let _ = child.stdin.take().expect("a pipe").write_all(input);
@@ -73,10 +64,7 @@ impl Fixture {
     }
 
     fn names(&self) -> Vec<String> {
-        self.load()
-            .iter()
-            .map(|(name, _)| name.to_owned())
-            .collect()
+        self.load().iter().map(|(name, _)| name.to_owned()).collect()
     }
 }
 
@@ -105,30 +93,15 @@ fn fails(output: &Output, says: &str) {
 #[test]
 fn adds_updates_and_deletes() {
     let fixture = Fixture::new("basic");
-    succeeds(
-        &fixture.run(&["-a", "-p", "one", "zoe"]),
-        "account `zoe` added\n",
-    );
-    succeeds(
-        &fixture.run(&["--add", "--password=two", "alice"]),
-        "account `alice` added\n",
-    );
+    succeeds(&fixture.run(&["-a", "-p", "one", "zoe"]), "account `zoe` added\n");
+    succeeds(&fixture.run(&["--add", "--password=two", "alice"]), "account `alice` added\n");
     assert_eq!(fixture.names(), ["alice", "zoe"]);
     assert!(fixture.has("alice", "two"));
     assert_eq!(fs::metadata(fixture.db()).expect("file").mode() & 0o137, 0);
 
-    succeeds(
-        &fixture.run(&["-u", "-p", "three", "alice"]),
-        "account `alice` updated\n",
-    );
-    succeeds(
-        &fixture.run(&["alice", "-pfour"]),
-        "account `alice` updated\n",
-    );
-    succeeds(
-        &fixture.run(&["Jürgen", "-p", "größe"]),
-        "account `Jürgen` added\n",
-    );
+    succeeds(&fixture.run(&["-u", "-p", "three", "alice"]), "account `alice` updated\n");
+    succeeds(&fixture.run(&["alice", "-pfour"]), "account `alice` updated\n");
+    succeeds(&fixture.run(&["Jürgen", "-p", "größe"]), "account `Jürgen` added\n");
     assert!(fixture.has("alice", "four"));
     assert!(fixture.has("Jürgen", "größe"));
 
@@ -139,35 +112,17 @@ fn adds_updates_and_deletes() {
 #[test]
 fn refuses_what_does_not_fit_the_database() {
     let fixture = Fixture::new("unfit");
-    fails(
-        &fixture.run(&["-d", "alice"]),
-        "there is no account `alice` to delete",
-    );
-    fails(
-        &fixture.run(&["-u", "-p", "x", "alice"]),
-        "no account `alice`; use --add to add it",
-    );
+    fails(&fixture.run(&["-d", "alice"]), "there is no account `alice` to delete");
+    fails(&fixture.run(&["-u", "-p", "x", "alice"]), "no account `alice`; use --add to add it");
     assert!(!fixture.db().exists());
     succeeds(&fixture.run(&["-a", "-p", "x", "alice"]), "added");
-    fails(
-        &fixture.run(&["-a", "-p", "y", "alice"]),
-        "`alice` already; use --update",
-    );
+    fails(&fixture.run(&["-a", "-p", "y", "alice"]), "`alice` already; use --update");
     assert!(fixture.has("alice", "x"));
     let long = "x".repeat(48);
-    fails(
-        &fixture.run(&["-p", "x", &long]),
-        "it has 48 bytes, 47 are allowed; use another name",
-    );
-    fails(
-        &fixture.run(&["-p", "x", "a:b"]),
-        "`a:b` cannot be an account name: it contains `:`",
-    );
+    fails(&fixture.run(&["-p", "x", &long]), "it has 48 bytes, 47 are allowed; use another name");
+    fails(&fixture.run(&["-p", "x", "a:b"]), "`a:b` cannot be an account name: it contains `:`");
     fails(&fixture.run(&["-p", "x", ""]), "it is empty");
-    fails(
-        &fixture.run(&[]),
-        "USER is missing\nTry `ksmbd.adduser --help`.",
-    );
+    fails(&fixture.run(&[]), "USER is missing\nTry `ksmbd.adduser --help`.");
     assert_eq!(fixture.names(), ["alice"]);
 }
 
@@ -175,10 +130,7 @@ fn refuses_what_does_not_fit_the_database() {
 fn help_and_version() {
     let fixture = Fixture::new("help");
     succeeds(&fixture.run(&["--help"]), "Usage: ksmbd.adduser ");
-    succeeds(
-        &fixture.run(&["-V"]),
-        concat!("ksmbd.adduser ", env!("CARGO_PKG_VERSION"), "\n"),
-    );
+    succeeds(&fixture.run(&["-V"]), concat!("ksmbd.adduser ", env!("CARGO_PKG_VERSION"), "\n"));
 }
 
 #[test]
@@ -186,27 +138,12 @@ fn reads_the_password_from_a_pipe() {
     let fixture = Fixture::new("pipe");
     succeeds(&fixture.run_with_input(&["alice"], b"one line\n"), "added");
     assert!(fixture.has("alice", "one line"));
-    succeeds(
-        &fixture.run_with_input(&["alice"], b"two\ntwo\n"),
-        "updated",
-    );
+    succeeds(&fixture.run_with_input(&["alice"], b"two\ntwo\n"), "updated");
     assert!(fixture.has("alice", "two"));
-    fails(
-        &fixture.run_with_input(&["alice"], b"two\nthree\n"),
-        "the passwords differ",
-    );
-    fails(
-        &fixture.run(&["alice"]),
-        "there is no password on standard input",
-    );
-    fails(
-        &fixture.run_with_input(&["alice"], &[b'x'; 129]),
-        "128 are allowed",
-    );
-    fails(
-        &fixture.run_with_input(&["alice"], b"\xff\n"),
-        "it is not UTF-8",
-    );
+    fails(&fixture.run_with_input(&["alice"], b"two\nthree\n"), "the passwords differ");
+    fails(&fixture.run(&["alice"]), "there is no password on standard input");
+    fails(&fixture.run_with_input(&["alice"], &[b'x'; 129]), "128 are allowed");
+    fails(&fixture.run_with_input(&["alice"], b"\xff\n"), "it is not UTF-8");
     assert!(fixture.has("alice", "two"));
     let empty = fixture.run_with_input(&["alice"], b"\n");
     succeeds(&empty, "updated");
@@ -217,22 +154,12 @@ fn reads_the_password_from_a_pipe() {
 fn a_wrong_database_is_named_and_left_alone() {
     let fixture = Fixture::new("wrong-db");
     succeeds(&fixture.run(&["-p", "x", "alice"]), "added");
-    let mut file = OpenOptions::new()
-        .append(true)
-        .open(fixture.db())
-        .expect("file");
+    let mut file = OpenOptions::new().append(true).open(fixture.db()).expect("file");
     file.write_all(b"\nbob;c2VjcmV0\n").expect("written");
     let before = fs::read(fixture.db()).expect("file");
-    for arguments in [
-        &["-p", "x", "carol"][..],
-        &["-u", "-p", "y", "alice"],
-        &["-d", "alice"],
-    ] {
+    for arguments in [&["-p", "x", "carol"][..], &["-u", "-p", "y", "alice"], &["-d", "alice"]] {
         let output = fixture.run(arguments);
-        fails(
-            &output,
-            "ksmbdpwd.db:3: there is no `:` between a name and a hash; remove the line",
-        );
+        fails(&output, "ksmbdpwd.db:3: there is no `:` between a name and a hash; remove the line");
         fails(&output, "(nothing was changed)");
         assert!(!String::from_utf8_lossy(&output.stderr).contains("c2VjcmV0"));
     }
@@ -248,15 +175,9 @@ fn a_kill_while_writing_keeps_the_old_database() {
     let script = "ulimit -f 0; exec \"$@\"";
     let mut command = Command::new("sh");
     command.args(["-c", script, "sh", PROGRAM, "-p", "y", "bob", "-C"]);
-    command
-        .arg(fixture.0.join("ksmbd.conf"))
-        .arg("-P")
-        .arg(fixture.db());
+    command.arg(fixture.0.join("ksmbd.conf")).arg("-P").arg(fixture.db());
     let output = command.stdin(Stdio::null()).output().expect("starts");
-    assert_eq!(
-        output.status.signal(),
-        Some(rustix::process::Signal::XFSZ.as_raw())
-    );
+    assert_eq!(output.status.signal(), Some(rustix::process::Signal::XFSZ.as_raw()));
     assert_eq!(fs::read(fixture.db()).expect("file"), before);
     // What it left behind is no obstacle.
     succeeds(&fixture.run(&["-p", "y", "bob"]), "added");
@@ -290,31 +211,19 @@ fn the_configuration_is_asked() {
         &fixture.run(&["-d", "keeper"]),
         "ksmbd.conf:3: [docs] valid users: it needs the account `keeper`; take the name off",
     );
-    fails(
-        &fixture.run(&["-d", "nobody"]),
-        "`nobody` is the guest account; it cannot be deleted",
-    );
-    fails(
-        &fixture.run(&["-p", "x", "nobody"]),
-        "`nobody` is the guest account; it has no",
-    );
+    fails(&fixture.run(&["-d", "nobody"]), "`nobody` is the guest account; it cannot be deleted");
+    fails(&fixture.run(&["-p", "x", "nobody"]), "`nobody` is the guest account; it has no");
 
     fixture.write_conf("junk\n[docs\n");
     let output = fixture.run(&["-d", "keeper"]);
-    fails(
-        &output,
-        "ksmbd.conf:1: `junk` is neither a [section] nor `key = value` nor a comment",
-    );
+    fails(&output, "ksmbd.conf:1: `junk` is neither a [section] nor `key = value` nor a comment");
     fails(&output, "ksmbd.conf:2: `[docs` has no closing bracket");
     let output = fixture.run(&["-u", "-p", "new", "keeper"]);
     succeeds(&output, "updated");
     assert!(String::from_utf8_lossy(&output.stderr).contains("ksmbd.conf:1: `junk`"));
     assert!(fixture.has("keeper", "new"));
     fs::remove_file(fixture.0.join("ksmbd.conf")).expect("removed");
-    fails(
-        &fixture.run(&["-d", "keeper"]),
-        "create the file, or name another with -C",
-    );
+    fails(&fixture.run(&["-d", "keeper"]), "create the file, or name another with -C");
 }
 
 #[test]
@@ -325,10 +234,7 @@ fn a_world_readable_database_is_complained_of_and_closed() {
     let output = fixture.run(&["-p", "x", "bob"]);
     succeeds(&output, "added");
     assert!(String::from_utf8_lossy(&output.stderr).contains("chmod 640 it"));
-    assert_eq!(
-        fs::metadata(fixture.db()).expect("file").mode() & 0o777,
-        0o640
-    );
+    assert_eq!(fs::metadata(fixture.db()).expect("file").mode() & 0o777, 0o640);
 }
 
 /// A terminal, and what the program writes to it.
@@ -347,19 +253,11 @@ impl Terminal {
         let line = Path::new(std::ffi::OsStr::from_bytes(name.to_bytes())).to_owned();
         let keyboard = File::from(keyboard);
         let screen = keyboard.try_clone().expect("cloned");
-        Self {
-            keyboard,
-            screen,
-            line,
-        }
+        Self { keyboard, screen, line }
     }
 
     fn open(&self) -> File {
-        OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&self.line)
-            .expect("the terminal's line")
+        OpenOptions::new().read(true).write(true).open(&self.line).expect("the terminal's line")
     }
 
     /// Waits for a question, then answers it.
@@ -380,19 +278,14 @@ fn asks_twice_without_echo() {
     let mut terminal = Terminal::new();
     let line = terminal.open();
     let mut command = fixture.command(&["alice"]);
-    command
-        .stdin(line.try_clone().expect("cloned"))
-        .stderr(line.try_clone().expect("cloned"));
+    command.stdin(line.try_clone().expect("cloned")).stderr(line.try_clone().expect("cloned"));
     let child = command.stdout(Stdio::piped()).spawn().expect("starts");
     let mut seen = String::new();
     terminal.answer(&mut seen, "New password: ", "geheim\n");
     terminal.answer(&mut seen, "Retype new password: ", "gehiem\n");
     terminal.answer(&mut seen, "New password: ", "gehex\u{7f}im\n");
     terminal.answer(&mut seen, "Retype new password: ", "geheim\n");
-    succeeds(
-        &child.wait_with_output().expect("ends"),
-        "account `alice` added\n",
-    );
+    succeeds(&child.wait_with_output().expect("ends"), "account `alice` added\n");
     assert!(seen.contains("The passwords differ, try again."), "{seen}");
     assert!(!seen.contains("geh"), "{seen}");
     assert!(fixture.has("alice", "geheim"));
@@ -406,9 +299,7 @@ fn ctrl_c_cancels_and_brings_the_echo_back() {
     let mut terminal = Terminal::new();
     let line = terminal.open();
     let mut command = fixture.command(&["alice"]);
-    command
-        .stdin(line.try_clone().expect("cloned"))
-        .stderr(line.try_clone().expect("cloned"));
+    command.stdin(line.try_clone().expect("cloned")).stderr(line.try_clone().expect("cloned"));
     let child = command.stdout(Stdio::piped()).spawn().expect("starts");
     terminal.answer(&mut String::new(), "New password: ", "geh\u{3}");
     let output = child.wait_with_output().expect("ends");

@@ -7,8 +7,8 @@ use crate::{
     id::{AsyncId, ConnId, SessionId},
     status::NtStatus,
     wire::{
-        message::{RequestBody, ResponseBody},
         header::{Command, Header},
+        message::{RequestBody, ResponseBody},
         negotiate::Dialect,
     },
 };

@@ -286,7 +286,9 @@ mod tests {
         ] {
             assert!(matches(pattern, name), "{pattern} {name}");
         }
-        for (pattern, name) in [("a*b", "abc"), ("?", "ab"), ("<.txt", "a.b"), ("<", "a.b"), ("a>", "abc")] {
+        for (pattern, name) in
+            [("a*b", "abc"), ("?", "ab"), ("<.txt", "a.b"), ("<", "a.b"), ("a>", "abc")]
+        {
             assert!(!matches(pattern, name), "{pattern} {name}");
         }
         let bomb = "*a".repeat(60) + "b";

@@ -2,8 +2,8 @@
 //! messages to one connection are queued in the order in which the state changed.
 
 use crate::{
-    connection::Outbound,
     id::{ConnId, OpId},
+    message::Outbound,
     vfs::{Call, File},
 };
 

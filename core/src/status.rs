@@ -14,10 +14,7 @@ impl NtStatus {
 
     /// The name without its `STATUS_` prefix, where the table has one.
     pub fn name(self) -> Option<&'static str> {
-        NAMES
-            .iter()
-            .find(|(status, _)| *status == self)
-            .map(|(_, name)| *name)
+        NAMES.iter().find(|(status, _)| *status == self).map(|(_, name)| *name)
     }
 }
 

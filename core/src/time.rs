@@ -48,10 +48,7 @@ impl FileTime {
     pub fn to_unix(self) -> (i64, u32) {
         let ticks = i64::try_from(self.0).unwrap_or(i64::MAX) - UNIX_EPOCH;
         let nanoseconds = ticks.rem_euclid(10_000_000) * 100;
-        (
-            ticks.div_euclid(10_000_000),
-            u32::try_from(nanoseconds).unwrap_or(0),
-        )
+        (ticks.div_euclid(10_000_000), u32::try_from(nanoseconds).unwrap_or(0))
     }
 }
 
@@ -70,12 +67,7 @@ mod tests {
 
     #[test]
     fn unix_round_trip() {
-        for (s, n) in [
-            (0, 0),
-            (1, 100),
-            (-1, 999_999_900),
-            (1_700_000_000, 123_456_700),
-        ] {
+        for (s, n) in [(0, 0), (1, 100), (-1, 999_999_900), (1_700_000_000, 123_456_700)] {
             assert_eq!(FileTime::from_unix(s, n).to_unix(), (s, n));
         }
         assert_eq!(FileTime::from_unix(0, 0).0, 116_444_736_000_000_000);

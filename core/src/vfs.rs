@@ -43,6 +43,13 @@ pub struct Identity {
     pub groups: Vec<u32>,
 }
 
+impl Identity {
+    /// For calls that need none.
+    pub fn nobody() -> Self {
+        Self { name: String::new(), uid: 65534, gid: 65534, groups: Vec::new() }
+    }
+}
+
 /// One effect. File-system calls run under `identity`; each completes exactly once.
 #[derive(Debug)]
 pub struct Call {

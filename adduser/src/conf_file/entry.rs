@@ -28,13 +28,7 @@ impl Entry {
         value: String,
         line: usize,
     ) -> Self {
-        Self {
-            path: Arc::clone(path),
-            section: Arc::clone(section),
-            key,
-            value,
-            line,
-        }
+        Self { path: Arc::clone(path), section: Arc::clone(section), key, value, line }
     }
 
     /// The key: ASCII lower case, one blank between words.
@@ -135,13 +129,7 @@ mod tests {
 
     fn entry(value: &str) -> Entry {
         let path = Arc::from(Path::new("ksmbd.conf"));
-        Entry::new(
-            &path,
-            &Arc::from("share"),
-            "a key".to_owned(),
-            value.to_owned(),
-            12,
-        )
+        Entry::new(&path, &Arc::from("share"), "a key".to_owned(), value.to_owned(), 12)
     }
 
     #[test]
@@ -151,10 +139,7 @@ mod tests {
         assert_eq!(entry("many").number(0..=9, &mut problems), None);
         assert_eq!(entry("big").size(&mut problems), None);
         assert_eq!(entry("999").octal(&mut problems), None);
-        assert_eq!(
-            entry("x").choice(&[("a", 1), ("b", 2)], &mut problems),
-            None
-        );
+        assert_eq!(entry("x").choice(&[("a", 1), ("b", 2)], &mut problems), None);
         let shown: Vec<_> = problems.iter().map(ToString::to_string).collect();
         assert_eq!(
             shown,
@@ -181,10 +166,7 @@ mod tests {
         assert_eq!(entry("7").number(0..=9, &mut problems), Some(7));
         assert_eq!(entry("4K").size(&mut problems), Some(4096));
         assert_eq!(entry("0755").octal(&mut problems), Some(0o755));
-        assert_eq!(
-            entry("b").choice(&[("a", 1), ("b", 2)], &mut problems),
-            Some(2)
-        );
+        assert_eq!(entry("b").choice(&[("a", 1), ("b", 2)], &mut problems), Some(2));
         assert_eq!(entry("a b").words().count(), 2);
         assert_eq!(entry("@g").members(), [Member::Group("g".to_owned())]);
         assert!(problems.is_empty());

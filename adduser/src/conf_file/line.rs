@@ -45,9 +45,7 @@ impl LineReader {
         syntax.enable_inline_comments = true;
         syntax.multiline = false;
         syntax.case_sensitive = true;
-        Self {
-            ini: Ini::new_from_defaults(syntax),
-        }
+        Self { ini: Ini::new_from_defaults(syntax) }
     }
 
     /// Reads a line without its line feed.
@@ -56,20 +54,14 @@ impl LineReader {
         if payload.is_empty() {
             return Ok(Line::Blank);
         }
-        let map = self
-            .ini
-            .read(payload.to_owned())
-            .map_err(|_| refused(payload))?;
+        let map = self.ini.read(payload.to_owned()).map_err(|_| refused(payload))?;
         match map.into_iter().next() {
             None => Ok(Line::Blank),
             Some((name, entries)) if name == NO_SECTION => {
                 let Some((key, Some(value))) = entries.into_iter().next() else {
                     return Err(junk(payload));
                 };
-                Ok(Line::Entry {
-                    key: fold_key(&key),
-                    value,
-                })
+                Ok(Line::Entry { key: fold_key(&key), value })
             }
             Some((name, _)) => section(payload, name),
         }
@@ -78,25 +70,16 @@ impl LineReader {
 
 /// Folds a key: ASCII lower case, one blank between words.
 pub(super) fn fold_key(key: &str) -> String {
-    let words: Vec<_> = key
-        .split_ascii_whitespace()
-        .map(str::to_ascii_lowercase)
-        .collect();
+    let words: Vec<_> = key.split_ascii_whitespace().map(str::to_ascii_lowercase).collect();
     words.join(" ")
 }
 
 /// What is left of a line without its comment and the blanks around it. A comment may hold any
 /// bytes; the rest is text.
 fn payload(bytes: &[u8]) -> Result<&str, WrongLine> {
-    let end = bytes
-        .iter()
-        .position(|byte| b";#".contains(byte))
-        .unwrap_or(bytes.len());
+    let end = bytes.iter().position(|byte| b";#".contains(byte)).unwrap_or(bytes.len());
     let bytes = bytes[..end].trim_ascii();
-    if let Some(byte) = bytes
-        .iter()
-        .find(|&&byte| byte.is_ascii_control() && byte != b'\t')
-    {
+    if let Some(byte) = bytes.iter().find(|&&byte| byte.is_ascii_control() && byte != b'\t') {
         return Err(WrongLine {
             what: format!("the line contains the control character 0x{byte:02X}"),
             remedy: "remove the character; the file must be plain text",
@@ -167,10 +150,7 @@ mod tests {
     }
 
     fn entry(key: &str, value: &str) -> Result<Line, WrongLine> {
-        Ok(Line::Entry {
-            key: key.to_owned(),
-            value: value.to_owned(),
-        })
+        Ok(Line::Entry { key: key.to_owned(), value: value.to_owned() })
     }
 
     fn wrong(line: &str) -> String {
@@ -187,15 +167,9 @@ mod tests {
 
     #[test]
     fn entries() {
-        assert_eq!(
-            read("path = /srv/a  # the first\r"),
-            entry("path", "/srv/a")
-        );
+        assert_eq!(read("path = /srv/a  # the first\r"), entry("path", "/srv/a"));
         assert_eq!(read("\tRead   Only=Yes;x"), entry("read only", "Yes"));
-        assert_eq!(
-            read("share:fake_fscaps = 64"),
-            entry("share:fake_fscaps", "64")
-        );
+        assert_eq!(read("share:fake_fscaps = 64"), entry("share:fake_fscaps", "64"));
         assert_eq!(read("comment = a = b : c"), entry("comment", "a = b : c"));
         assert_eq!(read("comment ="), entry("comment", ""));
         assert_eq!(read("comment = # none"), entry("comment", ""));
@@ -206,10 +180,7 @@ mod tests {
     #[test]
     fn sections() {
         assert_eq!(read("[global]"), Ok(Line::Section("global".to_owned())));
-        assert_eq!(
-            read(" [ My Share ] ; x"),
-            Ok(Line::Section("My Share".to_owned()))
-        );
+        assert_eq!(read(" [ My Share ] ; x"), Ok(Line::Section("My Share".to_owned())));
         assert_eq!(read("[a = b]"), Ok(Line::Section("a = b".to_owned())));
         assert_eq!(read("[IPC$]"), Ok(Line::Section("IPC$".to_owned())));
         assert_eq!(read("[default]"), Ok(Line::Section("default".to_owned())));
@@ -217,35 +188,20 @@ mod tests {
 
     #[test]
     fn wrong_lines() {
-        assert_eq!(
-            wrong("junk"),
-            "`junk` is neither a [section] nor `key = value` nor a comment"
-        );
+        assert_eq!(wrong("junk"), "`junk` is neither a [section] nor `key = value` nor a comment");
         assert_eq!(wrong("re#ad only = yes"), wrong("re"));
         assert_eq!(wrong("= x"), "`= x` has no key before the `=`");
         assert_eq!(wrong("[share"), "`[share` has no closing bracket");
         assert_eq!(wrong("[sh;are]"), "`[sh` has no closing bracket");
         assert_eq!(wrong("[a] x"), "`[a] x` has text after the closing bracket");
         assert_eq!(wrong("[]"), "`` cannot be a share name: it is empty");
-        assert_eq!(
-            wrong("[a[b]"),
-            "`a[b` cannot be a share name: it contains `[`"
-        );
-        assert_eq!(
-            wrong("[a]b]"),
-            "`a]b` cannot be a share name: it contains `]`"
-        );
+        assert_eq!(wrong("[a[b]"), "`a[b` cannot be a share name: it contains `[`");
+        assert_eq!(wrong("[a]b]"), "`a]b` cannot be a share name: it contains `]`");
         assert!(
             wrong(&format!("[{}]", "x".repeat(64))).contains("it has 64 bytes, 63 are allowed")
         );
-        assert_eq!(
-            wrong("a\u{1b} = b"),
-            "the line contains the control character 0x1B"
-        );
-        assert_eq!(
-            wrong("a = b\rc = d"),
-            "the line contains the control character 0x0D"
-        );
+        assert_eq!(wrong("a\u{1b} = b"), "the line contains the control character 0x1B");
+        assert_eq!(wrong("a = b\rc = d"), "the line contains the control character 0x0D");
         let long = wrong(&"ä".repeat(1000));
         assert!(long.starts_with(&format!("`{}...` is neither", "ä".repeat(60))));
         let latin = LineReader::new().read(b"[J\xfcrgen]").expect_err("Latin-1");

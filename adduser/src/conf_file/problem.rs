@@ -81,9 +81,6 @@ mod tests {
         problem.line = None;
         problem.section = None;
         problem.key = None;
-        assert_eq!(
-            problem.to_string(),
-            "ksmbd.conf: `maybe` is not a boolean; write yes or no"
-        );
+        assert_eq!(problem.to_string(), "ksmbd.conf: `maybe` is not a boolean; write yes or no");
     }
 }

@@ -8,11 +8,7 @@ fn parse(text: &str) -> ConfFile {
 
 fn problems(text: &str) -> Vec<String> {
     let problems = ConfFile::parse(text.as_bytes(), Path::new("ksmbd.conf"));
-    problems
-        .expect_err("a wrong file")
-        .iter()
-        .map(ToString::to_string)
-        .collect()
+    problems.expect_err("a wrong file").iter().map(ToString::to_string).collect()
 }
 
 fn value<'a>(file: &'a ConfFile, section: &str, key: &str) -> Option<&'a str> {
@@ -28,14 +24,8 @@ fn keeps_order_spelling_and_lines() {
     assert_eq!(shares, ["Zed", "alpha"]);
     assert_eq!(file.section("zED").map(Section::line), Some(2));
     assert_eq!(file.section("zED").map(Section::folded_name), Some("zed"));
-    let entry = file
-        .section("alpha")
-        .and_then(|share| share.get("read only"))
-        .expect("entry");
-    assert_eq!(
-        (entry.section(), entry.value(), entry.line()),
-        ("alpha", "no", 7)
-    );
+    let entry = file.section("alpha").and_then(|share| share.get("read only")).expect("entry");
+    assert_eq!((entry.section(), entry.value(), entry.line()), ("alpha", "no", 7));
     assert_eq!(value(&file, "global", "workgroup"), Some("W"));
     assert!(file.global().expect("global").is_global());
     assert_eq!(file.path(), Path::new("ksmbd.conf"));
@@ -58,10 +48,8 @@ fn the_first_value_that_is_not_empty_counts() {
     let warnings: Vec<_> = file.warnings().iter().map(ToString::to_string).collect();
     assert_eq!(
         warnings,
-        [
-            "ksmbd.conf:5: [a] path: lines 3 and 5 both set it; the first counts, `/1`; remove one \
-          of the two lines"
-        ]
+        ["ksmbd.conf:5: [a] path: lines 3 and 5 both set it; the first counts, `/1`; remove one \
+          of the two lines"]
     );
     assert_eq!(file.warnings()[0].severity, Severity::Warning);
 }
@@ -79,10 +67,7 @@ fn files_from_other_systems() {
     assert_eq!(value(&file, "a", "path"), Some("/srv/a b"));
     assert_eq!(parse("").sections().len(), 0);
     let utf16 = ConfFile::parse(b"\xff\xfe[\0a\0]\0", Path::new("c")).expect_err("UTF-16");
-    assert_eq!(
-        utf16[0].to_string(),
-        "c:1: the file is UTF-16; save the file as UTF-8"
-    );
+    assert_eq!(utf16[0].to_string(), "c:1: the file is UTF-16; save the file as UTF-8");
 }
 
 #[test]
@@ -129,30 +114,14 @@ fn a_file_that_cannot_be_read() {
     let path = scratch.path().join("ksmbd.conf");
     let problem = ConfFile::load(&path).expect_err("missing").remove(0);
     assert!(problem.is_error());
-    assert!(
-        problem.to_string().contains("ksmbd.conf: cannot read it: "),
-        "{problem}"
-    );
-    assert!(
-        problem
-            .to_string()
-            .ends_with("; create the file, or name another with -C")
-    );
+    assert!(problem.to_string().contains("ksmbd.conf: cannot read it: "), "{problem}");
+    assert!(problem.to_string().ends_with("; create the file, or name another with -C"));
     assert!(ConfFile::load_if_exists(&path).expect("no error").is_none());
     let path = scratch.file("ksmbd.conf", "[global]\nworkgroup = W\n");
-    assert_eq!(
-        value(
-            &ConfFile::load(&path).expect("right"),
-            "global",
-            "workgroup"
-        ),
-        Some("W")
-    );
+    assert_eq!(value(&ConfFile::load(&path).expect("right"), "global", "workgroup"), Some("W"));
     assert!(ConfFile::load_if_exists(&path).expect("right").is_some());
     assert!(ConfFile::load(scratch.path()).is_err());
-    let endless = ConfFile::load(Path::new("/dev/zero"))
-        .expect_err("endless")
-        .remove(0);
+    let endless = ConfFile::load(Path::new("/dev/zero")).expect_err("endless").remove(0);
     assert_eq!(
         endless.to_string(),
         "/dev/zero: cannot read it: it has more than 16777216 bytes; check the file, or name \

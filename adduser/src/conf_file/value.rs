@@ -23,13 +23,7 @@ impl<T> Reading<T> {
     }
 
     fn doubtful(value: T, what: String, remedy: impl Into<String>) -> Self {
-        Self {
-            value,
-            doubt: Some(Doubt {
-                what,
-                remedy: remedy.into(),
-            }),
-        }
+        Self { value, doubt: Some(Doubt { what, remedy: remedy.into() }) }
     }
 }
 
@@ -52,11 +46,7 @@ pub(super) fn boolean(text: &str) -> Reading<bool> {
     if begins(&["no", "0", "false", "disable", "off"]) {
         return Reading::sure(false);
     }
-    Reading::doubtful(
-        false,
-        format!("`{text}` is not a boolean, no is assumed"),
-        "write yes or no",
-    )
+    Reading::doubtful(false, format!("`{text}` is not a boolean, no is assumed"), "write yes or no")
 }
 
 /// A decimal number in a range. What cannot be used is no value: the default stands.
@@ -80,11 +70,9 @@ pub(super) fn number(text: &str, range: &RangeInclusive<u64>) -> Reading<Option<
         ),
     };
     match reading.value {
-        Some(value) if !range.contains(&value) => Reading::doubtful(
-            None,
-            format!("{value} cannot be used, the default is"),
-            remedy(),
-        ),
+        Some(value) if !range.contains(&value) => {
+            Reading::doubtful(None, format!("{value} cannot be used, the default is"), remedy())
+        }
         _ => reading,
     }
 }
@@ -109,11 +97,9 @@ pub(super) fn size(text: &str) -> Reading<Option<u64>> {
         None => (1, unit),
     };
     match number.checked_mul(factor) {
-        None => Reading::doubtful(
-            None,
-            format!("`{text}` is too large, the default is used"),
-            REMEDY,
-        ),
+        None => {
+            Reading::doubtful(None, format!("`{text}` is too large, the default is used"), REMEDY)
+        }
         Some(value) if matches!(unit, "" | "b" | "ib") => Reading::sure(Some(value)),
         Some(value) => Reading::doubtful(
             Some(value),
@@ -166,15 +152,12 @@ pub(super) fn members(text: &str) -> Vec<Member> {
 }
 
 fn has_prefix(text: &str, word: &str) -> bool {
-    text.get(..word.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(word))
+    text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
 }
 
 /// The number that the text begins with, and the rest; none if there is none or it is too large.
 fn digits(text: &str, radix: u32) -> Option<(u64, &str)> {
-    let end = text
-        .find(|c: char| !c.is_digit(radix))
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_digit(radix)).unwrap_or(text.len());
     let value = u64::from_str_radix(&text[..end], radix).ok()?;
     Some((value, &text[end..]))
 }
@@ -191,16 +174,7 @@ mod tests {
 
     #[test]
     fn booleans() {
-        for text in [
-            "yes",
-            "YES",
-            "yesterday",
-            "1",
-            "true",
-            "Enabled",
-            "on",
-            "ON",
-        ] {
+        for text in ["yes", "YES", "yesterday", "1", "true", "Enabled", "on", "ON"] {
             assert_eq!(boolean(text), Reading::sure(true), "{text}");
         }
         for text in ["no", "No", "0", "false", "disabled", "off"] {
@@ -209,10 +183,7 @@ mod tests {
         for text in ["only", "y", "maybe", "\u{fc}"] {
             let reading = boolean(text);
             assert!(!reading.value);
-            assert_eq!(
-                doubt(&reading),
-                format!("`{text}` is not a boolean, no is assumed")
-            );
+            assert_eq!(doubt(&reading), format!("`{text}` is not a boolean, no is assumed"));
         }
     }
 
@@ -222,25 +193,16 @@ mod tests {
         assert_eq!(number("010", &ANY), Reading::sure(Some(10)));
         let trailing = number("12 minutes", &ANY);
         assert_eq!(trailing.value, Some(12));
-        assert_eq!(
-            doubt(&trailing),
-            "` minutes` after the number is ignored, 12 is used"
-        );
+        assert_eq!(doubt(&trailing), "` minutes` after the number is ignored, 12 is used");
         for text in ["never", "-1", "99999999999999999999"] {
             let reading = number(text, &ANY);
             assert_eq!(reading.value, None);
-            assert_eq!(
-                doubt(&reading),
-                format!("`{text}` is not a number, the default is used")
-            );
+            assert_eq!(doubt(&reading), format!("`{text}` is not a number, the default is used"));
         }
         let range = number("70000", &(1..=65535));
         assert_eq!(range.value, None);
         assert_eq!(doubt(&range), "70000 cannot be used, the default is");
-        assert_eq!(
-            range.doubt.expect("a doubt").remedy,
-            "write a number from 1 to 65535"
-        );
+        assert_eq!(range.doubt.expect("a doubt").remedy, "write a number from 1 to 65535");
     }
 
     #[test]
@@ -262,19 +224,10 @@ mod tests {
         }
         let odd = size("4 Mbit");
         assert_eq!(odd.value, Some(4 << 20));
-        assert_eq!(
-            doubt(&odd),
-            "`bit` in `4 Mbit` is ignored, 4194304 bytes are used"
-        );
+        assert_eq!(doubt(&odd), "`bit` in `4 Mbit` is ignored, 4194304 bytes are used");
         assert_eq!(size("much").value, None);
-        assert_eq!(
-            doubt(&size("much")),
-            "`much` is not a size, the default is used"
-        );
-        assert_eq!(
-            doubt(&size("32E")),
-            "`32E` is too large, the default is used"
-        );
+        assert_eq!(doubt(&size("much")), "`much` is not a size, the default is used");
+        assert_eq!(doubt(&size("32E")), "`32E` is too large, the default is used");
         assert_eq!(size("").value, None);
         assert_eq!(size("1\u{e9}").value, Some(1));
     }
@@ -283,14 +236,8 @@ mod tests {
     fn masks() {
         assert_eq!(octal("0744"), Reading::sure(Some(0o744)));
         assert_eq!(octal("7777"), Reading::sure(Some(0o7777)));
-        assert_eq!(
-            doubt(&octal("0899")),
-            "`0899` is not an octal number, the default is used"
-        );
-        assert_eq!(
-            doubt(&octal("rwx")),
-            "`rwx` is not an octal number, the default is used"
-        );
+        assert_eq!(doubt(&octal("0899")), "`0899` is not an octal number, the default is used");
+        assert_eq!(doubt(&octal("rwx")), "`rwx` is not an octal number, the default is used");
         assert!(doubt(&octal("10000")).contains("bits that are no permissions"));
     }
 
@@ -300,14 +247,8 @@ mod tests {
         assert_eq!(choice("smb3_11", &words), Reading::sure(Some(311)));
         assert_eq!(choice("SMB3_02", &words), Reading::sure(Some(3)));
         let unknown = choice("manditory", &words);
-        assert_eq!(
-            doubt(&unknown),
-            "`manditory` is not known, the default is used"
-        );
-        assert_eq!(
-            unknown.doubt.expect("a doubt").remedy,
-            "write one of: SMB3, SMB3_11, auto"
-        );
+        assert_eq!(doubt(&unknown), "`manditory` is not known, the default is used");
+        assert_eq!(unknown.doubt.expect("a doubt").remedy, "write one of: SMB3, SMB3_11, auto");
     }
 
     #[test]
@@ -316,13 +257,7 @@ mod tests {
         let group = |name: &str| Member::Group(name.to_owned());
         assert_eq!(
             members("alice, bob\t@staff,,+wheel &+net @"),
-            [
-                user("alice"),
-                user("bob"),
-                group("staff"),
-                group("wheel"),
-                group("net")
-            ]
+            [user("alice"), user("bob"), group("staff"), group("wheel"), group("net")]
         );
         assert_eq!(words(" eth0,lo\t").collect::<Vec<_>>(), ["eth0", "lo"]);
     }

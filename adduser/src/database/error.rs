@@ -26,13 +26,7 @@ impl DatabaseError {
     }
 
     pub(super) fn content(path: &Path, what: String, remedy: &str) -> Self {
-        Self {
-            path: path.to_owned(),
-            line: None,
-            what,
-            remedy: remedy.to_owned(),
-            source: None,
-        }
+        Self { path: path.to_owned(), line: None, what, remedy: remedy.to_owned(), source: None }
     }
 
     /// `doing` completes "cannot …".
@@ -68,9 +62,7 @@ impl DatabaseError {
 
     /// Whether there is no such file.
     pub fn is_missing(&self) -> bool {
-        self.source
-            .as_ref()
-            .is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
+        self.source.as_ref().is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
     }
 }
 
@@ -97,10 +89,7 @@ fn remedy(path: &Path, error: &io::Error) -> String {
             if folder.is_dir() || folder.as_os_str().is_empty() {
                 "add the first account with ksmbd.adduser, or name another file with -P".to_owned()
             } else {
-                format!(
-                    "create the folder {}, or name another file with -P",
-                    folder.display()
-                )
+                format!("create the folder {}, or name another file with -P", folder.display())
             }
         }
         io::ErrorKind::PermissionDenied => {

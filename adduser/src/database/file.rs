@@ -32,9 +32,7 @@ fn read(path: &Path, mut file: &File) -> Result<Database, DatabaseError> {
         ));
     }
     // Room for the whole file at once: a growing vector would leave unwiped copies behind.
-    let size = usize::try_from(metadata.len())
-        .unwrap_or(0)
-        .saturating_add(1);
+    let size = usize::try_from(metadata.len()).unwrap_or(0).saturating_add(1);
     let mut text = Zeroizing::new(Vec::with_capacity(size));
     file.read_to_end(&mut text).map_err(failed)?;
     let mut database = Database::parse(&text, path)?;
@@ -84,11 +82,7 @@ impl DatabaseLock {
             }
             // A small device may have a link here to where it can write: keep the link.
             let path = fs::canonicalize(path).map_err(failed("find"))?;
-            return Ok(Self {
-                path,
-                file,
-                metadata,
-            });
+            return Ok(Self { path, file, metadata });
         }
     }
 
@@ -101,25 +95,19 @@ impl DatabaseLock {
     ///
     /// Owner and group stay, and so does the mode, except that it is never wider than 0640.
     pub fn save(self, database: &Database) -> Result<(), DatabaseError> {
-        if let Some((name, error)) = database
-            .iter()
-            .find_map(|(name, _)| Some((name, check_user_name(name).err()?)))
+        if let Some((name, error)) =
+            database.iter().find_map(|(name, _)| Some((name, check_user_name(name).err()?)))
         {
             return Err(DatabaseError::content(
                 &self.path,
-                format!(
-                    "`{}` cannot be an account name: {error}",
-                    name.escape_debug()
-                ),
+                format!("`{}` cannot be an account name: {error}", name.escape_debug()),
                 "nothing was written; use another name",
             ));
         }
         let mode = (self.metadata.mode() & MODE) | 0o600;
         let text = database.serialise();
-        atomic_file::replace(&self.path, Some(&self.metadata), mode, |file| {
-            file.write_all(&text)
-        })
-        .map_err(|error| DatabaseError::io(&self.path, "replace", error))
+        atomic_file::replace(&self.path, Some(&self.metadata), mode, |file| file.write_all(&text))
+            .map_err(|error| DatabaseError::io(&self.path, "replace", error))
     }
 }
 
@@ -148,22 +136,14 @@ mod tests {
         one_account().save(&path).expect("saved");
         assert_eq!(mode(&path) & !0o640, 0);
         let database = Database::load(&path).expect("loads");
-        assert_eq!(
-            database.get("alice"),
-            Some(&NtHash::from_password("secret"))
-        );
+        assert_eq!(database.get("alice"), Some(&NtHash::from_password("secret")));
         assert_eq!(scratch.names(), ["db"]);
     }
 
     #[test]
     fn a_mode_is_kept_but_never_wider_than_0640() {
         let scratch = Scratch::new("db-mode");
-        for (before, after) in [
-            (0o600, 0o600),
-            (0o640, 0o640),
-            (0o644, 0o640),
-            (0o666, 0o640),
-        ] {
+        for (before, after) in [(0o600, 0o600), (0o640, 0o640), (0o644, 0o640), (0o666, 0o640)] {
             let path = scratch.file("db", "");
             fs::set_permissions(&path, fs::Permissions::from_mode(before)).expect("chmod");
             one_account().save(&path).expect("saved");
@@ -189,27 +169,18 @@ mod tests {
         let path = scratch.path().join("db");
         let error = Database::load(&path).expect_err("missing");
         assert!(error.is_missing());
-        assert!(
-            error.to_string().contains("add the first account"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("add the first account"), "{error}");
         assert!(Database::load_if_exists(&path).expect("empty").is_empty());
         let error = Database::load(&scratch.path().join("no/db")).expect_err("missing");
         assert!(error.to_string().contains("create the folder"), "{error}");
         let wrong = scratch.file("wrong", "junk");
-        assert!(
-            !Database::load_if_exists(&wrong)
-                .expect_err("wrong")
-                .is_missing()
-        );
+        assert!(!Database::load_if_exists(&wrong).expect_err("wrong").is_missing());
     }
 
     #[test]
     fn only_a_file_is_read() {
         for path in ["/dev/zero", "/proc"] {
-            let error = Database::load(Path::new(path))
-                .expect_err("not a file")
-                .to_string();
+            let error = Database::load(Path::new(path)).expect_err("not a file").to_string();
             assert_eq!(
                 error,
                 format!("{path}: it is not a regular file; name another file with -P")
@@ -225,11 +196,7 @@ mod tests {
         let mut database = Database::load(&path).expect("loads");
         database.set("a:b", NtHash::from_password("x"));
         let error = database.save(&path).expect_err("a wrong name");
-        assert!(
-            error
-                .to_string()
-                .contains("`a:b` cannot be an account name")
-        );
+        assert!(error.to_string().contains("`a:b` cannot be an account name"));
         assert_eq!(fs::read(&path).expect("file"), before);
     }
 

@@ -69,11 +69,7 @@ impl<'a> Elements<'a> {
         };
         let content = self.0.bytes(length)?;
         let encoded = self.0.at(start, self.0.position().saturating_sub(start))?;
-        Ok(Element {
-            tag,
-            content,
-            encoded,
-        })
+        Ok(Element { tag, content, encoded })
     }
 
     /// The next element, which has to have this tag; its content.
@@ -102,9 +98,7 @@ pub fn single(bytes: &[u8], tag: u8) -> Parse<&[u8]> {
 
 /// Writes one element whose content is `parts`, one behind the other, with the shortest length.
 pub fn encode(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let length: usize = parts
-        .iter()
-        .fold(0, |sum, part| sum.saturating_add(part.len()));
+    let length: usize = parts.iter().fold(0, |sum, part| sum.saturating_add(part.len()));
     let mut bytes = Vec::with_capacity(length.saturating_add(6));
     bytes.push(tag);
     let [a, b, c, d] = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();

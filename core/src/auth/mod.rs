@@ -7,11 +7,7 @@
 )]
 #![cfg_attr(
     test,
-    allow(
-        clippy::indexing_slicing,
-        clippy::unwrap_used,
-        clippy::arithmetic_side_effects
-    )
+    allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::arithmetic_side_effects)
 )]
 
 pub mod der;
@@ -119,10 +115,7 @@ enum State {
     #[default]
     Start,
     /// AUTHENTICATE is due.
-    Challenged {
-        negotiate: Vec<u8>,
-        challenge: Vec<u8>,
-    },
+    Challenged { negotiate: Vec<u8>, challenge: Vec<u8> },
     /// The account is being looked up.
     Claimed(Claim),
     /// Nothing is due any more.
@@ -231,9 +224,8 @@ impl Authenticator {
         let preference = init.mechs().position(|mech| mech == Some(Mech::Ntlm));
         // There is no mechanism in common.
         let preference = preference.ok_or(NtStatus::LOGON_FAILURE)?;
-        let optimistic = init
-            .token
-            .filter(|token| preference == 0 || token.starts_with(ntlm::SIGNATURE));
+        let optimistic =
+            init.token.filter(|token| preference == 0 || token.starts_with(ntlm::SIGNATURE));
         self.spnego = Some(Spnego {
             mech_list: init.mech_list.to_vec(),
             chosen: false,
@@ -256,16 +248,10 @@ impl Authenticator {
                 let challenge = challenge(message, names, now, rng)?;
                 let token = self.wrap(&challenge);
                 let negotiate = message.to_vec();
-                self.state = State::Challenged {
-                    negotiate,
-                    challenge,
-                };
+                self.state = State::Challenged { negotiate, challenge };
                 Ok(AuthStep::Continue(token))
             }
-            State::Challenged {
-                negotiate,
-                challenge,
-            } => self.claim(Claim {
+            State::Challenged { negotiate, challenge } => self.claim(Claim {
                 negotiate,
                 challenge,
                 authenticate: message.to_vec(),
@@ -283,9 +269,8 @@ impl Authenticator {
                 .unwrap_or_else(|_| Zeroizing::default());
             // Nobody's MIC proves nothing, so a wrong or missing one is not held against anybody.
             let list_mic = claim.list_mic.as_deref();
-            let token = self
-                .completed(list_mic, message.flags, &key)
-                .unwrap_or_else(|_| self.accept(None));
+            let token =
+                self.completed(list_mic, message.flags, &key).unwrap_or_else(|_| self.accept(None));
             return Ok(AuthStep::Anonymous(Proof {
                 user: String::new(),
                 domain: String::new(),
@@ -314,10 +299,9 @@ impl Authenticator {
             return Ok(Vec::new());
         };
         let keys = |direction| SessionSecurity::new(direction, flags, key);
-        let (Some(client), Some(server)) = (
-            keys(Direction::ClientToServer),
-            keys(Direction::ServerToClient),
-        ) else {
+        let (Some(client), Some(server)) =
+            (keys(Direction::ClientToServer), keys(Direction::ServerToClient))
+        else {
             return Ok(self.accept(None));
         };
         match list_mic {
@@ -340,12 +324,8 @@ impl Authenticator {
         if self.spnego.is_none() {
             return Vec::new();
         }
-        NegTokenResp {
-            state: Some(NegState::AcceptCompleted),
-            mic,
-            ..NegTokenResp::default()
-        }
-        .encode()
+        NegTokenResp { state: Some(NegState::AcceptCompleted), mic, ..NegTokenResp::default() }
+            .encode()
     }
 
     /// Puts a token that is not the last into the client's envelope.

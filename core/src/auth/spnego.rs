@@ -110,11 +110,7 @@ impl<'a> NegTokenInit<'a> {
         // In NegTokenInit2 (MS-SPNG 2.2.1) negHints stands here and the MIC one further.
         let third = fields.optional(context(3))?;
         let mic = third.and_then(|third| der::single(third, der::OCTET_STRING).ok());
-        Ok(Self {
-            mech_list: list.encoded,
-            token,
-            mic,
-        })
+        Ok(Self { mech_list: list.encoded, token, mic })
     }
 }
 
@@ -136,10 +132,7 @@ impl<'a> NegTokenResp<'a> {
     /// The token.
     pub fn encode(&self) -> Vec<u8> {
         let state = self.state.map_or_else(Vec::new, |state| {
-            der::encode(
-                context(0),
-                &[&der::encode(der::ENUMERATED, &[&[state as u8]])],
-            )
+            der::encode(context(0), &[&der::encode(der::ENUMERATED, &[&[state as u8]])])
         });
         let mech = self.mech.map_or_else(Vec::new, |mech| {
             der::encode(context(1), &[&der::encode(der::OID, &[mech])])
@@ -153,10 +146,7 @@ impl<'a> NegTokenResp<'a> {
     fn parse(content: &'a [u8]) -> Parse<Self> {
         let mut fields = Elements::new(der::single(content, der::SEQUENCE)?);
         let state = match fields.optional(context(0))? {
-            Some(state) => Some(NegState::from_content(der::single(
-                state,
-                der::ENUMERATED,
-            )?)?),
+            Some(state) => Some(NegState::from_content(der::single(state, der::ENUMERATED)?)?),
             None => None,
         };
         let mech = match fields.optional(context(1))? {
@@ -200,10 +190,8 @@ impl<'a> Token<'a> {
 
 /// The MechTypeList of these mechanisms, with tag and length.
 pub fn mech_list(mechs: &[Mech]) -> Vec<u8> {
-    let oids: Vec<Vec<u8>> = mechs
-        .iter()
-        .map(|mech| der::encode(der::OID, &[mech.oid()]))
-        .collect();
+    let oids: Vec<Vec<u8>> =
+        mechs.iter().map(|mech| der::encode(der::OID, &[mech.oid()])).collect();
     let oids: Vec<&[u8]> = oids.iter().map(Vec::as_slice).collect();
     der::encode(der::SEQUENCE, &oids)
 }
@@ -219,10 +207,7 @@ pub fn hint(mechs: &[Mech]) -> Vec<u8> {
 
 fn frame(fields: &[&[u8]]) -> Vec<u8> {
     let init = der::encode(context(0), &[&der::encode(der::SEQUENCE, fields)]);
-    der::encode(
-        der::APPLICATION_0,
-        &[&der::encode(der::OID, &[SPNEGO]), &init],
-    )
+    der::encode(der::APPLICATION_0, &[&der::encode(der::OID, &[SPNEGO]), &init])
 }
 
 fn optional_octets(number: u8, octets: Option<&[u8]>) -> Vec<u8> {
@@ -248,13 +233,10 @@ mod tests {
     /// cryptographic keys".
     #[test]
     fn the_tokens_of_windows() {
-        let bytes = hex(
-            "604806062B0601050502A03E303CA00E300C060A2B06010401823702020AA22A04284E544C4D5353\
-             500001000000978208E200000000000000000000000000000000060380250000000F",
-        );
-        let Ok(Token::Init(init)) = Token::parse(&bytes) else {
-            panic!()
-        };
+        let bytes =
+            hex("604806062B0601050502A03E303CA00E300C060A2B06010401823702020AA22A04284E544C4D5353\
+             500001000000978208E200000000000000000000000000000000060380250000000F");
+        let Ok(Token::Init(init)) = Token::parse(&bytes) else { panic!() };
         assert_eq!(init.mech_list, hex("300C060A2B06010401823702020A"));
         assert_eq!(init.mech_list, mech_list(&[Mech::Ntlm]));
         assert!(init.mechs().eq([Some(Mech::Ntlm)]));
@@ -262,9 +244,7 @@ mod tests {
         assert_eq!(init.encode(), bytes);
 
         let bytes = hex("A11B3019A0030A0100A3120410010000003B453CDC3524164200000000");
-        let Ok(Token::Response(response)) = Token::parse(&bytes) else {
-            panic!()
-        };
+        let Ok(Token::Response(response)) = Token::parse(&bytes) else { panic!() };
         assert_eq!(response.state, Some(NegState::AcceptCompleted));
         assert_eq!((response.mech, response.token), (None, None));
         assert_eq!(response.mic.map(<[u8]>::len), Some(16));
@@ -274,9 +254,7 @@ mod tests {
     #[test]
     fn the_hint_reads_as_a_token() {
         let hint = hint(&[Mech::MsKerberos, Mech::Kerberos, Mech::Ntlm]);
-        let Ok(Token::Init(init)) = Token::parse(&hint) else {
-            panic!()
-        };
+        let Ok(Token::Init(init)) = Token::parse(&hint) else { panic!() };
         let mechs = [Mech::MsKerberos, Mech::Kerberos, Mech::Ntlm];
         assert!(init.mechs().eq(mechs.map(Some)));
         assert_eq!((init.token, init.mic), (None, None));

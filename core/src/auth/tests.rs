@@ -27,12 +27,7 @@ fn user() -> Credentials {
 
 /// Feeds one blob to the server.
 fn step(server: &mut Authenticator, blob: &[u8]) -> Result<AuthStep, NtStatus> {
-    server.step(
-        blob,
-        &names(),
-        FileTime(132_000_000_000_000_000),
-        &mut rng(),
-    )
+    server.step(blob, &names(), FileTime(132_000_000_000_000_000), &mut rng())
 }
 
 /// Goes through the exchange until the client's AUTHENTICATE has been answered. `meddle` sees every
@@ -112,10 +107,7 @@ fn clients_without_extended_security_or_unicode_get_in() {
 #[test]
 fn a_wrong_password_looks_like_an_unknown_user() {
     for wrapping in WRAPPINGS {
-        for secret in [
-            AccountSecret::NtHash(nt_hash("Sesam")),
-            AccountSecret::Unknown,
-        ] {
+        for secret in [AccountSecret::NtHash(nt_hash("Sesam")), AccountSecret::Unknown] {
             let mut client = NtlmClient::new(user(), wrapping);
             let mut server = Authenticator::new();
             exchange(&mut client, &mut server, |_, _| ()).unwrap();
@@ -129,10 +121,9 @@ fn a_wrong_password_looks_like_an_unknown_user() {
 
 #[test]
 fn a_guest_is_let_in_without_a_mic() {
-    for (wrapping, token) in [
-        (Wrapping::Raw, vec![]),
-        (Wrapping::Spnego, hex("a1073005a0030a0100")),
-    ] {
+    for (wrapping, token) in
+        [(Wrapping::Raw, vec![]), (Wrapping::Spnego, hex("a1073005a0030a0100"))]
+    {
         let mut client = NtlmClient::new(user(), wrapping);
         let mut server = Authenticator::new();
         exchange(&mut client, &mut server, |_, _| ()).unwrap();
@@ -147,9 +138,7 @@ fn nobody_is_recognised() {
         let mut client = NtlmClient::new(Credentials::anonymous(), wrapping);
         let mut server = Authenticator::new();
         let step = exchange(&mut client, &mut server, |_, _| ());
-        let Ok(AuthStep::Anonymous(proof)) = step else {
-            panic!("{step:?}")
-        };
+        let Ok(AuthStep::Anonymous(proof)) = step else { panic!("{step:?}") };
         assert_eq!(client.session_key(), Some(&*proof.session_key));
         client.finish(&proof.token).unwrap();
     }
@@ -192,9 +181,7 @@ fn the_choice_is_announced_once() {
     assert_eq!(tokens.len(), 2);
     let expected = hex("a1153013 a0030a0103 a10c060a2b06010401823702020a");
     assert_eq!(tokens[0], expected);
-    let Ok(Token::Response(second)) = Token::parse(&tokens[1]) else {
-        panic!()
-    };
+    let Ok(Token::Response(second)) = Token::parse(&tokens[1]) else { panic!() };
     assert_eq!(second.state, Some(NegState::AcceptIncomplete));
     assert_eq!(second.mech, None);
     assert!(second.token.unwrap().starts_with(ntlm::SIGNATURE));
@@ -208,23 +195,16 @@ fn an_ntlm_token_is_taken_whatever_is_preferred() {
         mic: None,
     };
     let step = step(&mut Authenticator::new(), &init.encode());
-    let Ok(AuthStep::Continue(token)) = step else {
-        panic!("{step:?}")
-    };
-    let Ok(Token::Response(response)) = Token::parse(&token) else {
-        panic!()
-    };
+    let Ok(AuthStep::Continue(token)) = step else { panic!("{step:?}") };
+    let Ok(Token::Response(response)) = Token::parse(&token) else { panic!() };
     assert_eq!(response.state, Some(NegState::AcceptIncomplete));
     assert!(response.token.is_some());
 }
 
 #[test]
 fn what_is_out_of_turn_is_refused() {
-    let kerberos = NegTokenInit {
-        mech_list: &spnego::mech_list(&[Mech::Kerberos]),
-        token: None,
-        mic: None,
-    };
+    let kerberos =
+        NegTokenInit { mech_list: &spnego::mech_list(&[Mech::Kerberos]), token: None, mic: None };
     let refused = step(&mut Authenticator::new(), &kerberos.encode());
     assert_eq!(refused.unwrap_err(), NtStatus::LOGON_FAILURE);
 
@@ -232,9 +212,7 @@ fn what_is_out_of_turn_is_refused() {
         let mut client = NtlmClient::new(user(), wrapping);
         let mut server = Authenticator::new();
         let first = client.start();
-        let Ok(AuthStep::Continue(token)) = step(&mut server, &first) else {
-            panic!()
-        };
+        let Ok(AuthStep::Continue(token)) = step(&mut server, &first) else { panic!() };
         let last = client.answer(&token, &mut rng()).unwrap();
         assert!(step(&mut server, &first).is_err());
         assert!(step(&mut Authenticator::new(), &last).is_err());
@@ -260,11 +238,7 @@ fn ntlm_v1_is_refused_even_with_the_right_password() {
 #[test]
 fn no_flipped_bit_gets_in() {
     for wrapping in WRAPPINGS {
-        let last = if wrapping == Wrapping::KerberosFirst {
-            4
-        } else {
-            2
-        };
+        let last = if wrapping == Wrapping::KerberosFirst { 4 } else { 2 };
         for at in 0..600 {
             for turn in [0, 2, 4] {
                 let mut client = NtlmClient::new(user(), wrapping);
@@ -325,10 +299,7 @@ fn a_logon_recorded_with_windows() {
         63006900660073002F005300550054003300310031000000000000000000000000003B9BDFF38F5E\
         E8F9663F11A0F4C03A78A31204100100000063775A9A5FD97F0600000000";
     let mut server = Authenticator {
-        state: State::Challenged {
-            negotiate: hex(negotiate),
-            challenge: hex(challenge),
-        },
+        state: State::Challenged { negotiate: hex(negotiate), challenge: hex(challenge) },
         spnego: Some(Spnego {
             mech_list: spnego::mech_list(&[Mech::Ntlm]),
             chosen: true,
@@ -336,12 +307,7 @@ fn a_logon_recorded_with_windows() {
         }),
     };
     let claimed = step(&mut server, &hex(blob));
-    let Ok(AuthStep::NeedAccount {
-        user,
-        domain,
-        workstation,
-    }) = claimed
-    else {
+    let Ok(AuthStep::NeedAccount { user, domain, workstation }) = claimed else {
         panic!("{claimed:?}")
     };
     assert_eq!(

@@ -88,7 +88,7 @@ fn query(kind: InfoType, class: u8, parts: u32) -> AccessMask {
         InfoType::FILE => query_file(FileInfoClass(class)),
         InfoType::SECURITY => {
             let parts = SecurityInformation::from_bits_retain(parts);
-            if parts.contains(SecurityInformation::SACL_SECURITY_INFORMATION) {
+            if parts.contains(SecurityInformation::SACL) {
                 AccessMask::ACCESS_SYSTEM_SECURITY
             } else {
                 AccessMask::READ_CONTROL
@@ -116,7 +116,7 @@ fn set(kind: InfoType, class: u8, parts: u32) -> AccessMask {
         InfoType::FILE => set_file(FileInfoClass(class)),
         InfoType::SECURITY => {
             let parts = SecurityInformation::from_bits_retain(parts);
-            if parts.contains(SecurityInformation::DACL_SECURITY_INFORMATION) {
+            if parts.contains(SecurityInformation::DACL) {
                 AccessMask::WRITE_DAC
             } else {
                 AccessMask::WRITE_OWNER

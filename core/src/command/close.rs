@@ -23,12 +23,17 @@ pub(crate) enum Step {
 }
 
 /// MS-SMB2 3.3.5.10.
-pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: &CloseRequest) -> Handled<super::Step> {
+pub(super) fn begin(
+    cx: &mut Cx<'_>,
+    who: &mut Who,
+    request: &CloseRequest,
+) -> Handled<super::Step> {
     let id = who.open()?;
     let open = cx.state.opens.get(&id);
     let wants = request.flags.contains(CloseFlags::POSTQUERY_ATTRIB);
     if let Some(open) = open.filter(|open| wants && !open.is_pipe()) {
-        let call = Call { identity: open.identity.clone(), op: Op::Query { file: open.handle.clone() } };
+        let call =
+            Call { identity: open.identity.clone(), op: Op::Query { file: open.handle.clone() } };
         return Ok(Flow::Call(call, super::Step::Close(Step::Query)));
     }
     close(cx, who, CloseResponse::default())

@@ -22,10 +22,12 @@ pub(super) fn end_open(cx: &mut Cx<'_>, id: OpenId, why: Wake) {
         return;
     };
     open.stage = Stage::Closing;
-    let (key, delete) = (open.key(), open.delete_on_close);
-    if let Some(file) = key.and_then(|key| cx.state.files.get_mut(&key)) {
-        // MS-FSA 2.1.5.4: the first close of a delete-on-close handle dooms the file.
-        file.delete_pending |= delete;
+    let (key, place) = (open.key(), open.place().filter(|_| open.delete_on_close).cloned());
+    if let Some(file) = key.and_then(|key| cx.state.files.get_mut(&key))
+        && let Some(place) = place
+    {
+        // MS-FSA 2.1.5.5: the first close of a delete-on-close handle dooms the file.
+        file.delete.get_or_insert(place);
     }
     // A CLOSE that waits for its own open waits on.
     cx.flows.parking.wake_where(why, |parked| {
@@ -84,22 +86,20 @@ pub(super) fn deleted(cx: &mut Cx<'_>, id: OpenId) {
 
 /// Goes on closing when nothing uses the open any more.
 fn advance(cx: &mut Cx<'_>, id: OpenId) {
-    let Some(open) = cx.state.opens.get_mut(&id) else { return };
+    let Some(open) = cx.state.opens.get_mut(&id) else {
+        return;
+    };
     if open.stage != Stage::Closing || open.running > 0 {
         return;
     }
     let file = open.key().and_then(|key| cx.state.files.get(&key));
-    let Some(file) = file.filter(|file| file.delete_pending && file.opens.len() == 1) else {
+    let place = file.filter(|file| file.opens.len() == 1).and_then(|file| file.delete.clone());
+    let (Some(key), Some(place)) = (open.key(), place) else {
         return remove(cx, id);
     };
-    let Some(key) = open.key() else { return };
     open.stage = Stage::Deleting;
-    let op = Op::Delete {
-        root: file.place.root.clone(),
-        path: file.place.path.clone(),
-        key,
-        directory: open.is_directory(),
-    };
+    let directory = open.is_directory();
+    let op = Op::Delete { root: place.root, path: place.path, key, directory };
     let call = Call { identity: open.identity.clone(), op };
     let conn = cx.state.sessions.get(&open.session).map(|session| session.conn);
     cx.start(conn, call, Running { job: None, step: Step::DeleteOnClose(id), open: None });
@@ -107,7 +107,9 @@ fn advance(cx: &mut Cx<'_>, id: OpenId) {
 
 /// The open leaves the tables: share mode, locks and handle go, and who waited is woken.
 fn remove(cx: &mut Cx<'_>, id: OpenId) {
-    let Some(open) = cx.state.opens.remove(&id) else { return };
+    let Some(open) = cx.state.opens.remove(&id) else {
+        return;
+    };
     if let Some(key) = open.key()
         && let Some(file) = cx.state.files.get_mut(&key)
     {
@@ -116,8 +118,7 @@ fn remove(cx: &mut Cx<'_>, id: OpenId) {
             cx.flows.parking.wake(Wait::Range(key));
         }
         if file.opens.is_empty() {
-            let file = cx.state.files.remove(&key);
-            file.into_iter().for_each(|file| cx.out.release(file.place.root));
+            cx.state.files.remove(&key);
         }
     }
     let Open { session, tree, handle, .. } = open;
@@ -130,7 +131,9 @@ fn remove(cx: &mut Cx<'_>, id: OpenId) {
 
 /// A tree that has ended goes when its last open is gone, and so does a session.
 pub(super) fn forget_if_empty(cx: &mut Cx<'_>, id: SessionId) {
-    let Some(session) = cx.state.sessions.get_mut(&id) else { return };
+    let Some(session) = cx.state.sessions.get_mut(&id) else {
+        return;
+    };
     let opens = &cx.state.opens;
     let in_use = |tree| opens.values().any(|open| (open.session, open.tree) == (id, tree));
     let gone: Vec<_> = session
@@ -140,7 +143,9 @@ pub(super) fn forget_if_empty(cx: &mut Cx<'_>, id: SessionId) {
         .map(|(tree, _)| *tree)
         .collect();
     for tree in gone {
-        let Some(tree) = session.trees.remove(&tree) else { continue };
+        let Some(tree) = session.trees.remove(&tree) else {
+            continue;
+        };
         leave(cx.out, cx.state.conns.contains_key(&session.conn), tree, session.conn, cx.flows);
     }
     if session.ending && session.trees.is_empty() {

@@ -14,7 +14,8 @@ pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who) -> Handled<Step> {
     if open.is_pipe() {
         return Flow::answer(ResponseBody::Flush);
     }
-    let call = Call { identity: open.identity.clone(), op: Op::Flush { file: open.handle.clone() } };
+    let call =
+        Call { identity: open.identity.clone(), op: Op::Flush { file: open.handle.clone() } };
     Ok(Flow::Call(call, Step::Flush))
 }
 

@@ -4,10 +4,17 @@
 
 use super::{Cx, access};
 use crate::{
-    flow::{Refused, job::{Job, Link}, refuse},
+    flow::{
+        Refused,
+        job::{Job, Link},
+        refuse,
+    },
     id::{OpenId, SessionId, TreeId},
     message::Element,
-    state::{open::{Open, Stage}, session::User},
+    state::{
+        open::{Open, Stage},
+        session::User,
+    },
     status::NtStatus,
     wire::header::{Command, FileId, HeaderFlags},
 };
@@ -100,12 +107,7 @@ fn check_tree(cx: &Cx<'_>, job: &mut Job) -> Result<(), Refused> {
 }
 
 /// The open by both halves of its id, in this session and tree, and what it was granted.
-fn check_open(
-    cx: &Cx<'_>,
-    job: &mut Job,
-    id: FileId,
-    need: &access::Need,
-) -> Result<(), Refused> {
+fn check_open(cx: &Cx<'_>, job: &mut Job, id: FileId, need: &access::Need) -> Result<(), Refused> {
     let from_chain = id == FileId::ANY && job.link.begun;
     let id = match (from_chain, job.link.open) {
         (true, Ok(open)) => open,
@@ -115,9 +117,8 @@ fn check_open(
     };
     let who = &mut job.who;
     let (session, tree) = (who.session()?, who.tree()?);
-    let theirs = |open: &&Open| {
-        (open.session, open.tree) == (session, tree) && open.stage == Stage::Live
-    };
+    let theirs =
+        |open: &&Open| (open.session, open.tree) == (session, tree) && open.stage == Stage::Live;
     let Some(open) = cx.state.opens.get(&id).filter(theirs) else {
         return refuse(NtStatus::FILE_CLOSED, "no such open in this session and tree");
     };

@@ -1,4 +1,5 @@
 //! The commands, one file per section of MS-SMB2 3.3.5, and the table that finds them.
+#![allow(clippy::needless_pass_by_ref_mut, reason = "handlers have one signature")]
 
 mod access;
 mod cancel;
@@ -24,7 +25,7 @@ mod tree_connect;
 mod tree_disconnect;
 mod write;
 
-pub(crate) use ending::{end_connection, end_session};
+pub(crate) use ending::end_connection;
 pub(crate) use run::{begin, completed, run_ready};
 
 use crate::{

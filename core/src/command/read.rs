@@ -36,13 +36,12 @@ pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: &ReadRequest) -> Ha
     }
     check_locks(cx, id, Touch::Read, request.offset, u64::from(request.length))?;
     let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
-    let op = Op::Read {
-        file: open.handle.clone(),
-        offset: request.offset,
-        length: request.length,
-    };
+    let op = Op::Read { file: open.handle.clone(), offset: request.offset, length: request.length };
     let call = Call { identity: open.identity.clone(), op };
-    Ok(Flow::Call(call, super::Step::Read(Step { asked: request.length, minimum: request.minimum_count })))
+    Ok(Flow::Call(
+        call,
+        super::Step::Read(Step { asked: request.length, minimum: request.minimum_count }),
+    ))
 }
 
 pub(super) fn resume(

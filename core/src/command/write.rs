@@ -17,7 +17,11 @@ use crate::{
 pub(crate) struct Step;
 
 /// MS-SMB2 3.3.5.13.
-pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: &WriteRequest) -> Handled<super::Step> {
+pub(super) fn begin(
+    cx: &mut Cx<'_>,
+    who: &mut Who,
+    request: &WriteRequest,
+) -> Handled<super::Step> {
     let id = who.open()?;
     let data = who.bytes.slice(request.data.clone());
     let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;

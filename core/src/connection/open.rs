@@ -10,9 +10,9 @@ use crate::{
     status::NtStatus,
     wire::{
         codec::Malformed,
-        header::{Command, HEADER_LEN, Header, HeaderFlags, PROTOCOL_ID},
+        header::{Command, HEADER_LEN, Header, HeaderFlags},
         message::RequestBody,
-        negotiate::{Dialect, NegotiateRequest},
+        negotiate::{Capabilities, Dialect, NegotiateRequest, SecurityMode},
         smb1::{self, Smb1Negotiate},
         transform::{self, TRANSFORM_LEN, TransformHeader},
     },
@@ -194,7 +194,13 @@ impl Connection {
         let dialects = offered.map(|(_, dialect)| *dialect).collect();
         Ok(Element {
             header: Header::new(Command::NEGOTIATE),
-            body: Ok(RequestBody::Negotiate(NegotiateRequest { dialects, ..Default::default() })),
+            body: Ok(RequestBody::Negotiate(NegotiateRequest {
+                security_mode: SecurityMode::empty(),
+                capabilities: Capabilities::empty(),
+                client_guid: [0; 16],
+                dialects,
+                contexts: Vec::new(),
+            })),
             signed: false,
             bytes: message.slice(0..message.len().min(HEADER_LEN)),
             preauth: None,
@@ -210,9 +216,7 @@ fn payload_size(body: &RequestBody) -> u32 {
         RequestBody::Read(read) => read.length,
         RequestBody::Write(write) => length(write.data.len()),
         RequestBody::QueryDirectory(query) => query.output_buffer_length,
-        RequestBody::QueryInfo(query) => {
-            query.output_buffer_length.max(length(query.input.len()))
-        }
+        RequestBody::QueryInfo(query) => query.output_buffer_length.max(length(query.input.len())),
         RequestBody::SetInfo(set) => length(set.buffer.len()),
         RequestBody::Ioctl(ioctl) => {
             let answer = ioctl.max_input_response.saturating_add(ioctl.max_output_response);

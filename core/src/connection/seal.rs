@@ -60,13 +60,7 @@ impl Connection {
     }
 
     /// Appends one element. A lone READ brings its own buffer and is completed around its data.
-    fn place(
-        &mut self,
-        bytes: &mut Vec<u8>,
-        start: usize,
-        element: ReplyElement,
-        sealed: bool,
-    ) {
+    fn place(&mut self, bytes: &mut Vec<u8>, start: usize, element: ReplyElement, sealed: bool) {
         let mut header = self.header(&element);
         header.flags.set(HeaderFlags::SIGNED, element.sign.is_some() && !sealed);
         let body = match element.body {
@@ -123,7 +117,9 @@ impl Connection {
 
     /// Signs one element and takes it into the pre-authentication hash where it belongs.
     fn finish(&mut self, bytes: &mut [u8], element: &Placed, sealed: bool) {
-        let Some(message) = bytes.get_mut(element.range.clone()) else { return };
+        let Some(message) = bytes.get_mut(element.range.clone()) else {
+            return;
+        };
         if let Some(keys) = element.sign.as_ref().filter(|_| !sealed) {
             keys.signing().sign_message(message);
         }

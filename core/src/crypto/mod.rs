@@ -60,11 +60,7 @@ impl SessionKeys {
         }
         let seal_key = |purpose, cipher: Cipher| {
             let length = cipher.key_length();
-            let secret = if length > 16 {
-                full_session_key
-            } else {
-                session_key
-            };
+            let secret = if length > 16 { full_session_key } else { session_key };
             let mut key = Zeroizing::new([0; 32]);
             kdf::derive_for(purpose, dialect, secret, preauth, &mut key[..length]);
             SealKey::new(cipher, &key)
@@ -93,9 +89,7 @@ impl SessionKeys {
 
     /// The cipher, if the session can encrypt at all.
     pub fn cipher(&self) -> Option<Cipher> {
-        self.seal
-            .as_ref()
-            .map(|keys| keys.server_to_client.cipher())
+        self.seal.as_ref().map(|keys| keys.server_to_client.cipher())
     }
 
     /// Opens what the client sealed.
@@ -113,10 +107,7 @@ impl SessionKeys {
     /// all, which fits every cipher. `None` before the counter wraps: the session has to end.
     pub fn next_nonce(&self, channel: u32) -> Option<[u8; 16]> {
         let order = Ordering::Relaxed;
-        let count = self
-            .nonces
-            .fetch_update(order, order, |count| count.checked_add(1))
-            .ok()?;
+        let count = self.nonces.fetch_update(order, order, |count| count.checked_add(1)).ok()?;
         let count = count.to_le_bytes();
         let mut nonce = [0; 16];
         nonce[..3].copy_from_slice(&channel.to_le_bytes()[..3]);
@@ -142,16 +133,10 @@ pub(crate) mod testing {
 
     /// The bytes that `digits` spell; anything but digits is passed over.
     pub(crate) fn hex(digits: &str) -> Vec<u8> {
-        let digits: Vec<u8> = digits
-            .chars()
-            .filter_map(|c| c.to_digit(16))
-            .map(|digit| digit as u8)
-            .collect();
+        let digits: Vec<u8> =
+            digits.chars().filter_map(|c| c.to_digit(16)).map(|digit| digit as u8).collect();
         assert_eq!(digits.len() % 2, 0);
-        digits
-            .chunks(2)
-            .map(|pair| pair[0] << 4 | pair[1])
-            .collect()
+        digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
     }
 
     /// [`hex`] for a known length.

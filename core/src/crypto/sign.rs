@@ -170,9 +170,7 @@ impl SigningKey {
 
     /// [`SigningKey::verify`] for a message that lies in one piece.
     pub fn verify_message(&self, message: &[u8]) -> bool {
-        message
-            .split_first_chunk()
-            .is_some_and(|(header, rest)| self.verify(header, &[rest]))
+        message.split_first_chunk().is_some_and(|(header, rest)| self.verify(header, &[rest]))
     }
 }
 

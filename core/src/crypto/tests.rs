@@ -13,10 +13,8 @@ use alloc::vec::Vec;
 fn cmac_is_rfc_4493() {
     use cmac::{Cmac, Mac};
     let key = hex_array::<16>("2b7e151628aed2a6abf7158809cf4f3c");
-    let message = hex(
-        "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51\
-         30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710",
-    );
+    let message = hex("6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51\
+         30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710");
     for (length, expected) in [
         (0, "bb1d6929e95937287fa37d129b756746"),
         (16, "070a16b46b4d4144f79bdd9dd04a287c"),
@@ -38,11 +36,10 @@ fn the_signed_session_setup_of_a_windows_server() {
     ));
     let session_key = hex_array("270E1BA896585EEB7AF3472D3B4C75A7");
     let key = SigningKey::derive(0x0311, &session_key, SigningAlgorithm::AesCmac, &preauth);
-    let mut message = hex(
-        "FE534D4240000100000000000100800009000000000000000300000000000000FFFE000000000000\
+    let mut message =
+        hex("FE534D4240000100000000000100800009000000000000000300000000000000FFFE000000000000\
          1900000000100000EBE146DA120BA25FC3376A49DFE31BC10900000048001D00A11B3019A0030A01\
-         00A3120410010000003B453CDC3524164200000000",
-    );
+         00A3120410010000003B453CDC3524164200000000");
     assert!(key.verify_message(&message));
     let signed = message.clone();
     message[48..64].fill(0xaa);
@@ -66,10 +63,7 @@ fn message_to_sign(flags: u8, command: u8) -> ([u8; 64], Vec<u8>) {
 /// Tags computed with OpenSSL as AES-128-GCM over associated data alone.
 #[test]
 fn gmac_takes_its_nonce_from_the_header() {
-    let key = SigningKey::new(
-        SigningAlgorithm::AesGmac,
-        &core::array::from_fn(|i| i as u8),
-    );
+    let key = SigningKey::new(SigningAlgorithm::AesGmac, &core::array::from_fn(|i| i as u8));
     for (flags, command, expected) in [
         (0, 5, "765883de04b0f9271a9253981b8fa50c"),
         (1, 5, "2abce6f393cd6937d5389e490731e64f"),
@@ -89,11 +83,7 @@ fn how_a_message_is_cut_makes_no_difference() {
             let whole = key.sign(&header, &[&rest[..length]]);
             for step in [1, 3, 15, 16, 17, 64, 333] {
                 let parts: Vec<&[u8]> = rest[..length].chunks(step).collect();
-                assert_eq!(
-                    key.sign(&header, &parts),
-                    whole,
-                    "{algorithm:?} {length} {step}"
-                );
+                assert_eq!(key.sign(&header, &parts), whole, "{algorithm:?} {length} {step}");
             }
         }
     }
@@ -201,17 +191,12 @@ fn ccm_as_in_the_smb_3_0_walk_through() {
          1483E01F7BECD02064EAC3E235F913668BBC2F097980D4B378F1993EFF6E60D1\
          77309E5B",
     );
-    keys.server_to_client()
-        .unwrap()
-        .open(&header, &mut body)
-        .unwrap();
+    keys.server_to_client().unwrap().open(&header, &mut body).unwrap();
     assert_eq!(
         body,
-        hex(
-            "FE534D4240000100000000000900210009000000000000000400000000000000\
+        hex("FE534D4240000100000000000900210009000000000000000400000000000000\
              FFFE0000010000001100001400E4080000000000000000000000000000000000\
-             11000000170000000000000000000000"
-        )
+             11000000170000000000000000000000")
     );
 }
 
@@ -243,10 +228,8 @@ fn gcm_as_in_the_smb_3_1_1_walk_through() {
     key.open(&header, &mut body).unwrap();
     assert_eq!(
         body,
-        hex(
-            "FE534D4240000100000000000900010001000000000000000500000000000000FFFE000001000000\
-             25000000001000000000000000000000000000000000000011000000170000000000000000000000"
-        )
+        hex("FE534D4240000100000000000900010001000000000000000500000000000000FFFE000001000000\
+             25000000001000000000000000000000000000000000000011000000170000000000000000000000")
     );
     header[51] ^= 1;
     assert_eq!(key.open(&header, &mut sealed.clone()), Err(SealError));
@@ -296,10 +279,7 @@ fn dialects_2_sign_with_the_session_key_and_never_encrypt() {
     assert!(keys.client_to_server().is_none());
     assert_eq!(keys.application(), &[1; 16]);
     let plain = SigningKey::new(SigningAlgorithm::HmacSha256, &[1; 16]);
-    assert_eq!(
-        keys.signing().sign(&[2; 64], &[b"x"]),
-        plain.sign(&[2; 64], &[b"x"])
-    );
+    assert_eq!(keys.signing().sign(&[2; 64], &[b"x"]), plain.sign(&[2; 64], &[b"x"]));
 }
 
 #[test]
@@ -319,16 +299,10 @@ fn nonces_differ_and_end_before_they_repeat() {
         Some([1, 2, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
     );
     keys.nonces.store(0x0123, Ordering::Relaxed);
-    assert_eq!(
-        keys.next_nonce(9),
-        Some([9, 0, 0, 0x23, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
-    );
+    assert_eq!(keys.next_nonce(9), Some([9, 0, 0, 0x23, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]));
     keys.nonces.store(0, Ordering::Relaxed);
     keys.nonces.fetch_sub(1, Ordering::Relaxed);
     assert_eq!(keys.next_nonce(9), None);
     assert_eq!(keys.next_nonce(9), None);
-    assert_eq!(
-        alloc::format!("{keys:?}"),
-        "SessionKeys(AesCmac, Some(Aes128Ccm))"
-    );
+    assert_eq!(alloc::format!("{keys:?}"), "SessionKeys(AesCmac, Some(Aes128Ccm))");
 }

@@ -9,7 +9,7 @@ use crate::{
     message::{Arrived, Asked, Element, Outbound, Reply, ReplyBody, ReplyElement, Request},
     status::NtStatus,
     vfs::Identity,
-    wire::{message::ResponseBody, error_response::ErrorResponse, header::Header},
+    wire::{error_response::ErrorResponse, header::Header, message::ResponseBody},
 };
 use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
 

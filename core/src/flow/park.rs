@@ -1,7 +1,10 @@
 //! Requests that wait. Waiting is a value in a map, and there is one way out: a [`Wake`] whose reason
 //! decides the status. Woken means "check again", not "granted".
 
-use super::{job::Job, timer::{Timer, Timers}};
+use super::{
+    job::Job,
+    timer::{Timer, Timers},
+};
 use crate::{
     id::{AsyncId, ConnId, FileKey, OpenId, SessionId, TreeId},
     time::Instant,
@@ -152,10 +155,5 @@ impl<S> Parking<S> {
 
     pub(crate) fn len(&self) -> usize {
         self.parked.len()
-    }
-
-    /// Requests of a connection that wait.
-    pub(crate) fn of(&self, conn: ConnId) -> usize {
-        self.parked.values().filter(|parked| parked.job.conn == conn).count()
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::{
     id::{ConnId, SessionId},
-    time::Instant,
     message::Negotiated,
+    time::Instant,
     vfs::Peer,
     wire::negotiate::{Capabilities, Dialect, SecurityMode},
 };
@@ -11,7 +11,6 @@ use alloc::collections::BTreeSet;
 
 pub(crate) struct Conn {
     pub(crate) peer: Peer,
-    pub(crate) accepted: Instant,
     pub(crate) last_request: Instant,
     /// What NEGOTIATE settled; nothing before.
     pub(crate) negotiated: Option<Settled>,
@@ -34,14 +33,7 @@ pub(crate) struct Settled {
 
 impl Conn {
     pub(crate) fn new(peer: Peer, now: Instant) -> Self {
-        Self {
-            peer,
-            accepted: now,
-            last_request: now,
-            negotiated: None,
-            sessions: BTreeSet::new(),
-            parked: 0,
-        }
+        Self { peer, last_request: now, negotiated: None, sessions: BTreeSet::new(), parked: 0 }
     }
 
     pub(crate) fn dialect(&self) -> Option<Dialect> {

@@ -11,7 +11,6 @@ use crate::{
     config::Config,
     id::{ConnId, FileKey, OpenId, SessionId, TreeId},
     rng::Rng,
-    time::Now,
 };
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 use conn::Conn;
@@ -23,7 +22,6 @@ use session::{Session, Tree};
 pub(crate) struct State {
     pub(crate) config: Arc<Config>,
     pub(crate) rng: Rng,
-    pub(crate) started: Now,
     pub(crate) conns: BTreeMap<ConnId, Conn>,
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) opens: BTreeMap<OpenId, Open>,
@@ -33,11 +31,10 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(config: Arc<Config>, seed: [u8; 32], now: Now) -> Self {
+    pub(crate) fn new(config: Arc<Config>, seed: [u8; 32]) -> Self {
         Self {
             config,
             rng: Rng::new(seed),
-            started: now,
             conns: BTreeMap::new(),
             sessions: BTreeMap::new(),
             opens: BTreeMap::new(),

@@ -42,7 +42,7 @@ pub(crate) struct Open {
 #[derive(Clone, Debug)]
 pub(crate) enum What {
     /// A file or directory, with its place in the file table.
-    File { key: FileKey, kind: FileKind },
+    File { key: FileKey, kind: FileKind, place: Place },
     /// A named pipe.
     Pipe,
 }
@@ -78,6 +78,13 @@ impl Open {
         }
     }
 
+    pub(crate) fn place(&self) -> Option<&Place> {
+        match &self.what {
+            What::File { place, .. } => Some(place),
+            What::Pipe => None,
+        }
+    }
+
     pub(crate) fn is_directory(&self) -> bool {
         matches!(self.what, What::File { kind: FileKind::Directory, .. })
     }
@@ -87,7 +94,7 @@ impl Open {
     }
 }
 
-/// Where a file is, for everything that names it.
+/// The name an open was made by, as renames have changed it since.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) root: File,

@@ -43,7 +43,8 @@ pub(crate) struct RangeLocks {
 impl RangeLocks {
     /// Another lock stands in the way: two overlap unless both are shared, whoever holds them.
     pub(crate) fn conflicts(&self, wanted: &RangeLock) -> bool {
-        let clash = |held: &RangeLock| (held.exclusive || wanted.exclusive) && held.overlaps(wanted);
+        let clash =
+            |held: &RangeLock| (held.exclusive || wanted.exclusive) && held.overlaps(wanted);
         self.held.iter().any(clash)
     }
 
@@ -53,7 +54,8 @@ impl RangeLocks {
 
     /// Takes one lock of exactly this range away, an exclusive one first; `false` when there is none.
     pub(crate) fn remove(&mut self, open: OpenId, offset: u64, length: u64) -> bool {
-        let same = |lock: &RangeLock| (lock.open, lock.offset, lock.length) == (open, offset, length);
+        let same =
+            |lock: &RangeLock| (lock.open, lock.offset, lock.length) == (open, offset, length);
         let exclusive = self.held.iter().position(|lock| same(lock) && lock.exclusive);
         let found = exclusive.or_else(|| self.held.iter().position(same));
         found.map(|index| self.held.remove(index)).is_some()
@@ -64,6 +66,10 @@ impl RangeLocks {
         let before = self.held.len();
         self.held.retain(|lock| lock.open != open);
         self.held.len() != before
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.held.len()
     }
 
     pub(crate) fn count(&self, open: OpenId) -> usize {

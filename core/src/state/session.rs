@@ -5,7 +5,6 @@ use crate::{
     config::{Share, ShareKind},
     crypto::{PreauthHash, SessionKeys},
     id::{ConnId, SessionId, TreeId},
-    time::Instant,
     vfs::{File, Identity},
     wire::fscc::AccessMask,
 };
@@ -13,7 +12,6 @@ use alloc::{boxed::Box, collections::BTreeMap, string::String, sync::Arc};
 
 pub(crate) struct Session {
     pub(crate) conn: ConnId,
-    pub(crate) created: Instant,
     /// `None` until the first authentication has succeeded.
     pub(crate) user: Option<User>,
     /// An authentication that is under way: the first, or one of a session that is in use.
@@ -34,8 +32,6 @@ pub(crate) struct User {
     pub(crate) kind: UserKind,
     /// The account as the daemon knows it; empty for anonymous.
     pub(crate) account: String,
-    /// As the client wrote it, for comparing with a later SESSION_SETUP.
-    pub(crate) domain: String,
     pub(crate) identity: Arc<Identity>,
     /// Guests and anonymous sessions have none.
     pub(crate) keys: Option<Arc<SessionKeys>>,
@@ -53,10 +49,9 @@ pub(crate) enum UserKind {
 }
 
 impl Session {
-    pub(crate) fn new(conn: ConnId, now: Instant) -> Self {
+    pub(crate) fn new(conn: ConnId) -> Self {
         Self {
             conn,
-            created: now,
             user: None,
             setup: None,
             preauth: PreauthHash::default(),

@@ -30,7 +30,8 @@ mod tests {
     /// Every pair of accesses and sharings, against the rule said another way.
     #[test]
     fn all_pairs() {
-        let accesses = [AccessMask::FILE_READ_DATA, AccessMask::FILE_WRITE_DATA, AccessMask::DELETE];
+        let accesses =
+            [AccessMask::FILE_READ_DATA, AccessMask::FILE_WRITE_DATA, AccessMask::DELETE];
         let pick = |bits: u32| {
             let chosen = (0..3).filter(|i| bits >> i & 1 == 1);
             chosen.fold(AccessMask::FILE_READ_ATTRIBUTES, |sum, i| sum | accesses[i])

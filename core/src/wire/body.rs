@@ -42,10 +42,7 @@ pub(super) fn buffer<'a>(reader: &Reader<'a>, offset: usize, length: usize) -> P
 pub(super) fn u16_list(reader: &mut Reader<'_>, count: u16) -> Parse<Vec<u16>> {
     let bytes = reader.bytes(usize::from(count).saturating_mul(2))?;
     let pairs = bytes.chunks_exact(2);
-    Ok(pairs
-        .filter_map(|pair| pair.try_into().ok())
-        .map(u16::from_le_bytes)
-        .collect())
+    Ok(pairs.filter_map(|pair| pair.try_into().ok()).map(u16::from_le_bytes).collect())
 }
 
 /// A 32-bit length or offset as an index.

@@ -31,10 +31,7 @@ impl CloseRequest {
         let mut reader = body(element, Self::FIXED)?;
         let flags = CloseFlags::from_bits_retain(reader.u16()?);
         reader.skip(4)?;
-        Ok(Self {
-            flags,
-            file_id: FileId::parse(&mut reader)?,
-        })
+        Ok(Self { flags, file_id: FileId::parse(&mut reader)? })
     }
 
     /// MS-SMB2 2.2.15.
@@ -102,10 +99,7 @@ mod tests {
 
     #[test]
     fn request() {
-        let request = CloseRequest {
-            flags: CloseFlags::POSTQUERY_ATTRIB,
-            file_id: FileId::ANY,
-        };
+        let request = CloseRequest { flags: CloseFlags::POSTQUERY_ATTRIB, file_id: FileId::ANY };
         let bytes = round_trip(&request, CloseRequest::encode, CloseRequest::parse);
         assert_eq!(bytes.len(), 64 + 24);
     }

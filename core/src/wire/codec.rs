@@ -44,14 +44,8 @@ impl<'a> Reader<'a> {
 
     /// The next `length` bytes.
     pub fn bytes(&mut self, length: usize) -> Parse<&'a [u8]> {
-        let end = self
-            .position
-            .checked_add(length)
-            .ok_or(Malformed("length overflows"))?;
-        let taken = self
-            .bytes
-            .get(self.position..end)
-            .ok_or(Malformed("shorter than it says"))?;
+        let end = self.position.checked_add(length).ok_or(Malformed("length overflows"))?;
+        let taken = self.bytes.get(self.position..end).ok_or(Malformed("shorter than it says"))?;
         self.position = end;
         Ok(taken)
     }
@@ -97,9 +91,7 @@ impl<'a> Reader<'a> {
 
     /// Where `length` bytes at `offset` from the start of the slice lie; both must be inside.
     pub fn range(&self, offset: usize, length: usize) -> Parse<Range<usize>> {
-        let end = offset
-            .checked_add(length)
-            .ok_or(Malformed("offset overflows"))?;
+        let end = offset.checked_add(length).ok_or(Malformed("offset overflows"))?;
         if end > self.bytes.len() {
             return Err(Malformed("offset or length outside the message"));
         }
@@ -109,9 +101,7 @@ impl<'a> Reader<'a> {
     /// `length` bytes at `offset` from the start of the slice.
     pub fn at(&self, offset: usize, length: usize) -> Parse<&'a [u8]> {
         let range = self.range(offset, length)?;
-        self.bytes
-            .get(range)
-            .ok_or(Malformed("offset or length outside the message"))
+        self.bytes.get(range).ok_or(Malformed("offset or length outside the message"))
     }
 }
 

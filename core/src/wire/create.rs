@@ -125,9 +125,8 @@ impl RawContext {
             if next < Self::FIXED {
                 return Err(Malformed("Next of a create context"));
             }
-            let (context, behind) = rest
-                .split_at_checked(next)
-                .ok_or(Malformed("Next of a create context"))?;
+            let (context, behind) =
+                rest.split_at_checked(next).ok_or(Malformed("Next of a create context"))?;
             contexts.push(Self::parse(context)?);
             rest = behind;
         }
@@ -345,18 +344,9 @@ mod tests {
 
     fn contexts() -> Vec<RawContext> {
         vec![
-            RawContext {
-                name: b"MxAc".to_vec(),
-                data: vec![],
-            },
-            RawContext {
-                name: b"RqLs".to_vec(),
-                data: vec![4; 52],
-            },
-            RawContext {
-                name: vec![0xaa; 16],
-                data: vec![5; 3],
-            },
+            RawContext { name: b"MxAc".to_vec(), data: vec![] },
+            RawContext { name: b"RqLs".to_vec(), data: vec![4; 52] },
+            RawContext { name: vec![0xaa; 16], data: vec![5; 3] },
         ]
     }
 
@@ -402,10 +392,7 @@ mod tests {
                 allocation_size: 4096,
                 end_of_file: 5,
                 file_attributes: 0x20,
-                file_id: FileId {
-                    persistent: 6,
-                    volatile: 7,
-                },
+                file_id: FileId { persistent: 6, volatile: 7 },
                 contexts,
             };
             round_trip(&response, CreateResponse::encode, CreateResponse::parse);

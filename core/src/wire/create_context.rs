@@ -149,10 +149,7 @@ impl Lease {
 
 impl LeaseV2 {
     fn take(reader: &mut Reader<'_>) -> Parse<Self> {
-        Ok(Self {
-            parent_lease_key: reader.array()?,
-            epoch: reader.u16()?,
-        })
+        Ok(Self { parent_lease_key: reader.array()?, epoch: reader.u16()? })
     }
 }
 

@@ -37,10 +37,7 @@ impl ErrorResponse {
     /// An error with data (MS-SMB2 2.2.2.2): dialect 3.1.1 wraps it in a context.
     pub fn with_data(data: Vec<u8>, in_context: bool) -> Self {
         if !in_context {
-            return Self {
-                error_context_count: 0,
-                error_data: data,
-            };
+            return Self { error_context_count: 0, error_data: data };
         }
         Self::with_contexts(&[ErrorContext {
             error_id: ErrorId::DEFAULT,
@@ -58,10 +55,7 @@ impl ErrorResponse {
             writer.u32(context.error_id.0);
             writer.bytes(&context.error_context_data);
         }
-        Self {
-            error_context_count: u8::try_from(contexts.len()).unwrap_or(u8::MAX),
-            error_data,
-        }
+        Self { error_context_count: u8::try_from(contexts.len()).unwrap_or(u8::MAX), error_data }
     }
 
     /// The contexts in the data; none when their count is zero.
@@ -86,10 +80,7 @@ impl ErrorResponse {
         let error_context_count = reader.u8()?;
         reader.skip(1)?;
         let byte_count = size(reader.u32()?);
-        Ok(Self {
-            error_context_count,
-            error_data: reader.bytes(byte_count)?.to_vec(),
-        })
+        Ok(Self { error_context_count, error_data: reader.bytes(byte_count)?.to_vec() })
     }
 
     /// MS-SMB2 2.2.2. No data is one zero byte, which ByteCount does not count.
@@ -206,11 +197,7 @@ mod tests {
         let error = ErrorResponse::with_contexts(&contexts);
         assert_eq!(error.contexts(), Ok(contexts.to_vec()));
         damage(&error.error_data, |data| {
-            ErrorResponse {
-                error_context_count: 2,
-                error_data: data.to_vec(),
-            }
-            .contexts()
+            ErrorResponse { error_context_count: 2, error_data: data.to_vec() }.contexts()
         });
     }
 

@@ -18,9 +18,7 @@ impl FlushRequest {
     pub fn parse(element: &[u8]) -> Parse<Self> {
         let mut reader = body(element, Self::FIXED)?;
         reader.skip(6)?;
-        Ok(Self {
-            file_id: FileId::parse(&mut reader)?,
-        })
+        Ok(Self { file_id: FileId::parse(&mut reader)? })
     }
 
     /// MS-SMB2 2.2.17.
@@ -38,12 +36,7 @@ mod tests {
 
     #[test]
     fn request() {
-        let request = FlushRequest {
-            file_id: FileId {
-                persistent: 1,
-                volatile: 2,
-            },
-        };
+        let request = FlushRequest { file_id: FileId { persistent: 1, volatile: 2 } };
         let bytes = round_trip(&request, FlushRequest::encode, FlushRequest::parse);
         assert_eq!(bytes.len(), 64 + 24);
     }

@@ -317,15 +317,8 @@ mod tests {
 
     #[test]
     fn copychunk() {
-        let chunk = SrvCopychunk {
-            source_offset: 1,
-            target_offset: 2,
-            length: 3,
-        };
-        let request = SrvCopychunkCopy {
-            source_key: [9; 24],
-            chunks: vec![chunk; 2],
-        };
+        let chunk = SrvCopychunk { source_offset: 1, target_offset: 2, length: 3 };
+        let request = SrvCopychunkCopy { source_key: [9; 24], chunks: vec![chunk; 2] };
         let encode = SrvCopychunkCopy::encode;
         assert_eq!(round_trip(&request, encode, SrvCopychunkCopy::parse), 80);
         let response = SrvCopychunkResponse {
@@ -340,9 +333,7 @@ mod tests {
 
     #[test]
     fn resume_key_and_resiliency() {
-        let key = SrvRequestResumeKeyResponse {
-            resume_key: [1; 24],
-        };
+        let key = SrvRequestResumeKeyResponse { resume_key: [1; 24] };
         let encode = SrvRequestResumeKeyResponse::encode;
         let length = round_trip(&key, encode, SrvRequestResumeKeyResponse::parse);
         assert_eq!(length, SrvRequestResumeKeyResponse::LEN);

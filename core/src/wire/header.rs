@@ -177,9 +177,7 @@ impl Header {
         if next < HEADER_LEN {
             return Err(Malformed("NextCommand inside the header"));
         }
-        bytes
-            .split_at_checked(next)
-            .ok_or(Malformed("NextCommand outside the message"))
+        bytes.split_at_checked(next).ok_or(Malformed("NextCommand outside the message"))
     }
 }
 
@@ -192,17 +190,11 @@ pub struct FileId {
 
 impl FileId {
     /// "The file of the request before" in a related compound, and "no file" in some IOCTLs.
-    pub const ANY: Self = Self {
-        persistent: u64::MAX,
-        volatile: u64::MAX,
-    };
+    pub const ANY: Self = Self { persistent: u64::MAX, volatile: u64::MAX };
 
     /// MS-SMB2 2.2.14.1.
     pub fn parse(reader: &mut Reader<'_>) -> Parse<Self> {
-        Ok(Self {
-            persistent: reader.u64()?,
-            volatile: reader.u64()?,
-        })
+        Ok(Self { persistent: reader.u64()?, volatile: reader.u64()? })
     }
 
     /// MS-SMB2 2.2.14.1.

@@ -58,11 +58,7 @@ impl IoctlRequest {
 
     /// MS-SMB2 2.2.31.
     pub fn encode(&self, writer: &mut Writer<'_>) {
-        let offset = if self.input.is_empty() {
-            0
-        } else {
-            Self::BUFFER
-        };
+        let offset = if self.input.is_empty() { 0 } else { Self::BUFFER };
         writer.u16(57);
         writer.u16(0);
         writer.u32(self.ctl_code.0);
@@ -155,11 +151,9 @@ mod tests {
 
     #[test]
     fn responses() {
-        for (input, output, length) in [
-            (vec![], vec![], 112),
-            (vec![], vec![2; 12], 124),
-            (vec![1; 3], vec![2; 12], 132),
-        ] {
+        for (input, output, length) in
+            [(vec![], vec![], 112), (vec![], vec![2; 12], 124), (vec![1; 3], vec![2; 12], 132)]
+        {
             let response = IoctlResponse {
                 ctl_code: FsctlCode::SRV_COPYCHUNK,
                 file_id: FileId::ANY,

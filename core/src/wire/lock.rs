@@ -77,11 +77,7 @@ impl LockRequest {
         let lock_sequence = reader.u32()?;
         let file_id = FileId::parse(&mut reader)?;
         let locks = (0..lock_count).map(|_| LockElement::parse(&mut reader));
-        Ok(Self {
-            lock_sequence,
-            file_id,
-            locks: locks.collect::<Parse<_>>()?,
-        })
+        Ok(Self { lock_sequence, file_id, locks: locks.collect::<Parse<_>>()? })
     }
 
     /// MS-SMB2 2.2.26.
@@ -108,11 +104,8 @@ mod tests {
             flags: LockFlags::EXCLUSIVE_LOCK | LockFlags::FAIL_IMMEDIATELY,
         };
         for count in [0, 1, 3] {
-            let request = LockRequest {
-                lock_sequence: 0x25,
-                file_id: FileId::ANY,
-                locks: vec![lock; count],
-            };
+            let request =
+                LockRequest { lock_sequence: 0x25, file_id: FileId::ANY, locks: vec![lock; count] };
             assert_eq!(request.lock_sequence_index(), 2);
             assert_eq!(request.lock_sequence_number(), 5);
             let bytes = round_trip(&request, LockRequest::encode, LockRequest::parse);

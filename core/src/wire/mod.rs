@@ -7,11 +7,7 @@
 )]
 #![cfg_attr(
     test,
-    allow(
-        clippy::indexing_slicing,
-        clippy::unwrap_used,
-        clippy::arithmetic_side_effects
-    )
+    allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::arithmetic_side_effects)
 )]
 
 pub mod change_notify;

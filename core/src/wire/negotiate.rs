@@ -76,22 +76,14 @@ impl NegotiateRequest {
         let context_offset = size(reader.u32()?);
         let context_count = reader.u16()?;
         reader.skip(2)?;
-        let dialects: Vec<Dialect> = u16_list(&mut reader, dialect_count)?
-            .into_iter()
-            .map(Dialect)
-            .collect();
+        let dialects: Vec<Dialect> =
+            u16_list(&mut reader, dialect_count)?.into_iter().map(Dialect).collect();
         let contexts = if dialects.contains(&Dialect::SMB_3_1_1) {
             NegotiateContext::parse_list(element, context_offset, context_count)?
         } else {
             Vec::new()
         };
-        Ok(Self {
-            security_mode,
-            capabilities,
-            client_guid,
-            dialects,
-            contexts,
-        })
+        Ok(Self { security_mode, capabilities, client_guid, dialects, contexts })
     }
 
     /// MS-SMB2 2.2.3.
@@ -209,26 +201,19 @@ mod tests {
                 hash_algorithms: vec![HashAlgorithm::SHA_512],
                 salt: vec![7; 32],
             },
-            NegotiateContext::Encryption {
-                ciphers: vec![Cipher::AES_128_GCM, Cipher(0x99)],
-            },
+            NegotiateContext::Encryption { ciphers: vec![Cipher::AES_128_GCM, Cipher(0x99)] },
             NegotiateContext::Compression {
                 flags: CompressionFlags::CHAINED,
                 algorithms: vec![CompressionAlgorithm::LZ77, CompressionAlgorithm::LZ4],
             },
             NegotiateContext::NetName("server".into()),
             NegotiateContext::TransportCapabilities(ACCEPT_TRANSPORT_LEVEL_SECURITY),
-            NegotiateContext::RdmaTransforms {
-                transforms: vec![RdmaTransform::SIGNING],
-            },
+            NegotiateContext::RdmaTransforms { transforms: vec![RdmaTransform::SIGNING] },
             NegotiateContext::Signing {
                 algorithms: vec![SigningAlgorithm::AES_GMAC, SigningAlgorithm::AES_CMAC],
             },
             NegotiateContext::Posix(POSIX_TAG.to_vec()),
-            NegotiateContext::Other {
-                context_type: 0x4242,
-                data: vec![1, 2, 3],
-            },
+            NegotiateContext::Other { context_type: 0x4242, data: vec![1, 2, 3] },
         ]
     }
 
@@ -273,19 +258,11 @@ mod tests {
     #[test]
     fn response_with_and_without_contexts() {
         let mut response = response();
-        round_trip(
-            &response,
-            NegotiateResponse::encode,
-            NegotiateResponse::parse,
-        );
+        round_trip(&response, NegotiateResponse::encode, NegotiateResponse::parse);
         response.dialect_revision = Dialect::SMB_2_WILDCARD;
         response.contexts.clear();
         response.security_buffer.clear();
-        let bytes = round_trip(
-            &response,
-            NegotiateResponse::encode,
-            NegotiateResponse::parse,
-        );
+        let bytes = round_trip(&response, NegotiateResponse::encode, NegotiateResponse::parse);
         assert_eq!(bytes.len(), 128);
     }
 

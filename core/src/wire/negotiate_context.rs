@@ -92,17 +92,11 @@ pub const ACCEPT_TRANSPORT_LEVEL_SECURITY: u32 = 0x0000_0001;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NegotiateContext {
     /// MS-SMB2 2.2.3.1.1.
-    PreauthIntegrity {
-        hash_algorithms: Vec<HashAlgorithm>,
-        salt: Vec<u8>,
-    },
+    PreauthIntegrity { hash_algorithms: Vec<HashAlgorithm>, salt: Vec<u8> },
     /// MS-SMB2 2.2.3.1.2.
     Encryption { ciphers: Vec<Cipher> },
     /// MS-SMB2 2.2.3.1.3.
-    Compression {
-        flags: CompressionFlags,
-        algorithms: Vec<CompressionAlgorithm>,
-    },
+    Compression { flags: CompressionFlags, algorithms: Vec<CompressionAlgorithm> },
     /// MS-SMB2 2.2.3.1.4.
     NetName(Utf16),
     /// MS-SMB2 2.2.3.1.5.
@@ -167,9 +161,7 @@ impl NegotiateContext {
             }
             ContextType::ENCRYPTION_CAPABILITIES => {
                 let count = reader.u16()?;
-                Self::Encryption {
-                    ciphers: list(&mut reader, count, Cipher)?,
-                }
+                Self::Encryption { ciphers: list(&mut reader, count, Cipher)? }
             }
             ContextType::COMPRESSION_CAPABILITIES => {
                 let count = reader.u16()?;
@@ -184,21 +176,14 @@ impl NegotiateContext {
             ContextType::RDMA_TRANSFORM_CAPABILITIES => {
                 let count = reader.u16()?;
                 reader.skip(6)?;
-                Self::RdmaTransforms {
-                    transforms: list(&mut reader, count, RdmaTransform)?,
-                }
+                Self::RdmaTransforms { transforms: list(&mut reader, count, RdmaTransform)? }
             }
             ContextType::SIGNING_CAPABILITIES => {
                 let count = reader.u16()?;
-                Self::Signing {
-                    algorithms: list(&mut reader, count, SigningAlgorithm)?,
-                }
+                Self::Signing { algorithms: list(&mut reader, count, SigningAlgorithm)? }
             }
             ContextType::POSIX_EXTENSIONS_AVAILABLE => Self::Posix(data.to_vec()),
-            ContextType(context_type) => Self::Other {
-                context_type,
-                data: data.to_vec(),
-            },
+            ContextType(context_type) => Self::Other { context_type, data: data.to_vec() },
         })
     }
 
@@ -226,10 +211,7 @@ impl NegotiateContext {
 
     fn encode_data(&self, writer: &mut Writer<'_>) {
         match self {
-            Self::PreauthIntegrity {
-                hash_algorithms,
-                salt,
-            } => {
+            Self::PreauthIntegrity { hash_algorithms, salt } => {
                 writer.u16(short(hash_algorithms.len()));
                 writer.u16(short(salt.len()));
                 hash_algorithms.iter().for_each(|id| writer.u16(id.0));

@@ -51,9 +51,7 @@ impl NetworkInterfaceInfo {
             if next < Self::LEN {
                 return Err(Malformed("Next of a network interface"));
             }
-            rest = rest
-                .get(next..)
-                .ok_or(Malformed("Next of a network interface"))?;
+            rest = rest.get(next..).ok_or(Malformed("Next of a network interface"))?;
         }
         Ok(interfaces)
     }
@@ -85,12 +83,7 @@ impl NetworkInterfaceInfo {
             }
             _ => return Err(Malformed("family of a network interface")),
         };
-        Ok(Self {
-            if_index,
-            capability,
-            link_speed,
-            address,
-        })
+        Ok(Self { if_index, capability, link_speed, address })
     }
 
     fn encode(&self, writer: &mut Writer<'_>) {
@@ -131,10 +124,7 @@ mod tests {
             link_speed: 10_000_000_000,
             address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
         };
-        let v6 = NetworkInterfaceInfo {
-            address: IpAddr::V6(Ipv6Addr::LOCALHOST),
-            ..v4
-        };
+        let v6 = NetworkInterfaceInfo { address: IpAddr::V6(Ipv6Addr::LOCALHOST), ..v4 };
         let mut bytes = Vec::new();
         NetworkInterfaceInfo::encode_list(&[v4, v6, v4], &mut Writer::new(&mut bytes));
         assert_eq!(bytes.len(), 3 * NetworkInterfaceInfo::LEN);

@@ -31,10 +31,7 @@ impl OplockBreak {
         let mut reader = body(element, Self::FIXED)?;
         let oplock_level = OplockLevel(reader.u8()?);
         reader.skip(5)?;
-        Ok(Self {
-            oplock_level,
-            file_id: FileId::parse(&mut reader)?,
-        })
+        Ok(Self { oplock_level, file_id: FileId::parse(&mut reader)? })
     }
 
     /// MS-SMB2 2.2.23.1, 2.2.24.1, 2.2.25.1.
@@ -190,16 +187,9 @@ mod tests {
     use super::*;
     use crate::wire::testing::round_trip;
 
-    const OPLOCK: OplockBreak = OplockBreak {
-        oplock_level: OplockLevel::II,
-        file_id: FileId::ANY,
-    };
-    const LEASE: LeaseBreakAck = LeaseBreakAck {
-        flags: 0,
-        lease_key: [5; 16],
-        lease_state: 3,
-        lease_duration: 0,
-    };
+    const OPLOCK: OplockBreak = OplockBreak { oplock_level: OplockLevel::II, file_id: FileId::ANY };
+    const LEASE: LeaseBreakAck =
+        LeaseBreakAck { flags: 0, lease_key: [5; 16], lease_state: 3, lease_duration: 0 };
     const NOTIFICATION: LeaseBreakNotification = LeaseBreakNotification {
         new_epoch: 2,
         flags: LeaseBreakFlags::ACK_REQUIRED,
@@ -210,10 +200,9 @@ mod tests {
 
     #[test]
     fn acknowledgments() {
-        for (request, size) in [
-            (OplockBreakRequest::Oplock(OPLOCK), 24),
-            (OplockBreakRequest::Lease(LEASE), 36),
-        ] {
+        for (request, size) in
+            [(OplockBreakRequest::Oplock(OPLOCK), 24), (OplockBreakRequest::Lease(LEASE), 36)]
+        {
             let encode = OplockBreakRequest::encode;
             let bytes = round_trip(&request, encode, OplockBreakRequest::parse);
             assert_eq!(bytes.len(), 64 + size);

@@ -19,19 +19,13 @@ impl Output {
         let mut reader = body(element, 9)?;
         let offset = usize::from(reader.u16()?);
         let length = size(reader.u32()?);
-        Ok(Self {
-            buffer: buffer(&reader, offset, length)?.to_vec(),
-        })
+        Ok(Self { buffer: buffer(&reader, offset, length)?.to_vec() })
     }
 
     /// MS-SMB2 2.2.34, 2.2.36, 2.2.38.
     pub fn encode(&self, writer: &mut Writer<'_>) {
         writer.u16(9);
-        writer.u16(if self.buffer.is_empty() {
-            0
-        } else {
-            Self::BUFFER
-        });
+        writer.u16(if self.buffer.is_empty() { 0 } else { Self::BUFFER });
         writer.u32(long(self.buffer.len()));
         writer.bytes(&self.buffer);
     }
@@ -46,9 +40,7 @@ mod tests {
     #[test]
     fn round_trips() {
         for length in [0, 1, 20] {
-            let output = Output {
-                buffer: vec![3; length],
-            };
+            let output = Output { buffer: vec![3; length] };
             let bytes = round_trip(&output, Output::encode, Output::parse);
             assert_eq!(bytes.len(), 72 + length);
         }

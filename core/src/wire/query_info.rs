@@ -85,11 +85,7 @@ impl QueryInfoRequest {
 
     /// MS-SMB2 2.2.37.
     pub fn encode(&self, writer: &mut Writer<'_>) {
-        let offset = if self.input.is_empty() {
-            0
-        } else {
-            Self::BUFFER
-        };
+        let offset = if self.input.is_empty() { 0 } else { Self::BUFFER };
         writer.u16(41);
         writer.u8(self.info_type.0);
         writer.u8(self.info_class);

@@ -151,10 +151,9 @@ mod tests {
 
     #[test]
     fn requests() {
-        for (channel, info, length) in [
-            (Channel::NONE, vec![], 113),
-            (Channel::RDMA_V1, vec![9; 16], 128),
-        ] {
+        for (channel, info, length) in
+            [(Channel::NONE, vec![], 113), (Channel::RDMA_V1, vec![9; 16], 128)]
+        {
             let request = ReadRequest {
                 padding: 0x50,
                 flags: ReadFlags::READ_UNBUFFERED,

@@ -100,16 +100,8 @@ impl SecurityDescriptor {
             control,
             owner: part(bytes, owner, Sid::parse)?,
             group: part(bytes, group, Sid::parse)?,
-            sacl: part(
-                bytes,
-                present(SecurityControl::SACL_PRESENT, sacl),
-                Acl::parse,
-            )?,
-            dacl: part(
-                bytes,
-                present(SecurityControl::DACL_PRESENT, dacl),
-                Acl::parse,
-            )?,
+            sacl: part(bytes, present(SecurityControl::SACL_PRESENT, sacl), Acl::parse)?,
+            dacl: part(bytes, present(SecurityControl::DACL_PRESENT, dacl), Acl::parse)?,
         })
     }
 
@@ -166,9 +158,7 @@ fn part<T>(
     if offset < HEADER {
         return Err(Malformed("part of a security descriptor inside its header"));
     }
-    let rest = bytes
-        .get(offset..)
-        .ok_or(Malformed("part of a security descriptor outside"))?;
+    let rest = bytes.get(offset..).ok_or(Malformed("part of a security descriptor outside"))?;
     parse(&mut Reader::new(rest)).map(Some)
 }
 
@@ -236,13 +226,7 @@ mod tests {
 
     #[test]
     fn parts_lie_behind_the_header_and_inside() {
-        for (offset, valid) in [
-            (0, true),
-            (19, false),
-            (20, true),
-            (112, false),
-            (!0, false),
-        ] {
+        for (offset, valid) in [(0, true), (19, false), (20, true), (112, false), (!0, false)] {
             let mut bytes = bytes();
             bytes[4..8].copy_from_slice(&u32::to_le_bytes(offset));
             assert_eq!(SecurityDescriptor::parse(&bytes).is_ok(), valid, "{offset}");
@@ -254,10 +238,7 @@ mod tests {
     fn the_null_dacl_is_not_an_absent_one() {
         for control in [SecurityControl::DACL_PRESENT, SecurityControl::empty()] {
             let control = control | SecurityControl::SELF_RELATIVE;
-            let null = SecurityDescriptor {
-                control,
-                ..Default::default()
-            };
+            let null = SecurityDescriptor { control, ..Default::default() };
             let mut bytes = vec![];
             null.encode(&mut bytes).unwrap();
             assert_eq!(SecurityDescriptor::parse(&bytes), Ok(null));
@@ -268,10 +249,7 @@ mod tests {
     fn what_is_too_long_is_refused_whole() {
         let mut long = descriptor();
         let ace = Ace::allow(Sid::EVERYONE, AccessMask::DELETE);
-        long.dacl = Some(Acl {
-            acl_revision: 2,
-            aces: vec![ace; 4000],
-        });
+        long.dacl = Some(Acl { acl_revision: 2, aces: vec![ace; 4000] });
         let mut bytes = vec![7];
         assert!(long.encode(&mut bytes).is_err());
         assert_eq!(bytes, [7]);

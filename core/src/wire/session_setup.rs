@@ -90,10 +90,7 @@ impl SessionSetupResponse {
         let session_flags = SessionFlags::from_bits_retain(reader.u16()?);
         let offset = usize::from(reader.u16()?);
         let length = usize::from(reader.u16()?);
-        Ok(Self {
-            session_flags,
-            security_buffer: buffer(&reader, offset, length)?.to_vec(),
-        })
+        Ok(Self { session_flags, security_buffer: buffer(&reader, offset, length)?.to_vec() })
     }
 
     /// MS-SMB2 2.2.6.

@@ -84,10 +84,7 @@ impl TreeConnectRequest {
         let flags = TreeConnectFlags::from_bits_retain(reader.u16()?);
         let offset = usize::from(reader.u16()?);
         let length = usize::from(reader.u16()?);
-        Ok(Self {
-            flags,
-            path: Utf16::parse(buffer(&reader, offset, length)?)?,
-        })
+        Ok(Self { flags, path: Utf16::parse(buffer(&reader, offset, length)?)? })
     }
 
     /// MS-SMB2 2.2.9.

@@ -16,12 +16,7 @@ impl Utf16 {
         if !units.remainder().is_empty() {
             return Err(Malformed("odd length of a UTF-16 string"));
         }
-        Ok(Self(
-            units
-                .filter_map(|unit| unit.try_into().ok())
-                .map(u16::from_le_bytes)
-                .collect(),
-        ))
+        Ok(Self(units.filter_map(|unit| unit.try_into().ok()).map(u16::from_le_bytes).collect()))
     }
 
     /// Appends the little-endian bytes.

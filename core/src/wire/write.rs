@@ -93,10 +93,7 @@ impl WriteRequest {
     /// channel information; `self.data` is not used.
     pub fn encode(&self, writer: &mut Writer<'_>, data: &[u8]) {
         let start = Self::BUFFER.saturating_add(self.write_channel_info.len());
-        let placed = Self {
-            data: start..start.saturating_add(data.len()),
-            ..self.clone()
-        };
+        let placed = Self { data: start..start.saturating_add(data.len()), ..self.clone() };
         placed.encode_fixed(writer);
         writer.bytes(data);
     }

@@ -43,11 +43,7 @@ impl Association {
         if let Some(bound) = self.contexts.get(&proposal.context) {
             // A context keeps its interface for as long as the association lives.
             let same = std::ptr::eq(*bound, interface);
-            return if same {
-                Outcome::Accepted
-            } else {
-                Outcome::NotSpecified
-            };
+            return if same { Outcome::Accepted } else { Outcome::NotSpecified };
         }
         if self.contexts.len() >= pdu::MAX_CONTEXTS {
             return Outcome::LocalLimitExceeded;

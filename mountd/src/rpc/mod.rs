@@ -7,11 +7,7 @@
 //!
 //! Nothing that arrives here can panic, allocate more than a constant beyond its own length, run a
 //! program or open a file: a service sees the daemon only through [`Directory`].
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::arithmetic_side_effects
-)]
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::arithmetic_side_effects)]
 
 mod association;
 mod ndr;
@@ -52,15 +48,9 @@ pub trait Directory {
 
     /// The share of this name; share names do not tell upper from lower case.
     fn share(&self, name: &str) -> Option<ShareInfo> {
-        let folded = |text: &str| {
-            text.chars()
-                .flat_map(char::to_lowercase)
-                .collect::<String>()
-        };
+        let folded = |text: &str| text.chars().flat_map(char::to_lowercase).collect::<String>();
         let wanted = folded(name);
-        self.shares()
-            .into_iter()
-            .find(|share| folded(&share.name) == wanted)
+        self.shares().into_iter().find(|share| folded(&share.name) == wanted)
     }
 }
 
@@ -88,9 +78,7 @@ static INTERFACES: &[Interface] = &[srvsvc::INTERFACE];
 /// The pipe called `name` as the table spells it. Names do not tell upper from lower case.
 fn pipe_name(name: &str) -> Option<&'static str> {
     let mut names = INTERFACES.iter().flat_map(|interface| interface.pipes);
-    names
-        .find(|known| known.eq_ignore_ascii_case(name))
-        .copied()
+    names.find(|known| known.eq_ignore_ascii_case(name)).copied()
 }
 
 /// The interface that `wanted` asks for, if `pipe` offers it. The client may know an older minor

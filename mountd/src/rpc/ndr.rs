@@ -85,17 +85,14 @@ impl<'a> Reader<'a> {
         if offset != 0 || actual > maximum {
             return Err(Malformed);
         }
-        let length = usize::try_from(actual)
-            .ok()
-            .and_then(|units| units.checked_mul(2));
+        let length = usize::try_from(actual).ok().and_then(|units| units.checked_mul(2));
         let bytes = self.take(length.ok_or(Malformed)?)?;
         let units = bytes.chunks_exact(2).map(|pair| match *pair {
             [low, high] => u16::from_le_bytes([low, high]),
             _ => 0,
         });
-        let mut text: String = char::decode_utf16(units)
-            .map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER))
-            .collect();
+        let mut text: String =
+            char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
         if text.ends_with('\0') {
             text.pop();
         }
@@ -107,11 +104,7 @@ impl<'a> Reader<'a> {
 
     /// A unique pointer to a string, both as one parameter.
     pub(super) fn optional_string(&mut self) -> Result<Option<String>, Malformed> {
-        if self.pointer()? {
-            self.string().map(Some)
-        } else {
-            Ok(None)
-        }
+        if self.pointer()? { self.string().map(Some) } else { Ok(None) }
     }
 }
 
@@ -212,36 +205,16 @@ mod tests {
     #[test]
     fn counts_of_a_string_must_agree() {
         assert_eq!(string([9, 0, 2], &[65, 0]), Ok("A".to_owned()));
-        assert_eq!(
-            string([1, 0, 1], &[65]),
-            Ok("A".to_owned()),
-            "without a terminator"
-        );
+        assert_eq!(string([1, 0, 1], &[65]), Ok("A".to_owned()), "without a terminator");
         assert_eq!(string([0, 0, 0], &[]), Ok(String::new()));
-        assert_eq!(
-            string([1, 0, 2], &[65, 0]),
-            Err(Malformed),
-            "more than the maximum"
-        );
+        assert_eq!(string([1, 0, 2], &[65, 0]), Err(Malformed), "more than the maximum");
         assert_eq!(string([9, 1, 2], &[65, 0]), Err(Malformed), "an offset");
         assert_eq!(string([9, 0, 3], &[65, 0]), Err(Malformed), "ends early");
-        assert_eq!(
-            string([3, 0, 3], &[65, 0, 66]),
-            Err(Malformed),
-            "terminator inside"
-        );
-        assert_eq!(
-            string([3, 0, 3], &[65, 0, 0]),
-            Err(Malformed),
-            "two terminators"
-        );
+        assert_eq!(string([3, 0, 3], &[65, 0, 66]), Err(Malformed), "terminator inside");
+        assert_eq!(string([3, 0, 3], &[65, 0, 0]), Err(Malformed), "two terminators");
         assert_eq!(string([u32::MAX, 0, u32::MAX], &[65]), Err(Malformed));
         assert_eq!(string([u32::MAX, u32::MAX, 1], &[65]), Err(Malformed));
-        assert_eq!(
-            string([1, 0, 1], &[0xd800]),
-            Ok("\u{fffd}".to_owned()),
-            "half a pair"
-        );
+        assert_eq!(string([1, 0, 1], &[0xd800]), Ok("\u{fffd}".to_owned()), "half a pair");
     }
 
     #[test]
@@ -250,10 +223,7 @@ mod tests {
         assert_eq!(Reader::new(&bytes).conformance(2), Ok(3));
         assert_eq!(Reader::new(&bytes).conformance(3), Err(Malformed));
         assert_eq!(Reader::new(&[0xff; 8]).conformance(1), Err(Malformed));
-        assert_eq!(
-            Reader::new(&[0xff; 8]).conformance(usize::MAX),
-            Err(Malformed)
-        );
+        assert_eq!(Reader::new(&[0xff; 8]).conformance(usize::MAX), Err(Malformed));
     }
 
     #[test]

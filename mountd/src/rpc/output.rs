@@ -50,17 +50,10 @@ impl Output {
             self.offset = self.offset.saturating_add(max);
             return ReadResult { data, more: true };
         }
-        let data = if self.offset == 0 {
-            None
-        } else {
-            Some(left.to_vec())
-        };
+        let data = if self.offset == 0 { None } else { Some(left.to_vec()) };
         let whole = self.messages.pop_front().unwrap_or_default();
         self.held = self.held.saturating_sub(whole.len());
         self.offset = 0;
-        ReadResult {
-            data: data.unwrap_or(whole),
-            more: false,
-        }
+        ReadResult { data: data.unwrap_or(whole), more: false }
     }
 }

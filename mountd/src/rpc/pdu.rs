@@ -102,26 +102,16 @@ impl Syntax {
     };
 
     /// Twenty zero bytes that stand for "no syntax" in an answer.
-    const NIL: Self = Self {
-        uuid: [0; 16],
-        major: 0,
-        minor: 0,
-    };
+    const NIL: Self = Self { uuid: [0; 16], major: 0, minor: 0 };
 
     /// Bind-time feature negotiation: 6cb71c2c-9812-4540 version 1, and the last eight bytes are a
     /// set of features (MS-RPCE 2.2.2.14).
     pub(super) fn asks_for_features(&self) -> bool {
-        self.uuid
-            .starts_with(&[0x2c, 0x1c, 0xb7, 0x6c, 0x12, 0x98, 0x40, 0x45])
-            && self.major == 1
+        self.uuid.starts_with(&[0x2c, 0x1c, 0xb7, 0x6c, 0x12, 0x98, 0x40, 0x45]) && self.major == 1
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok(Self {
-            uuid: reader.array()?,
-            major: reader.u16()?,
-            minor: reader.u16()?,
-        })
+        Ok(Self { uuid: reader.array()?, major: reader.u16()?, minor: reader.u16()? })
     }
 
     fn write(&self, writer: &mut Writer) {
@@ -215,21 +205,11 @@ impl Bind {
             let syntaxes = reader.u8()?;
             reader.align(4)?;
             let interface = Syntax::read(&mut reader)?;
-            let transfer = (0..syntaxes)
-                .map(|_| Syntax::read(&mut reader))
-                .collect::<Result<_, _>>()?;
-            proposals.push(Proposal {
-                context,
-                interface,
-                transfer,
-            });
+            let transfer =
+                (0..syntaxes).map(|_| Syntax::read(&mut reader)).collect::<Result<_, _>>()?;
+            proposals.push(Proposal { context, interface, transfer });
         }
-        Ok(Self {
-            max_xmit,
-            max_recv,
-            group,
-            proposals,
-        })
+        Ok(Self { max_xmit, max_recv, group, proposals })
     }
 }
 
@@ -252,11 +232,7 @@ impl<'a> Request<'a> {
         if header.has(flag::OBJECT) {
             reader.array::<16>()?;
         }
-        Ok(Self {
-            context,
-            opnum,
-            stub: reader.rest(),
-        })
+        Ok(Self { context, opnum, stub: reader.rest() })
     }
 }
 
@@ -284,11 +260,7 @@ impl Outcome {
         };
         writer.u16(result);
         writer.u16(reason);
-        let syntax = if self == Self::Accepted {
-            Syntax::NDR32
-        } else {
-            Syntax::NIL
-        };
+        let syntax = if self == Self::Accepted { Syntax::NDR32 } else { Syntax::NIL };
         syntax.write(writer);
     }
 }
@@ -310,10 +282,7 @@ impl BindAck<'_> {
         body.u16(self.max_xmit);
         body.u16(self.max_recv);
         body.u32(self.group);
-        let address = self
-            .pipe
-            .map(|pipe| format!("\\PIPE\\{pipe}\0"))
-            .unwrap_or_default();
+        let address = self.pipe.map(|pipe| format!("\\PIPE\\{pipe}\0")).unwrap_or_default();
         body.u16(u16::try_from(address.len()).unwrap_or_default());
         body.bytes(address.as_bytes());
         body.align(4);
@@ -398,10 +367,8 @@ mod tests {
         assert_eq!(flags, [flag::FIRST, 0, flag::LAST]);
         let hints: Vec<u8> = fragments.iter().map(|fragment| fragment[16]).collect();
         assert_eq!(hints, [100, 60, 20]);
-        let joined: Vec<u8> = fragments
-            .iter()
-            .flat_map(|fragment| fragment[24..].to_vec())
-            .collect();
+        let joined: Vec<u8> =
+            fragments.iter().flat_map(|fragment| fragment[24..].to_vec()).collect();
         assert_eq!(joined, stub);
         for fragment in &fragments {
             assert_eq!(Header::read(fragment).unwrap().frag_length, fragment.len());
@@ -414,11 +381,7 @@ mod tests {
         assert_eq!(fragments.len(), 1);
         assert_eq!(fragments[0].len(), 24);
         assert_eq!(fragments[0][3], flag::WHOLE);
-        assert_eq!(
-            response(7, 1, &[0; 40], 64).len(),
-            1,
-            "exactly one fragment"
-        );
+        assert_eq!(response(7, 1, &[0; 40], 64).len(), 1, "exactly one fragment");
         assert_eq!(response(7, 1, &[0; 41], 64).len(), 2);
     }
 
@@ -427,9 +390,6 @@ mod tests {
         let bytes = [5, 0, 11, 3, 0, 0, 0, 0, 0, 72, 0, 1, 0, 0, 0, 9];
         let header = Header::read(&bytes).unwrap();
         assert!(!header.ours);
-        assert_eq!(
-            (header.frag_length, header.auth_length, header.call_id),
-            (72, 1, 9)
-        );
+        assert_eq!((header.frag_length, header.auth_length, header.call_id), (72, 1, 9));
     }
 }

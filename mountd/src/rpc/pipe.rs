@@ -106,11 +106,7 @@ impl Pipe {
         self.partial = Vec::new();
         self.request = None;
         self.association = None;
-        if self.output.messages() > before {
-            Ok(())
-        } else {
-            Err(PipeError::Protocol(rule))
-        }
+        if self.output.messages() > before { Ok(()) } else { Err(PipeError::Protocol(rule)) }
     }
 
     /// Reads from the first message that waits, at most `max` bytes: a read never joins two
@@ -175,8 +171,7 @@ impl Pipe {
             // that could be cancelled.
             kind::CO_CANCEL => Ok(()),
             kind::ORPHANED => {
-                self.request
-                    .take_if(|request| request.call_id == header.call_id);
+                self.request.take_if(|request| request.call_id == header.call_id);
                 Ok(())
             }
             _ => Err(Broken("a PDU is of a type that clients do not send")),
@@ -187,23 +182,11 @@ impl Pipe {
     /// agreed on. (The pipe's session is authenticated; MS-SRVS 2.1 needs no more.)
     fn check(&mut self, header: &Header) -> Result<(), Broken> {
         let (nak, fault, rule) = if header.version.0 != 5 || header.version.1 > 1 {
-            (
-                Nak::ProtocolVersion,
-                Fault::ProtocolError,
-                "not version 5 of the protocol",
-            )
+            (Nak::ProtocolVersion, Fault::ProtocolError, "not version 5 of the protocol")
         } else if !header.ours {
-            (
-                Nak::NotSpecified,
-                Fault::ProtocolError,
-                "not little endian, ASCII and IEEE",
-            )
+            (Nak::NotSpecified, Fault::ProtocolError, "not little endian, ASCII and IEEE")
         } else if header.auth_length != 0 {
-            (
-                Nak::AuthenticationType,
-                Fault::AccessDenied,
-                "authentication is not supported",
-            )
+            (Nak::AuthenticationType, Fault::AccessDenied, "authentication is not supported")
         } else {
             return Ok(());
         };
@@ -230,11 +213,7 @@ impl Pipe {
         if self.association.is_some() {
             return self.violation(header, "a second bind");
         }
-        let bind = if header.has(flag::WHOLE) {
-            Bind::read(pdu)
-        } else {
-            Err(Nak::NotSpecified)
-        };
+        let bind = if header.has(flag::WHOLE) { Bind::read(pdu) } else { Err(Nak::NotSpecified) };
         let bind = match bind {
             Ok(bind) => bind,
             Err(reason) => {
@@ -263,11 +242,7 @@ impl Pipe {
         let Some(association) = self.association.as_mut() else {
             return self.violation(header, "an alter_context before a bind");
         };
-        let bind = if header.has(flag::WHOLE) {
-            Bind::read(pdu)
-        } else {
-            Err(Nak::NotSpecified)
-        };
+        let bind = if header.has(flag::WHOLE) { Bind::read(pdu) } else { Err(Nak::NotSpecified) };
         let Ok(bind) = bind else {
             return self.violation(header, "an alter_context is malformed or asks for too much");
         };
@@ -320,27 +295,15 @@ impl Pipe {
 
     /// Runs one call on the interface of its context.
     fn call(&mut self, request: &Gathering, stub: &[u8], directory: &dyn Directory) {
-        let Gathering {
-            call_id,
-            context,
-            opnum,
-            ..
-        } = *request;
+        let Gathering { call_id, context, opnum, .. } = *request;
         let bound = self.association.as_ref().and_then(|association| {
-            Some((
-                association.contexts.get(&context).copied()?,
-                association.max_xmit,
-            ))
+            Some((association.contexts.get(&context).copied()?, association.max_xmit))
         });
         let Some((interface, max_xmit)) = bound else {
             return self.fault(call_id, context, Fault::UnknownInterface);
         };
-        let mut call = Call {
-            opnum,
-            input: Reader::new(stub),
-            output: Writer::default(),
-            directory,
-        };
+        let mut call =
+            Call { opnum, input: Reader::new(stub), output: Writer::default(), directory };
         let done = (interface.call)(&mut call).map(|()| call.output.finish());
         match done {
             Ok(answer) if answer.len() <= MAX_RESPONSE => {

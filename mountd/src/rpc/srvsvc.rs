@@ -63,16 +63,8 @@ impl ShareEnum {
             skip_container(input, level)?;
         }
         let preferred = input.u32()?;
-        let resume = if input.pointer()? {
-            Some(input.u32()?)
-        } else {
-            None
-        };
-        Ok(Self {
-            level,
-            preferred,
-            resume,
-        })
+        let resume = if input.pointer()? { Some(input.u32()?) } else { None };
+        Ok(Self { level, preferred, resume })
     }
 }
 
@@ -119,9 +111,7 @@ fn share_enum(call: &mut Call<'_>) -> Result<(), Fault> {
     }
     let mut shares = call.directory.shares();
     shares.retain(|share| share.browseable || share.ipc);
-    let start = usize::try_from(ask.resume.unwrap_or(0))
-        .unwrap_or(usize::MAX)
-        .min(shares.len());
+    let start = usize::try_from(ask.resume.unwrap_or(0)).unwrap_or(usize::MAX).min(shares.len());
     let waiting = shares.get(start..).unwrap_or_default();
     let fitting = fitting(waiting, ask.level, ask.preferred);
 
@@ -130,12 +120,8 @@ fn share_enum(call: &mut Call<'_>) -> Result<(), Fault> {
     out.pointer(!fitting.is_empty());
     if !fitting.is_empty() {
         out.count(fitting.len());
-        fitting
-            .iter()
-            .for_each(|share| write_fixed(out, share, ask.level));
-        fitting
-            .iter()
-            .for_each(|share| write_strings(out, share, ask.level));
+        fitting.iter().for_each(|share| write_fixed(out, share, ask.level));
+        fitting.iter().for_each(|share| write_strings(out, share, ask.level));
     }
     // 4.1: the number of entries counts from where this call started.
     let (status, next) = if fitting.len() == waiting.len() {
@@ -161,9 +147,7 @@ fn finish_enum(out: &mut Writer, total: usize, resume: Option<u32>, status: u32)
 /// The shares that fit in `preferred` bytes. At least one, however small that is: a client that
 /// comes back until it has all must get on.
 fn fitting(shares: &[ShareInfo], level: u32, preferred: u32) -> &[ShareInfo] {
-    let mut room = usize::try_from(preferred)
-        .unwrap_or(usize::MAX)
-        .min(MAX_ENTRIES);
+    let mut room = usize::try_from(preferred).unwrap_or(usize::MAX).min(MAX_ENTRIES);
     let mut count = 0_usize;
     for share in shares {
         let size = match level {
@@ -183,10 +167,7 @@ fn fitting(shares: &[ShareInfo], level: u32, preferred: u32) -> &[ShareInfo] {
 
 /// How long a string is in NDR: three counts, the text, its terminator, and the gap behind it.
 fn string_size(text: &str) -> usize {
-    text.encode_utf16()
-        .count()
-        .saturating_mul(2)
-        .saturating_add(16)
+    text.encode_utf16().count().saturating_mul(2).saturating_add(16)
 }
 
 /// The fixed part of SHARE_INFO_0, SHARE_INFO_1 or SHARE_INFO_1005 (MS-SRVS 2.2.4.22, .23, .29).
@@ -221,10 +202,7 @@ fn share_get_info(call: &mut Call<'_>) -> Result<(), Fault> {
     let out = &mut call.output;
     out.u32(level);
     let found = match level {
-        0 | 1 | 1005 => call
-            .directory
-            .share(&name)
-            .ok_or(status::NET_NAME_NOT_FOUND),
+        0 | 1 | 1005 => call.directory.share(&name).ok_or(status::NET_NAME_NOT_FOUND),
         _ => Err(status::INVALID_LEVEL),
     };
     match found {

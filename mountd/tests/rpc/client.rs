@@ -34,9 +34,7 @@ impl Fixture {
             browseable: true,
             ipc: false,
         };
-        Self {
-            shares: (0..count).map(share).collect(),
-        }
+        Self { shares: (0..count).map(share).collect() }
     }
 }
 
@@ -55,15 +53,9 @@ impl Directory for Fixture {
 }
 
 pub(crate) fn hex(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> = text
-        .chars()
-        .filter_map(|c| c.to_digit(16))
-        .map(|d| u8::try_from(d).unwrap())
-        .collect();
-    digits
-        .chunks(2)
-        .map(|pair| pair[0] << 4 | pair[1])
-        .collect()
+    let digits: Vec<u8> =
+        text.chars().filter_map(|c| c.to_digit(16)).map(|d| u8::try_from(d).unwrap()).collect();
+    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
 pub(crate) fn to_hex(bytes: &[u8]) -> String {
@@ -148,31 +140,20 @@ pub(crate) fn drain(pipe: &mut Pipe) -> Vec<Vec<u8>> {
 pub(crate) fn answer(pipe: &mut Pipe, opnum: u16, stub: &[u8], directory: &Fixture) -> Vec<u8> {
     let messages = transact(pipe, &fragment(3, 0, opnum, stub), directory);
     assert!(messages.iter().all(|message| message[2] == 2), "responses");
-    messages
-        .iter()
-        .flat_map(|message| message[24..].to_vec())
-        .collect()
+    messages.iter().flat_map(|message| message[24..].to_vec()).collect()
 }
 
 /// The `at`th word of `bytes`, counted from the end when negative.
 pub(crate) fn word(bytes: &[u8], at: isize) -> u32 {
-    let words: Vec<u32> = bytes
-        .chunks_exact(4)
-        .map(|word| u32::from_le_bytes(word.try_into().unwrap()))
-        .collect();
-    let at = if at < 0 {
-        words.len().checked_add_signed(at).unwrap()
-    } else {
-        at.unsigned_abs()
-    };
+    let words: Vec<u32> =
+        bytes.chunks_exact(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect();
+    let at = if at < 0 { words.len().checked_add_signed(at).unwrap() } else { at.unsigned_abs() };
     words[at]
 }
 
 /// The status of the one answer, which is a fault.
 pub(crate) fn fault(messages: &[Vec<u8>]) -> u32 {
-    let [message] = messages else {
-        panic!("one message, not {}", messages.len())
-    };
+    let [message] = messages else { panic!("one message, not {}", messages.len()) };
     assert_eq!((message[2], message.len()), (3, 32), "a fault");
     word(message, 6)
 }

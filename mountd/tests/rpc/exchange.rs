@@ -40,10 +40,7 @@ fn exchange(request: &str, response: &str) {
 fn ndr(text: &str) -> Vec<u8> {
     let units: Vec<u16> = text.encode_utf16().chain([0]).collect();
     let count = u32::try_from(units.len()).unwrap();
-    let mut bytes: Vec<u8> = [count, 0, count]
-        .iter()
-        .flat_map(|word| word.to_le_bytes())
-        .collect();
+    let mut bytes: Vec<u8> = [count, 0, count].iter().flat_map(|word| word.to_le_bytes()).collect();
     bytes.extend(units.iter().flat_map(|unit| unit.to_le_bytes()));
     bytes.resize(bytes.len().next_multiple_of(4), 0);
     bytes
@@ -59,15 +56,7 @@ fn pipes_are_opened_by_name() {
     for name in ["srvsvc", "SRVSVC", "SrvSvc"] {
         assert_eq!(Pipe::open(name).unwrap().name(), "srvsvc");
     }
-    for name in [
-        "",
-        "srvsv",
-        "srvsvc ",
-        "\\srvsvc",
-        "../srvsvc",
-        "srvsvc\0",
-        "spoolss",
-    ] {
+    for name in ["", "srvsv", "srvsvc ", "\\srvsvc", "../srvsvc", "srvsvc\0", "spoolss"] {
         assert!(Pipe::open(name).is_none(), "{name}");
     }
 }
@@ -87,11 +76,8 @@ fn binds() {
 
 #[test]
 fn windows_binds_three_contexts() {
-    let contexts: [(u16, &str, &[&str]); 3] = [
-        (0, SRVSVC, &[NDR32]),
-        (1, SRVSVC, &[NDR64]),
-        (2, SRVSVC, &[FEATURES]),
-    ];
+    let contexts: [(u16, &str, &[&str]); 3] =
+        [(0, SRVSVC, &[NDR32]), (1, SRVSVC, &[NDR64]), (2, SRVSVC, &[FEATURES])];
     let directory = Fixture::small();
     let mut pipe = Pipe::open("srvsvc").unwrap();
     let messages = transact(&mut pipe, &bind(11, &contexts), &directory);
@@ -99,13 +85,7 @@ fn windows_binds_three_contexts() {
     let results = format!("00000000{NDR32} 02000200{nil} 03000000{nil}");
     assert_eq!(to_hex(&messages[0][44..]), to_hex(&hex(&results)));
     // The accepted one answers, the others are not bound.
-    assert_eq!(
-        word(
-            &answer(&mut pipe, 21, &[0, 0, 0, 0, 100, 0, 0, 0], &directory),
-            -1
-        ),
-        0
-    );
+    assert_eq!(word(&answer(&mut pipe, 21, &[0, 0, 0, 0, 100, 0, 0, 0], &directory), -1), 0);
     for context in [1, 2, 3] {
         let messages = transact(&mut pipe, &fragment(3, context, 21, &[0; 8]), &directory);
         assert_eq!(fault(&messages), 0x1c01_0003, "context {context}");
@@ -125,11 +105,7 @@ fn a_context_is_refused_with_its_reason() {
     let directory = Fixture::small();
     for (interface, transfer, result) in cases {
         let mut pipe = Pipe::open("srvsvc").unwrap();
-        let messages = transact(
-            &mut pipe,
-            &bind(11, &[(0, interface, transfer)]),
-            &directory,
-        );
+        let messages = transact(&mut pipe, &bind(11, &[(0, interface, transfer)]), &directory);
         assert_eq!(messages[0][2], 12);
         assert_eq!(word(&messages[0], 11), result, "{interface} {transfer:?}");
     }
@@ -151,13 +127,7 @@ fn contexts_are_added_later() {
     );
     let expected: String = expected.split_whitespace().collect();
     assert_eq!(to_hex(&messages[0]), expected);
-    assert_eq!(
-        word(
-            &answer(&mut pipe, 21, &[0, 0, 0, 0, 100, 0, 0, 0], &directory),
-            -1
-        ),
-        0
-    );
+    assert_eq!(word(&answer(&mut pipe, 21, &[0, 0, 0, 0, 100, 0, 0, 0], &directory), -1), 0);
 }
 
 #[test]
@@ -247,11 +217,7 @@ fn a_hidden_share_is_shown_by_name() {
         ("nobody", 502, [502, 0, 124]),
     ] {
         let info = answer(&mut pipe, 16, &get_info(name, level), &directory);
-        assert_eq!(
-            [word(&info, 0), word(&info, 1), word(&info, -1)],
-            expected,
-            "{name} {level}"
-        );
+        assert_eq!([word(&info, 0), word(&info, 1), word(&info, -1)], expected, "{name} {level}");
     }
     let info = answer(&mut pipe, 16, &get_info("data", 77), &directory);
     assert_eq!(to_hex(&info), "4d0000007c000000", "a level without an arm");
@@ -282,24 +248,10 @@ fn entries_that_a_client_sends_are_skipped() {
     // The same with a count that the array does not have, and with a string missing.
     let mut wrong = stub.clone();
     wrong[16] = 3;
-    assert_eq!(
-        fault(&transact(
-            &mut pipe,
-            &fragment(3, 0, 15, &wrong),
-            &directory
-        )),
-        0x6f7
-    );
+    assert_eq!(fault(&transact(&mut pipe, &fragment(3, 0, 15, &wrong), &directory)), 0x6f7);
     let mut wrong = stub;
     wrong[36] = 1;
-    assert_eq!(
-        fault(&transact(
-            &mut pipe,
-            &fragment(3, 0, 15, &wrong),
-            &directory
-        )),
-        0x6f7
-    );
+    assert_eq!(fault(&transact(&mut pipe, &fragment(3, 0, 15, &wrong), &directory)), 0x6f7);
 }
 
 #[test]
@@ -310,12 +262,7 @@ fn an_enumeration_resumes() {
     for (preferred, step) in [(36 * 3, 3), (0, 1), (u32::MAX, 10)] {
         let mut resume = 0;
         loop {
-            let list = answer(
-                &mut pipe,
-                15,
-                &share_enum(0, preferred, Some(resume)),
-                &directory,
-            );
+            let list = answer(&mut pipe, 15, &share_enum(0, preferred, Some(resume)), &directory);
             assert_eq!(word(&list, 3), step.min(10 - resume), "entries");
             assert_eq!(word(&list, -4), 10 - resume, "total");
             let next = word(&list, -2);
@@ -331,10 +278,7 @@ fn an_enumeration_resumes() {
     let list = answer(&mut pipe, 15, &share_enum(0, 0, Some(u32::MAX)), &directory);
     assert_eq!([word(&list, 3), word(&list, 4), word(&list, -1)], [0, 0, 0]);
     let list = answer(&mut pipe, 15, &share_enum(0, 0, None), &directory);
-    assert_eq!(
-        [word(&list, 3), word(&list, -2), word(&list, -1)],
-        [1, 0, 234]
-    );
+    assert_eq!([word(&list, 3), word(&list, -2), word(&list, -1)], [1, 0, 234]);
 }
 
 #[test]
@@ -347,16 +291,9 @@ fn a_long_list_comes_in_fragments_and_in_parts() {
     assert!(messages.iter().all(|message| message.len() <= 4280));
     let flags: Vec<u8> = messages.iter().map(|message| message[3]).collect();
     assert_eq!((flags[0], flags[1], flags[flags.len() - 1]), (1, 0, 2));
-    let list: Vec<u8> = messages
-        .iter()
-        .flat_map(|message| message[24..].to_vec())
-        .collect();
+    let list: Vec<u8> = messages.iter().flat_map(|message| message[24..].to_vec()).collect();
     assert_eq!((word(&list, 3), word(&list, -1)), (300, 0));
-    assert_eq!(
-        word(&messages[0], 4) as usize,
-        list.len(),
-        "allocation hint"
-    );
+    assert_eq!(word(&messages[0], 4) as usize, list.len(), "allocation hint");
 
     let directory = Fixture::large(5000);
     let list = answer(&mut pipe, 15, &share_enum(1, u32::MAX, Some(0)), &directory);
@@ -372,12 +309,8 @@ fn requests_come_in_fragments_and_writes_in_pieces() {
     let whole = answer(&mut pipe, 15, &stub, &directory);
     let (one, rest) = stub.split_at(3);
     let (two, three) = rest.split_at(20);
-    let fragments = [
-        fragment(1, 0, 15, one),
-        fragment(0, 0, 15, two),
-        fragment(2, 0, 15, three),
-    ]
-    .concat();
+    let fragments =
+        [fragment(1, 0, 15, one), fragment(0, 0, 15, two), fragment(2, 0, 15, three)].concat();
     let messages = transact(&mut pipe, &fragments, &directory);
     assert_eq!(messages.len(), 1);
     assert_eq!(&messages[0][24..], whole);
@@ -399,23 +332,13 @@ fn reads_are_of_one_message() {
     let directory = Fixture::small();
     let mut pipe = bound(&directory);
     let request = hex(SERVER_INFO);
-    pipe.write(&[request.clone(), request].concat(), &directory)
-        .unwrap();
+    pipe.write(&[request.clone(), request].concat(), &directory).unwrap();
     let first = pipe.read(100);
     assert_eq!((first.data.len(), first.more), (100, true));
-    assert_eq!(
-        pipe.read(0),
-        ReadResult {
-            data: Vec::new(),
-            more: true
-        }
-    );
+    assert_eq!(pipe.read(0), ReadResult { data: Vec::new(), more: true });
     let rest = pipe.read(20);
     assert_eq!((rest.data.len(), rest.more), (20, false));
     let second = pipe.read(120);
-    assert_eq!(
-        (second.data, second.more),
-        ([first.data, rest.data].concat(), false)
-    );
+    assert_eq!((second.data, second.more), ([first.data, rest.data].concat(), false));
     assert!(!pipe.has_output());
 }

@@ -7,10 +7,7 @@ use super::client::*;
 #[test]
 fn nothing_is_served_before_a_bind() {
     let directory = Fixture::small();
-    for first in [
-        fragment(3, 0, 15, &[0; 8]),
-        bind(14, &[(0, SRVSVC, &[NDR32])]),
-    ] {
+    for first in [fragment(3, 0, 15, &[0; 8]), bind(14, &[(0, SRVSVC, &[NDR32])])] {
         let mut pipe = Pipe::open("srvsvc").unwrap();
         assert_eq!(fault(&transact(&mut pipe, &first, &directory)), 0x1c01_000b);
         assert!(pipe.broken().is_some());
@@ -22,10 +19,7 @@ fn nothing_is_served_before_a_bind() {
 fn a_second_bind_ends_the_association() {
     let directory = Fixture::small();
     let mut pipe = bound(&directory);
-    assert_eq!(
-        fault(&transact(&mut pipe, &hex(BIND), &directory)),
-        0x1c01_000b
-    );
+    assert_eq!(fault(&transact(&mut pipe, &hex(BIND), &directory)), 0x1c01_000b);
     assert_eq!(pipe.write(&[0], &directory), Err(PipeError::Closed));
 }
 
@@ -38,13 +32,7 @@ fn an_unknown_operation_is_a_fault_and_no_more() {
         assert_eq!(fault(&messages), 0x1c01_0002);
         assert_eq!(messages[0][3], 0x23, "did not execute");
     }
-    assert_eq!(
-        word(
-            &answer(&mut pipe, 21, &[0, 0, 0, 0, 100, 0, 0, 0], &directory),
-            -1
-        ),
-        0
-    );
+    assert_eq!(word(&answer(&mut pipe, 21, &[0, 0, 0, 0, 100, 0, 0, 0], &directory), -1), 0);
 }
 
 /// Changes one byte of `pdu` and returns the answer's type and first word behind the header.
@@ -70,11 +58,7 @@ fn other_versions_orders_and_authentication_are_refused() {
     ];
     for (at, byte, nak, code) in cases {
         let mut pipe = Pipe::open("srvsvc").unwrap();
-        assert_eq!(
-            spoilt(&mut pipe, hex(BIND), at, byte),
-            (13, nak),
-            "byte {at}"
-        );
+        assert_eq!(spoilt(&mut pipe, hex(BIND), at, byte), (13, nak), "byte {at}");
         let mut pipe = bound(&directory);
         let request = fragment(3, 0, 21, &[0; 8]);
         assert_eq!(spoilt(&mut pipe, request, at, byte), (3, code), "byte {at}");
@@ -86,11 +70,7 @@ fn other_versions_orders_and_authentication_are_refused() {
     big[12..16].reverse();
     let mut pipe = Pipe::open("srvsvc").unwrap();
     let messages = transact(&mut pipe, &big, &directory);
-    assert_eq!(
-        (messages[0][2], word(&messages[0], 3)),
-        (13, 1),
-        "bind_nak of call 1"
-    );
+    assert_eq!((messages[0][2], word(&messages[0], 3)), (13, 1), "bind_nak of call 1");
 }
 
 #[test]
@@ -103,10 +83,7 @@ fn lengths_out_of_range_end_the_association() {
         refused(&mut pipe, &header, &directory);
     }
     let mut pipe = bound(&directory);
-    assert_eq!(
-        fault(&transact(&mut pipe, &pdu(0, 3, 1, &[0; 7]), &directory)),
-        0x1c01_000b
-    );
+    assert_eq!(fault(&transact(&mut pipe, &pdu(0, 3, 1, &[0; 7]), &directory)), 0x1c01_000b);
 }
 
 #[test]
@@ -163,23 +140,14 @@ fn fragments_come_in_order() {
     ];
     for fragments in wrong {
         let mut pipe = bound(&directory);
-        assert_eq!(
-            fault(&transact(&mut pipe, &fragments.concat(), &directory)),
-            0x1c01_000b
-        );
+        assert_eq!(fault(&transact(&mut pipe, &fragments.concat(), &directory)), 0x1c01_000b);
         assert!(pipe.broken().is_some());
     }
     // A call that the client gives up is forgotten; a cancel finds nothing to cancel.
     let mut pipe = bound(&directory);
     let given_up = [first, pdu(18, 3, 2, &[]), pdu(19, 3, 2, &[])].concat();
     assert!(transact(&mut pipe, &given_up, &directory).is_empty());
-    assert_eq!(
-        word(
-            &answer(&mut pipe, 21, &[0, 0, 0, 0, 100, 0, 0, 0], &directory),
-            -1
-        ),
-        0
-    );
+    assert_eq!(word(&answer(&mut pipe, 21, &[0, 0, 0, 0, 100, 0, 0, 0], &directory), -1), 0);
 }
 
 #[test]
@@ -192,10 +160,7 @@ fn a_request_has_a_longest_length() {
         pipe.write(&fragment(0, 0, 15, &piece), &directory).unwrap();
         assert!(!pipe.has_output());
     }
-    assert_eq!(
-        fault(&transact(&mut pipe, &fragment(0, 0, 15, &[0]), &directory)),
-        0x1c00_001b
-    );
+    assert_eq!(fault(&transact(&mut pipe, &fragment(0, 0, 15, &[0]), &directory)), 0x1c00_001b);
     assert!(pipe.broken().is_some());
 }
 
@@ -205,9 +170,7 @@ fn a_client_that_does_not_read_is_stopped() {
     let request = fragment(3, 0, 15, &share_enum(1, u32::MAX, None));
     // Write by write, each is refused until the client has read.
     let mut pipe = bound(&directory);
-    let taken = (0..100)
-        .take_while(|_| pipe.write(&request, &directory).is_ok())
-        .count();
+    let taken = (0..100).take_while(|_| pipe.write(&request, &directory).is_ok()).count();
     assert!((1..10).contains(&taken), "{taken}");
     assert_eq!(pipe.write(&request, &directory), Err(PipeError::Unread));
     drain(&mut pipe);
@@ -219,8 +182,7 @@ fn a_client_that_does_not_read_is_stopped() {
     assert!(drain(&mut pipe).concat().len() < 520 * 1024);
     // Faults count as answers do.
     let mut pipe = bound(&directory);
-    pipe.write(&fragment(3, 9, 0, &[]).repeat(100_000), &directory)
-        .unwrap();
+    pipe.write(&fragment(3, 9, 0, &[]).repeat(100_000), &directory).unwrap();
     assert!(pipe.broken().is_some());
     assert!(drain(&mut pipe).concat().len() < 520 * 1024);
 }
@@ -244,10 +206,7 @@ fn a_stub_cut_anywhere_is_a_fault() {
         for cut in 0..stub.len() {
             let request = fragment(3, 0, opnum, &stub[..cut]);
             let code = fault(&transact(&mut pipe, &request, &directory));
-            assert!(
-                matches!(code, 0x6f7 | 0x1c00_0006),
-                "opnum {opnum} cut at {cut}: {code:#x}"
-            );
+            assert!(matches!(code, 0x6f7 | 0x1c00_0006), "opnum {opnum} cut at {cut}: {code:#x}");
         }
         assert_eq!(word(&answer(&mut pipe, opnum, &stub, &directory), -1), 0);
         // What follows the arguments is padding.
@@ -265,11 +224,7 @@ fn counts_that_the_input_cannot_hold_are_faults() {
         (15, &[1, u32::MAX, 0, u32::MAX, 0], 0x6f7),
         (15, &[1, 0x8000_0001, 0, 0x8000_0001, 0], 0x6f7),
         (15, &[0, 1, 1, 1, u32::MAX, 1, u32::MAX, 0, 0, 0], 0x6f7),
-        (
-            15,
-            &[0, 0, 0, 1, 0x4000_0000, 1, 0x4000_0000, 0, 0, 0],
-            0x6f7,
-        ),
+        (15, &[0, 0, 0, 1, 0x4000_0000, 1, 0x4000_0000, 0, 0, 0], 0x6f7),
         (15, &[0, 2, 2, 1, 1, 1, 1, 0, 0, 0], 0x6f7),
         (15, &[0, 1, 0, 1, 0, 0, u32::MAX, 0], 0x1c00_0006),
         (15, &[0, 7, 7, 1, 0, 0, u32::MAX, 0], 0x1c00_0006),
@@ -298,10 +253,7 @@ fn check(pipe: &mut Pipe) {
     let mut total = 0;
     for message in drain(pipe) {
         assert!(message.len() <= 4280);
-        assert_eq!(
-            usize::from(u16::from_le_bytes([message[8], message[9]])),
-            message.len()
-        );
+        assert_eq!(usize::from(u16::from_le_bytes([message[8], message[9]])), message.len());
         assert!(matches!(message[2], 2 | 3 | 12 | 13 | 15));
         total += message.len();
     }
@@ -317,12 +269,7 @@ fn mutated_sessions_never_panic() {
         fragment(3, 0, 15, &share_enum(1, u32::MAX, Some(0))),
         fragment(1, 1, 15, &share_enum(0, 9, None)[..12]),
         fragment(2, 1, 15, &share_enum(0, 9, None)[12..]),
-        fragment(
-            3,
-            0,
-            16,
-            &hex("00000000 02000000 00000000 02000000 61000000 01000000"),
-        ),
+        fragment(3, 0, 16, &hex("00000000 02000000 00000000 02000000 61000000 01000000")),
         fragment(3, 0, 21, &[0, 0, 0, 0, 101, 0, 0, 0]),
     ]
     .concat();

@@ -86,9 +86,8 @@ pub(super) fn may_delete(root: &Root, path: &SharePath, stat: &Statx, who: Who) 
 /// Could the identity remove the file of `stat` from `parent`?
 pub(super) fn may_delete_from(parent: BorrowedFd<'_>, stat: &Statx, who: Who) -> bool {
     let access = Access::WRITE_OK | Access::EXEC_OK;
-    let may_write = proc_fd().is_ok_and(|proc| {
-        fs::accessat(proc, proc_name(parent), access, AtFlags::EACCESS).is_ok()
-    });
+    let may_write = proc_fd()
+        .is_ok_and(|proc| fs::accessat(proc, proc_name(parent), access, AtFlags::EACCESS).is_ok());
     may_write && (who.uid == 0 || sticky_lets(parent, stat, who))
 }
 

@@ -2,10 +2,7 @@
 //! creation time: Samba's `xattr_DOSATTRIB`, NDR in little-endian order. Five versions are read;
 //! version 4, which all of them can read, is written.
 
-use super::{
-    Outcome, failed,
-    handle::proc_path,
-};
+use super::{Outcome, failed, handle::proc_path};
 use ksmbd_core::{
     time::FileTime,
     wire::{
@@ -194,7 +191,10 @@ mod tests {
 
     #[test]
     fn version_4_is_written_to_the_byte() {
-        let value = encode(FileAttributes::ARCHIVE | FileAttributes::HIDDEN, FileTime(0x01dd_7ad7_76e9_a2b7));
+        let value = encode(
+            FileAttributes::ARCHIVE | FileAttributes::HIDDEN,
+            FileTime(0x01dd_7ad7_76e9_a2b7),
+        );
         let golden = "0000 0400 04000000 51000000 22000000 b7a2e976d77add01 b7a2e976d77add01";
         assert_eq!(value, bytes(golden));
         assert_eq!(parse(&value), stored(0x22, 0x01dd_7ad7_76e9_a2b7));

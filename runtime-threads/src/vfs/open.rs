@@ -32,13 +32,14 @@ pub(super) fn open_share(share: Arc<Share>, identity: &Arc<Identity>) -> Outcome
     }
     identity::assume_server()?;
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory = fs::openat(CWD, share.path.as_str(), flags, Mode::empty()).map_err(|errno| {
-        log::warn!("share {}: cannot open {}: {errno}", share.name, share.path);
-        match errno {
-            Errno::NOENT | Errno::NOTDIR => VfsError::Unavailable,
-            errno => failed(errno),
-        }
-    })?;
+    let directory =
+        fs::openat(CWD, share.path.as_str(), flags, Mode::empty()).map_err(|errno| {
+            log::warn!("share {}: cannot open {}: {errno}", share.name, share.path);
+            match errno {
+                Errno::NOENT | Errno::NOTDIR => VfsError::Unavailable,
+                errno => failed(errno),
+            }
+        })?;
     let fd = directory.try_clone().map_err(|_| VfsError::TooManyFiles)?;
     let stat = info::stat_fd(&fd).map_err(failed)?;
     let root = Arc::new(Root { share, directory, key: info::key(&stat) });

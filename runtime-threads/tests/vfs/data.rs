@@ -76,7 +76,8 @@ fn allocation_is_space_and_does_not_count_extended_attributes() {
     let file = rig.create("f").unwrap();
     // More than fits beside the inode: it gets a block of its own.
     let big = vec![b'x'; 2000];
-    let set = rustix::fs::setxattr(rig.host("f"), "user.big", &big, rustix::fs::XattrFlags::empty());
+    let set =
+        rustix::fs::setxattr(rig.host("f"), "user.big", &big, rustix::fs::XattrFlags::empty());
     let blocks = fs::metadata(rig.host("f")).unwrap().blocks();
     if set.is_ok() && blocks == 0 {
         println!("this file system does not count extended attributes");

@@ -37,7 +37,9 @@ fn rig(follow: bool) -> (Rig, PathBuf) {
 fn links_do_not_lead_out() {
     for follow in [false, true] {
         let (rig, outside) = rig(follow);
-        for way in ["absolute", "relative", "inside/deep/far", "magic", "ABSOLUTE", "Inside/Deep/FAR"] {
+        for way in
+            ["absolute", "relative", "inside/deep/far", "magic", "ABSOLUTE", "Inside/Deep/FAR"]
+        {
             let there = format!("{way}/{CANARY}");
             assert!(rig.look(&there).is_err(), "{way} (follow: {follow})");
             assert!(rig.read_write(&there).is_err(), "{way} (follow: {follow})");

@@ -104,7 +104,8 @@ fn attributes_and_creation_time_are_kept() {
         ..SetBasic::default()
     };
     rig.ok(Op::SetBasic { file: file.file.clone(), set }).unwrap();
-    for opened in [rig.look("f").unwrap(), rig.open(OpenHow { read: true, ..rig.how("F") }).unwrap()]
+    for opened in
+        [rig.look("f").unwrap(), rig.open(OpenHow { read: true, ..rig.how("F") }).unwrap()]
     {
         let info = opened.info;
         assert_eq!(info.attributes, FileAttributes::HIDDEN | FileAttributes::READONLY);

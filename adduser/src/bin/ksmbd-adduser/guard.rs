@@ -58,19 +58,12 @@ fn refusal(conf: Option<&ConfFile>, action: Action, name: &str) -> Option<String
     if action != Action::Delete {
         return None;
     }
-    let needed: Vec<_> = sections
-        .iter()
-        .flat_map(|section| needed_by(section, name))
-        .collect();
+    let needed: Vec<_> = sections.iter().flat_map(|section| needed_by(section, name)).collect();
     (!needed.is_empty()).then(|| needed.join("\n"))
 }
 
 fn is_guest(conf: Option<&ConfFile>, sections: &[Section], name: &str) -> bool {
-    let guest = |section: &Section| {
-        section
-            .get("guest account")
-            .map(|entry| entry.value() == name)
-    };
+    let guest = |section: &Section| section.get("guest account").map(|entry| entry.value() == name);
     let global = conf.and_then(ConfFile::global).and_then(guest);
     global.unwrap_or(name == DEFAULT_GUEST)
         || sections.iter().any(|section| guest(section) == Some(true))
@@ -81,16 +74,11 @@ fn is_guest(conf: Option<&ConfFile>, sections: &[Section], name: &str) -> bool {
 fn needed_by(section: &Section, name: &str) -> Vec<String> {
     let entries = LISTS.iter().filter_map(|key| section.get(key));
     let naming = entries.filter(|entry| {
-        entry
-            .members()
-            .iter()
-            .any(|member| *member == ksmbd_adduser::Member::User(name.to_owned()))
+        entry.members().iter().any(|member| *member == ksmbd_adduser::Member::User(name.to_owned()))
     });
     let message = |entry: &ksmbd_adduser::Entry| {
         let what = format!("it needs the account `{name}`");
-        entry
-            .problem(Severity::Error, what, "take the name off the list first")
-            .to_string()
+        entry.problem(Severity::Error, what, "take the name off the list first").to_string()
     };
     naming.map(message).collect()
 }
@@ -122,15 +110,9 @@ mod tests {
     fn guests_are_not_in_the_database() {
         for guest in ["visitor", "pubguest"] {
             let message = ask(Action::Delete, guest).expect("refused");
-            assert_eq!(
-                message,
-                format!("`{guest}` is the guest account; it cannot be deleted")
-            );
+            assert_eq!(message, format!("`{guest}` is the guest account; it cannot be deleted"));
             let message = ask(Action::Add, guest).expect("refused");
-            assert_eq!(
-                message,
-                format!("`{guest}` is the guest account; it has no password")
-            );
+            assert_eq!(message, format!("`{guest}` is the guest account; it has no password"));
         }
         assert_eq!(ask(Action::Add, "nobody"), None);
         assert!(refusal(None, Action::AddOrUpdate, "nobody").is_some());

@@ -44,10 +44,7 @@ fn main() -> ExitCode {
 fn run(options: Options) -> Result<(), String> {
     let name = options.user.as_str();
     check_user_name(name).map_err(|error| {
-        format!(
-            "`{}` cannot be an account name: {error}; use another name",
-            name.escape_debug()
-        )
+        format!("`{}` cannot be an account name: {error}; use another name", name.escape_debug())
     })?;
     guard::check(&options)?;
 
@@ -62,10 +59,7 @@ fn run(options: Options) -> Result<(), String> {
         Action::Delete => None,
         Action::Add | Action::Update | Action::AddOrUpdate => Some(hash(options.password)?),
     };
-    let options = Options {
-        password: None,
-        ..options
-    };
+    let options = Options { password: None, ..options };
     change(&options, hash)?;
     notify(options.common.verbose);
     Ok(())
@@ -78,9 +72,9 @@ fn expect(options: &Options, database: &Database) -> Result<(), String> {
         (Action::Add, true) => Err(format!(
             "{path}: there is an account `{name}` already; use --update to change its password"
         )),
-        (Action::Update, false) => Err(format!(
-            "{path}: there is no account `{name}`; use --add to add it"
-        )),
+        (Action::Update, false) => {
+            Err(format!("{path}: there is no account `{name}`; use --add to add it"))
+        }
         (Action::Delete, false) => Err(format!("{path}: there is no account `{name}` to delete")),
         _ => Ok(()),
     }

@@ -102,12 +102,7 @@ impl Options {
             return Err("--delete needs no password".into());
         }
         let user = user.ok_or("USER is missing")?;
-        Ok(Request::Run(Self {
-            common,
-            action,
-            password,
-            user,
-        }))
+        Ok(Request::Run(Self { common, action, password, user }))
     }
 }
 
@@ -157,10 +152,7 @@ mod tests {
         assert_eq!(password(&["alice"]), None);
         assert_eq!(password(&["-ap", "x y", "alice"]).as_deref(), Some("x y"));
         assert_eq!(password(&["-apx", "alice"]).as_deref(), Some("x"));
-        assert_eq!(
-            password(&["alice", "--password=a=b"]).as_deref(),
-            Some("a=b")
-        );
+        assert_eq!(password(&["alice", "--password=a=b"]).as_deref(), Some("a=b"));
         assert_eq!(password(&["alice", "--password", ""]).as_deref(), Some(""));
     }
 
@@ -169,20 +161,14 @@ mod tests {
         assert_eq!(wrong(&[]), "USER is missing");
         assert_eq!(wrong(&["-a"]), "USER is missing");
         assert_eq!(wrong(&["a", "secret"]), "there is more than one USER");
-        assert_eq!(
-            wrong(&["-ad", "a"]),
-            "only one of --add, --update and --delete can be given"
-        );
+        assert_eq!(wrong(&["-ad", "a"]), "only one of --add, --update and --delete can be given");
         assert_eq!(wrong(&["-d", "-p", "x", "a"]), "--delete needs no password");
         assert_eq!(wrong(&["-x", "a"]), "invalid option '-x'");
         assert_eq!(wrong(&["--frob", "a"]), "invalid option '--frob'");
         assert_eq!(wrong(&["a", "-p"]), "missing argument for option '-p'");
         let long = "secret".repeat(30);
         let message = wrong(&["a", "-p", &long]);
-        assert_eq!(
-            message,
-            "the password cannot be used: it has 180 bytes, 128 are allowed"
-        );
+        assert_eq!(message, "the password cannot be used: it has 180 bytes, 128 are allowed");
     }
 
     #[test]

@@ -229,27 +229,14 @@ mod tests {
 
     #[test]
     fn a_pipe_has_one_line_or_two_equal_ones() {
-        for text in [
-            "pass word",
-            "pass word\n",
-            "pass word\r\n",
-            "pass word\npass word\nmore\n",
-        ] {
-            assert_eq!(
-                pipe(text.as_bytes()).as_deref(),
-                Ok("pass word"),
-                "{text:?}"
-            );
+        for text in ["pass word", "pass word\n", "pass word\r\n", "pass word\npass word\nmore\n"] {
+            assert_eq!(pipe(text.as_bytes()).as_deref(), Ok("pass word"), "{text:?}");
         }
         assert_eq!(pipe(b"\n").as_deref(), Ok(""));
         let differ = "the passwords differ; nothing was changed";
         assert_eq!(pipe(b"a\nb\n"), Err(differ.to_owned()));
         assert_eq!(pipe(b"a\n\n"), Err(differ.to_owned()));
-        assert!(
-            pipe(b"")
-                .expect_err("nothing")
-                .starts_with("there is no password on standard")
-        );
+        assert!(pipe(b"").expect_err("nothing").starts_with("there is no password on standard"));
         let unfit = "the password cannot be used: it is not UTF-8";
         assert_eq!(pipe(b"\xff\n"), Err(unfit.to_owned()));
     }
@@ -258,41 +245,20 @@ mod tests {
     fn a_password_that_is_too_long_is_not_cut() {
         assert!(pipe(&[b'x'; 128]).is_ok());
         let message = pipe(&[b'x'; 129]).expect_err("too long");
-        assert_eq!(
-            message,
-            "the password cannot be used: it has 129 bytes, 128 are allowed"
-        );
-        assert!(
-            pipe(&[b'x'; 5000])
-                .expect_err("too long")
-                .contains("128 are allowed")
-        );
-        assert!(
-            edit(&[b'x'; 5000])
-                .expect_err("too long")
-                .contains("128 are allowed")
-        );
+        assert_eq!(message, "the password cannot be used: it has 129 bytes, 128 are allowed");
+        assert!(pipe(&[b'x'; 5000]).expect_err("too long").contains("128 are allowed"));
+        assert!(edit(&[b'x'; 5000]).expect_err("too long").contains("128 are allowed"));
     }
 
     #[test]
     fn the_keyboard() {
         assert_eq!(edit(b"secret\n"), Ok(b"secret".to_vec()));
         assert_eq!(edit(b"secret\r"), Ok(b"secret".to_vec()));
-        assert_eq!(
-            edit("aü\u{7f}b\u{8}\u{8}\u{8}c\n".as_bytes()),
-            Ok(b"c".to_vec())
-        );
+        assert_eq!(edit("aü\u{7f}b\u{8}\u{8}\u{8}c\n".as_bytes()), Ok(b"c".to_vec()));
         assert_eq!(edit(b"wrong\x15right\x04"), Ok(b"right".to_vec()));
         for cancel in [&b"abc\x03"[..], b"\x04", b"abc"] {
-            assert_eq!(
-                edit(cancel),
-                Err("cancelled; nothing was changed".to_owned())
-            );
+            assert_eq!(edit(cancel), Err("cancelled; nothing was changed".to_owned()));
         }
-        assert!(
-            edit(b"a\x1b[A\n")
-                .expect_err("an arrow")
-                .contains("control character")
-        );
+        assert!(edit(b"a\x1b[A\n").expect_err("an arrow").contains("control character"));
     }
 }

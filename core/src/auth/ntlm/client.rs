@@ -89,22 +89,14 @@ impl NtlmClient {
             Wrapping::Spnego => &self.negotiate[..],
             Wrapping::KerberosFirst => b"a ticket",
         };
-        NegTokenInit {
-            mech_list: &self.mech_list(),
-            token: Some(token),
-            mic: None,
-        }
-        .encode()
+        NegTokenInit { mech_list: &self.mech_list(), token: Some(token), mic: None }.encode()
     }
 
     /// The blob that goes on after STATUS_MORE_PROCESSING_REQUIRED.
     pub fn answer(&mut self, blob: &[u8], rng: &mut Rng) -> Parse<Vec<u8>> {
         match Token::parse(blob)? {
             Token::Ntlm(challenge) => self.authenticate(challenge, rng),
-            Token::Response(NegTokenResp {
-                token: Some(challenge),
-                ..
-            }) => {
+            Token::Response(NegTokenResp { token: Some(challenge), .. }) => {
                 let message = self.authenticate(challenge, rng)?;
                 let mic = self.list_mic(Direction::ClientToServer);
                 Ok(NegTokenResp {
@@ -114,15 +106,12 @@ impl NtlmClient {
                 }
                 .encode())
             }
-            Token::Response(NegTokenResp {
-                state: Some(NegState::RequestMic),
-                mech,
-                ..
-            }) if mech == Some(Mech::Ntlm.oid()) => Ok(NegTokenResp {
-                token: Some(&self.negotiate),
-                ..NegTokenResp::default()
+            Token::Response(NegTokenResp { state: Some(NegState::RequestMic), mech, .. })
+                if mech == Some(Mech::Ntlm.oid()) =>
+            {
+                Ok(NegTokenResp { token: Some(&self.negotiate), ..NegTokenResp::default() }
+                    .encode())
             }
-            .encode()),
             _ => Err(Malformed("the server does not go on with NTLM")),
         }
     }
@@ -197,11 +186,8 @@ impl NtlmClient {
         }
         .encode();
         if self.with_mic {
-            let exchange = Exchange {
-                negotiate: &self.negotiate,
-                challenge,
-                authenticate: &message,
-            };
+            let exchange =
+                Exchange { negotiate: &self.negotiate, challenge, authenticate: &message };
             let mic = exchange.mic(&session_key);
             if let Some(field) = message.get_mut(MIC) {
                 field.copy_from_slice(&mic);
@@ -234,15 +220,8 @@ impl NtlmClient {
         }
         push_av_pair(&mut pairs, AvId::EOL, &[]);
         let nonce: [u8; 8] = rng.array();
-        let client = [
-            &[1, 1, 0, 0, 0, 0, 0, 0][..],
-            &time,
-            &nonce,
-            &[0; 4],
-            &pairs,
-            &[0; 4],
-        ]
-        .concat();
+        let client =
+            [&[1, 1, 0, 0, 0, 0, 0, 0][..], &time, &nonce, &[0; 4], &pairs, &[0; 4]].concat();
         let key = &self.credentials.nt_hash;
         let (proof, base) = compute(key, user, domain, &challenge.server_challenge, &client);
         ([&proof[..], &client].concat(), base)

@@ -127,12 +127,7 @@ impl<'a> Challenge<'a> {
         let server_challenge = reader.array()?;
         reader.skip(8)?;
         let target_info = field(&mut reader)?;
-        Ok(Self {
-            flags,
-            server_challenge,
-            target_name,
-            target_info,
-        })
+        Ok(Self { flags, server_challenge, target_name, target_info })
     }
 
     /// Writes the message.
@@ -175,13 +170,7 @@ impl<'a> Challenge<'a> {
             Flags::empty()
         };
         let own = Flags::NTLM.union(Flags::TARGET_INFO);
-        Some(
-            client
-                .intersection(echoed)
-                .union(charset)
-                .union(target)
-                .union(own),
-        )
+        Some(client.intersection(echoed).union(charset).union(target).union(own))
     }
 }
 
@@ -276,9 +265,7 @@ impl<'a> Authenticate<'a> {
             [low, high] => u16::from_le_bytes([*low, *high]),
             _ => 0,
         });
-        char::decode_utf16(units)
-            .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
-            .collect()
+        char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
     }
 
     /// Whether the client asks to be nobody (MS-NLMP 3.2.5.1.2).
@@ -367,9 +354,7 @@ mod tests {
 
     #[test]
     fn messages_round_trip() {
-        let negotiate = Negotiate {
-            flags: Flags::from_bits_retain(0xe208_8297),
-        };
+        let negotiate = Negotiate { flags: Flags::from_bits_retain(0xe208_8297) };
         assert_eq!(Negotiate::parse(&negotiate.encode()), Ok(negotiate));
         let challenge = Challenge {
             flags: Challenge::answer(negotiate.flags).unwrap(),
@@ -380,11 +365,7 @@ mod tests {
         assert_eq!(Challenge::parse(&challenge.encode()), Ok(challenge));
         assert_eq!(Authenticate::parse(&full().encode()), Ok(full()));
         assert_eq!(full().text(full().user), "us");
-        let oem = Authenticate {
-            flags: Flags::OEM,
-            user: b"us",
-            ..full()
-        };
+        let oem = Authenticate { flags: Flags::OEM, user: b"us", ..full() };
         assert_eq!(oem.text(oem.user), "us");
         assert_eq!(oem.wide(oem.user), full().user);
     }
@@ -420,16 +401,10 @@ mod tests {
 
     #[test]
     fn a_list_of_pairs_ends_where_it_is_cut() {
-        let names = ServerNames {
-            netbios_computer: "NAS".into(),
-            ..ServerNames::default()
-        };
+        let names = ServerNames { netbios_computer: "NAS".into(), ..ServerNames::default() };
         let list = target_info(&names, FileTime(5));
         assert_eq!(AvPairs::new(&list).count(), 5);
-        assert_eq!(
-            AvPairs::new(&list).last(),
-            Some((AvId::TIMESTAMP, &5u64.to_le_bytes()[..]))
-        );
+        assert_eq!(AvPairs::new(&list).last(), Some((AvId::TIMESTAMP, &5u64.to_le_bytes()[..])));
         for length in 0..list.len() {
             assert!(AvPairs::new(&list[..length]).count() <= 5);
         }

@@ -247,10 +247,7 @@ mod tests {
         let digest = hmac_md5(&keys.signing, &[&[0; 4], &message]);
         let mut stream = [&message[..], &digest[..8]].concat();
         rc4(&keys.sealing, &mut stream);
-        assert_eq!(
-            stream,
-            hex("54e50165bf1936dc996020c1811b0f06fb5f 7fb38ec5c55d4976")
-        );
+        assert_eq!(stream, hex("54e50165bf1936dc996020c1811b0f06fb5f 7fb38ec5c55d4976"));
         let flags = flags.difference(Flags::KEY_EXCH);
         let plain = SessionSecurity::new(direction, flags, &[0x55; 16]).unwrap();
         assert_eq!(plain.first_mac(&message)[4..12], digest[..8]);

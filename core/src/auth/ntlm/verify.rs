@@ -25,10 +25,7 @@ impl Exchange<'_> {
     pub fn mic(&self, session_key: &[u8; 16]) -> [u8; 16] {
         let before = self.authenticate.get(..MIC.start).unwrap_or_default();
         let behind = self.authenticate.get(MIC.end..).unwrap_or_default();
-        *hmac_md5(
-            session_key,
-            &[self.negotiate, self.challenge, before, &[0; 16], behind],
-        )
+        *hmac_md5(session_key, &[self.negotiate, self.challenge, before, &[0; 16], behind])
     }
 }
 
@@ -81,10 +78,8 @@ pub fn exported_session_key(
 
 /// Whether the client says, under its proof, that the message has a MIC (MS-NLMP 2.2.2.1).
 pub fn has_mic(message: &Authenticate<'_>) -> bool {
-    let pairs = message
-        .nt_response
-        .get(16usize.saturating_add(CLIENT_CHALLENGE)..)
-        .unwrap_or_default();
+    let pairs =
+        message.nt_response.get(16usize.saturating_add(CLIENT_CHALLENGE)..).unwrap_or_default();
     AvPairs::new(pairs)
         .filter(|(id, _)| *id == AvId::FLAGS)
         .filter_map(|(_, value)| Reader::new(value).u32().ok())

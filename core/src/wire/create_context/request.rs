@@ -82,9 +82,7 @@ impl RequestContext {
             name::DHNQ => exactly(data, 16).map(|_| Self::DHnQ)?,
             name::DHNC => {
                 let mut reader = exactly(data, 16)?;
-                Self::DHnC {
-                    file_id: (reader.u64()?, reader.u64()?),
-                }
+                Self::DHnC { file_id: (reader.u64()?, reader.u64()?) }
             }
             name::AL_SI => Self::AlSi(exactly(data, 8)?.u64()?),
             name::MX_AC if data.is_empty() => Self::MxAc(None),
@@ -97,11 +95,7 @@ impl RequestContext {
                 let timeout = reader.u32()?;
                 let flags = DurableFlags::from_bits_retain(reader.u32()?);
                 reader.skip(8)?;
-                Self::DH2Q {
-                    timeout,
-                    flags,
-                    create_guid: reader.array()?,
-                }
+                Self::DH2Q { timeout, flags, create_guid: reader.array()? }
             }
             name::DH2C => {
                 let mut reader = exactly(data, 36)?;
@@ -111,15 +105,10 @@ impl RequestContext {
                     flags: DurableFlags::from_bits_retain(reader.u32()?),
                 }
             }
-            name::POSIX => Self::Posix {
-                mode: exactly(data, 4)?.u32()?,
-            },
+            name::POSIX => Self::Posix { mode: exactly(data, 4)?.u32()? },
             name::AAPL => Self::Aapl(data.to_vec()),
             name::APP_INSTANCE_ID | name::APP_INSTANCE_VERSION => Self::parse_app(name, data)?,
-            _ => Self::Other {
-                name: name.to_vec(),
-                data: data.to_vec(),
-            },
+            _ => Self::Other { name: name.to_vec(), data: data.to_vec() },
         })
     }
 
@@ -136,10 +125,7 @@ impl RequestContext {
             return Ok(Self::AppInstanceId(reader.array()?));
         }
         reader.skip(4)?;
-        Ok(Self::AppInstanceVersion {
-            high: reader.u64()?,
-            low: reader.u64()?,
-        })
+        Ok(Self::AppInstanceVersion { high: reader.u64()?, low: reader.u64()? })
     }
 
     /// The name under which this goes.
@@ -174,30 +160,20 @@ impl RequestContext {
             Self::ExtA(attributes) => writer.bytes(&pack_full_ea(attributes, usize::MAX).0),
             Self::SecD(_) | Self::MxAc(None) | Self::QFid => (),
             Self::DHnQ => writer.zeros(16),
-            Self::DHnC {
-                file_id: (persistent, volatile),
-            } => {
+            Self::DHnC { file_id: (persistent, volatile) } => {
                 writer.u64(*persistent);
                 writer.u64(*volatile);
             }
             Self::AlSi(size) => writer.u64(*size),
             Self::MxAc(Some(time)) | Self::TWrp(time) => writer.u64(time.0),
             Self::RqLs(lease) => lease.put(&mut writer),
-            Self::DH2Q {
-                timeout,
-                flags,
-                create_guid,
-            } => {
+            Self::DH2Q { timeout, flags, create_guid } => {
                 writer.u32(*timeout);
                 writer.u32(flags.bits());
                 writer.u64(0);
                 writer.bytes(create_guid);
             }
-            Self::DH2C {
-                file_id: (persistent, volatile),
-                create_guid,
-                flags,
-            } => {
+            Self::DH2C { file_id: (persistent, volatile), create_guid, flags } => {
                 writer.u64(*persistent);
                 writer.u64(*volatile);
                 writer.bytes(create_guid);
@@ -279,10 +255,8 @@ mod tests {
     #[test]
     fn other_lengths_are_refused() {
         for (context, length) in every() {
-            let any_length = matches!(
-                context,
-                RequestContext::Aapl(_) | RequestContext::Other { .. }
-            );
+            let any_length =
+                matches!(context, RequestContext::Aapl(_) | RequestContext::Other { .. });
             let mut data = vec![];
             context.encode(&mut data).unwrap();
             for shorter in 1..length {

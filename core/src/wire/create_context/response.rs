@@ -76,17 +76,11 @@ impl ResponseContext {
         let mut writer = Writer::new(out);
         match self {
             Self::DHnQ => writer.zeros(8),
-            Self::MxAc {
-                query_status,
-                maximal_access,
-            } => {
+            Self::MxAc { query_status, maximal_access } => {
                 writer.u32(*query_status);
                 writer.u32(maximal_access.bits());
             }
-            Self::QFid {
-                disk_file_id,
-                volume_id,
-            } => {
+            Self::QFid { disk_file_id, volume_id } => {
                 writer.u64(*disk_file_id);
                 writer.u64(*volume_id);
                 writer.zeros(16);
@@ -96,13 +90,7 @@ impl ResponseContext {
                 writer.u32(*timeout);
                 writer.u32(flags.bits());
             }
-            Self::Posix {
-                nlink,
-                reparse_tag,
-                mode,
-                owner,
-                group,
-            } => {
+            Self::Posix { nlink, reparse_tag, mode, owner, group } => {
                 writer.u32(*nlink);
                 writer.u32(*reparse_tag);
                 writer.u32(*mode);
@@ -126,10 +114,7 @@ impl ResponseContext {
             }
             name::QFID => {
                 let mut reader = exactly(data, 32)?;
-                Self::QFid {
-                    disk_file_id: reader.u64()?,
-                    volume_id: reader.u64()?,
-                }
+                Self::QFid { disk_file_id: reader.u64()?, volume_id: reader.u64()? }
             }
             name::RQLS => Self::RqLs(Lease::parse(data)?),
             name::DH2Q => {
@@ -150,10 +135,7 @@ impl ResponseContext {
                 }
             }
             name::AAPL => Self::Aapl(data.to_vec()),
-            _ => Self::Other {
-                name: name.to_vec(),
-                data: data.to_vec(),
-            },
+            _ => Self::Other { name: name.to_vec(), data: data.to_vec() },
         })
     }
 }

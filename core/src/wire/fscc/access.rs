@@ -96,11 +96,6 @@ mod tests {
         let mask = AccessMask::GENERIC_WRITE | AccessMask::MAXIMUM_ALLOWED;
         assert_eq!(mask.map_generic().bits(), 0x0212_0116);
         assert_eq!(AccessMask::DELETE.map_generic(), AccessMask::DELETE);
-        assert_eq!(
-            AccessMask::from_bits_retain(0x0080_0000)
-                .map_generic()
-                .bits(),
-            0x0080_0000
-        );
+        assert_eq!(AccessMask::from_bits_retain(0x0080_0000).map_generic().bits(), 0x0080_0000);
     }
 }

@@ -15,12 +15,7 @@ pub(super) struct Chain {
 impl Chain {
     /// An empty list of aligned entries.
     pub(super) fn new(alignment: usize, max: usize) -> Self {
-        Self {
-            bytes: Vec::new(),
-            last: None,
-            alignment,
-            max,
-        }
+        Self { bytes: Vec::new(), last: None, alignment, max }
     }
 
     /// Nothing was packed.
@@ -67,9 +62,7 @@ pub(super) struct Entries<'a> {
 impl<'a> Entries<'a> {
     /// The entries in `bytes`; none if there are no bytes.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            rest: (!bytes.is_empty()).then_some(bytes),
-        }
+        Self { rest: (!bytes.is_empty()).then_some(bytes) }
     }
 
     fn split(bytes: &'a [u8]) -> Parse<(&'a [u8], Option<&'a [u8]>)> {

@@ -121,10 +121,7 @@ impl Layout {
     fn parse(self, bytes: &[u8]) -> Parse<DirectoryEntry> {
         let reader = &mut Reader::new(bytes);
         reader.skip(4)?;
-        let mut entry = DirectoryEntry {
-            file_index: reader.u32()?,
-            ..Default::default()
-        };
+        let mut entry = DirectoryEntry { file_index: reader.u32()?, ..Default::default() };
         if self != Self::Names {
             entry.take_sizes(reader)?;
         }
@@ -211,10 +208,7 @@ pub struct DirectoryPacker {
 impl DirectoryPacker {
     /// An empty answer of at most `max_len` bytes; None if `class` does not list directories.
     pub fn new(class: FileInfoClass, max_len: usize) -> Option<Self> {
-        Some(Self {
-            layout: Layout::of(class)?,
-            chain: Chain::new(8, max_len),
-        })
+        Some(Self { layout: Layout::of(class)?, chain: Chain::new(8, max_len) })
     }
 
     /// The smallest buffer with which `class` may be asked for: an entry up to its name
@@ -243,9 +237,7 @@ impl DirectoryPacker {
 /// The entries of an answer (for clients).
 pub fn parse_entries(class: FileInfoClass, bytes: &[u8]) -> Parse<Vec<DirectoryEntry>> {
     let layout = Layout::of(class).ok_or(Malformed("no class for a directory"))?;
-    Entries::new(bytes)
-        .map(|entry| layout.parse(entry?))
-        .collect()
+    Entries::new(bytes).map(|entry| layout.parse(entry?)).collect()
 }
 
 #[cfg(test)]
@@ -253,15 +245,8 @@ mod tests {
     use super::*;
     use alloc::string::ToString;
 
-    const CLASSES: [(u8, usize); 7] = [
-        (1, 64),
-        (2, 68),
-        (3, 94),
-        (12, 12),
-        (37, 104),
-        (38, 80),
-        (60, 88),
-    ];
+    const CLASSES: [(u8, usize); 7] =
+        [(1, 64), (2, 68), (3, 94), (12, 12), (37, 104), (38, 80), (60, 88)];
 
     fn entry(name: &str) -> DirectoryEntry {
         DirectoryEntry {
@@ -283,10 +268,7 @@ mod tests {
     fn seen(class: u8, entry: &DirectoryEntry) -> DirectoryEntry {
         let mut seen = entry.clone();
         if class == 12 {
-            seen = DirectoryEntry {
-                file_name: seen.file_name,
-                ..Default::default()
-            };
+            seen = DirectoryEntry { file_name: seen.file_name, ..Default::default() };
         }
         if class == 1 {
             seen.reparse_point_tag = 0;

@@ -35,11 +35,7 @@ impl FullEaInformation {
         if reader.u8()? != 0 {
             return Err(Malformed("name of an extended attribute without its zero"));
         }
-        Ok(Self {
-            flags,
-            ea_name,
-            ea_value: reader.bytes(value_length.into())?.to_vec(),
-        })
+        Ok(Self { flags, ea_name, ea_value: reader.bytes(value_length.into())?.to_vec() })
     }
 
     fn push(&self, chain: &mut Chain) -> bool {
@@ -83,10 +79,7 @@ fn parse_list<T>(bytes: &[u8], parse: impl Fn(&[u8]) -> Parse<T>) -> Parse<Vec<T
 /// and values within 65,535 bytes: longer ones are cut.
 pub fn pack_full_ea(attributes: &[FullEaInformation], max: usize) -> (Vec<u8>, usize) {
     let mut chain = Chain::new(4, max);
-    let count = attributes
-        .iter()
-        .take_while(|ea| ea.push(&mut chain))
-        .count();
+    let count = attributes.iter().take_while(|ea| ea.push(&mut chain)).count();
     (chain.into_bytes(), count)
 }
 

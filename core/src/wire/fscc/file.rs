@@ -166,36 +166,22 @@ impl FileInformation {
 
     fn parse_small(class: FileInfoClass, reader: &mut Reader<'_>) -> Parse<Self> {
         Ok(match class {
-            FileInfoClass::ACCESS => Self::Access {
-                access_flags: Field::take(reader)?,
-            },
-            FileInfoClass::ALIGNMENT => Self::Alignment {
-                alignment_requirement: reader.u32()?,
-            },
+            FileInfoClass::ACCESS => Self::Access { access_flags: Field::take(reader)? },
+            FileInfoClass::ALIGNMENT => Self::Alignment { alignment_requirement: reader.u32()? },
             FileInfoClass::ATTRIBUTE_TAG => Self::AttributeTag {
                 file_attributes: Field::take(reader)?,
                 reparse_tag: reader.u32()?,
             },
-            FileInfoClass::EA => Self::Ea {
-                ea_size: reader.u32()?,
-            },
-            FileInfoClass::ID => Self::Id {
-                volume_serial_number: reader.u64()?,
-                file_id: reader.array()?,
-            },
-            FileInfoClass::INTERNAL => Self::Internal {
-                index_number: reader.u64()?,
-            },
-            FileInfoClass::MODE => Self::Mode {
-                mode: Field::take(reader)?,
-            },
-            FileInfoClass::PIPE => Self::Pipe {
-                read_mode: reader.u32()?,
-                completion_mode: reader.u32()?,
-            },
-            FileInfoClass::POSITION => Self::Position {
-                current_byte_offset: reader.u64()?,
-            },
+            FileInfoClass::EA => Self::Ea { ea_size: reader.u32()? },
+            FileInfoClass::ID => {
+                Self::Id { volume_serial_number: reader.u64()?, file_id: reader.array()? }
+            }
+            FileInfoClass::INTERNAL => Self::Internal { index_number: reader.u64()? },
+            FileInfoClass::MODE => Self::Mode { mode: Field::take(reader)? },
+            FileInfoClass::PIPE => {
+                Self::Pipe { read_mode: reader.u32()?, completion_mode: reader.u32()? }
+            }
+            FileInfoClass::POSITION => Self::Position { current_byte_offset: reader.u64()? },
             _ => return Err(Malformed("no class for a query")),
         })
     }
@@ -206,15 +192,10 @@ impl Information for FileInformation {
         let writer = &mut Writer::new(out);
         match self {
             Self::Access { access_flags } => writer.u32(access_flags.bits()),
-            Self::Alignment {
-                alignment_requirement,
-            } => writer.u32(*alignment_requirement),
+            Self::Alignment { alignment_requirement } => writer.u32(*alignment_requirement),
             Self::All(all) => all.put(writer),
             Self::AlternateName(name) | Self::NormalizedName(name) => name.put(writer),
-            Self::AttributeTag {
-                file_attributes,
-                reparse_tag,
-            } => {
+            Self::AttributeTag { file_attributes, reparse_tag } => {
                 writer.u32(file_attributes.bits());
                 writer.u32(*reparse_tag);
             }
@@ -222,27 +203,19 @@ impl Information for FileInformation {
             Self::Compression(compression) => compression.put(writer),
             Self::Ea { ea_size } => writer.u32(*ea_size),
             Self::FullEa(attributes) => writer.bytes(&pack_full_ea(attributes, usize::MAX).0),
-            Self::Id {
-                volume_serial_number,
-                file_id,
-            } => {
+            Self::Id { volume_serial_number, file_id } => {
                 writer.u64(*volume_serial_number);
                 writer.bytes(file_id);
             }
             Self::Internal { index_number } => writer.u64(*index_number),
             Self::Mode { mode } => writer.u32(mode.bits()),
             Self::NetworkOpen(network_open) => network_open.put(writer),
-            Self::Pipe {
-                read_mode,
-                completion_mode,
-            } => {
+            Self::Pipe { read_mode, completion_mode } => {
                 writer.u32(*read_mode);
                 writer.u32(*completion_mode);
             }
             Self::PipeLocal(pipe) => pipe.put(writer),
-            Self::Position {
-                current_byte_offset,
-            } => writer.u64(*current_byte_offset),
+            Self::Position { current_byte_offset } => writer.u64(*current_byte_offset),
             Self::Standard(standard) => standard.put(writer),
             Self::Stream(streams) => writer.bytes(&pack_streams(streams, usize::MAX).0),
         }
@@ -269,11 +242,7 @@ impl Information for FileInformation {
             }
             _ => return fit_bytes(self, max),
         };
-        if count < total {
-            Fit::Truncated(bytes)
-        } else {
-            Fit::Whole(bytes)
-        }
+        if count < total { Fit::Truncated(bytes) } else { Fit::Whole(bytes) }
     }
 }
 

@@ -288,14 +288,8 @@ mod tests {
 
     #[test]
     fn unknown_values_survive() {
-        assert_eq!(
-            FileAttributes::from_bits_retain(0x8000_0011).bits(),
-            0x8000_0011
-        );
-        assert_eq!(
-            FileAttributes::from_bits_truncate(0x8000_0011).bits(),
-            0x8000_0011
-        );
+        assert_eq!(FileAttributes::from_bits_retain(0x8000_0011).bits(), 0x8000_0011);
+        assert_eq!(FileAttributes::from_bits_truncate(0x8000_0011).bits(), 0x8000_0011);
         assert_eq!(alloc::format!("{:?}", FileInfoClass(18)), "ALL");
         assert_eq!(alloc::format!("{:?}", FsInfoClass(99)), "FsInfoClass(0x63)");
     }

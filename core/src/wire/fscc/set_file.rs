@@ -106,11 +106,7 @@ impl Target {
         if length == 0 {
             return Err(Malformed("no name to rename to"));
         }
-        Ok(Self {
-            flags,
-            root_directory,
-            file_name: units(reader, length)?,
-        })
+        Ok(Self { flags, root_directory, file_name: units(reader, length)? })
     }
 
     fn put(&self, writer: &mut Writer<'_>, extended: bool) {
@@ -261,43 +257,32 @@ impl SetFileInformation {
         }
         let reader = &mut Reader::new(bytes);
         Ok(match class {
-            FileInfoClass::ALLOCATION => Self::Allocation {
-                allocation_size: size(reader)?,
-            },
+            FileInfoClass::ALLOCATION => Self::Allocation { allocation_size: size(reader)? },
             FileInfoClass::BASIC => Self::Basic(Field::take(reader)?),
-            FileInfoClass::DISPOSITION => Self::Disposition {
-                delete_pending: Field::take(reader)?,
-            },
-            FileInfoClass::DISPOSITION_EX => Self::DispositionEx {
-                flags: DispositionFlags::from_bits_retain(reader.u32()?),
-            },
-            FileInfoClass::END_OF_FILE => Self::EndOfFile {
-                end_of_file: size(reader)?,
-            },
+            FileInfoClass::DISPOSITION => {
+                Self::Disposition { delete_pending: Field::take(reader)? }
+            }
+            FileInfoClass::DISPOSITION_EX => {
+                Self::DispositionEx { flags: DispositionFlags::from_bits_retain(reader.u32()?) }
+            }
+            FileInfoClass::END_OF_FILE => Self::EndOfFile { end_of_file: size(reader)? },
             FileInfoClass::FULL_EA => Self::FullEa(parse_full_ea(bytes)?),
             FileInfoClass::LINK => Self::Link(Target::take(reader, false)?),
             FileInfoClass::LINK_EX => Self::LinkEx(Target::take(reader, true)?),
-            FileInfoClass::MODE => Self::Mode {
-                mode: Field::take(reader)?,
-            },
-            FileInfoClass::PIPE => Self::Pipe {
-                read_mode: reader.u32()?,
-                completion_mode: reader.u32()?,
-            },
-            FileInfoClass::POSITION => Self::Position {
-                current_byte_offset: size(reader)?,
-            },
+            FileInfoClass::MODE => Self::Mode { mode: Field::take(reader)? },
+            FileInfoClass::PIPE => {
+                Self::Pipe { read_mode: reader.u32()?, completion_mode: reader.u32()? }
+            }
+            FileInfoClass::POSITION => Self::Position { current_byte_offset: size(reader)? },
             FileInfoClass::RENAME => Self::Rename(Target::take(reader, false)?),
             FileInfoClass::RENAME_EX => Self::RenameEx(Target::take(reader, true)?),
             FileInfoClass::SHORT_NAME => {
                 let length = reader.u32()?;
-                Self::ShortName {
-                    file_name: units(reader, length)?,
-                }
+                Self::ShortName { file_name: units(reader, length)? }
             }
-            FileInfoClass::VALID_DATA_LENGTH => Self::ValidDataLength {
-                valid_data_length: size(reader)?,
-            },
+            FileInfoClass::VALID_DATA_LENGTH => {
+                Self::ValidDataLength { valid_data_length: size(reader)? }
+            }
             _ => return Err(SetInfoError::UnknownClass),
         })
     }
@@ -306,16 +291,10 @@ impl SetFileInformation {
     pub fn encode(&self, out: &mut Vec<u8>) {
         let writer = &mut Writer::new(out);
         match self {
-            Self::Allocation {
-                allocation_size: size,
-            }
+            Self::Allocation { allocation_size: size }
             | Self::EndOfFile { end_of_file: size }
-            | Self::Position {
-                current_byte_offset: size,
-            }
-            | Self::ValidDataLength {
-                valid_data_length: size,
-            } => writer.u64(*size),
+            | Self::Position { current_byte_offset: size }
+            | Self::ValidDataLength { valid_data_length: size } => writer.u64(*size),
             Self::Basic(basic) => basic.put(writer),
             Self::Disposition { delete_pending } => delete_pending.put(writer),
             Self::DispositionEx { flags } => writer.u32(flags.bits()),
@@ -323,10 +302,7 @@ impl SetFileInformation {
             Self::Link(target) | Self::Rename(target) => target.put(writer, false),
             Self::LinkEx(target) | Self::RenameEx(target) => target.put(writer, true),
             Self::Mode { mode } => mode.put(writer),
-            Self::Pipe {
-                read_mode,
-                completion_mode,
-            } => {
+            Self::Pipe { read_mode, completion_mode } => {
                 writer.u32(*read_mode);
                 writer.u32(*completion_mode);
             }
@@ -422,18 +398,9 @@ mod tests {
     #[test]
     fn times_have_meanings() {
         assert_eq!(TimeChange::of(FileTime(0)), Some(TimeChange::Keep));
-        assert_eq!(
-            TimeChange::of(FileTime(u64::MAX)),
-            Some(TimeChange::Suspend)
-        );
-        assert_eq!(
-            TimeChange::of(FileTime(u64::MAX - 1)),
-            Some(TimeChange::Resume)
-        );
+        assert_eq!(TimeChange::of(FileTime(u64::MAX)), Some(TimeChange::Suspend));
+        assert_eq!(TimeChange::of(FileTime(u64::MAX - 1)), Some(TimeChange::Resume));
         assert_eq!(TimeChange::of(FileTime(u64::MAX - 2)), None);
-        assert_eq!(
-            TimeChange::of(FileTime(7)),
-            Some(TimeChange::Set(FileTime(7)))
-        );
+        assert_eq!(TimeChange::of(FileTime(7)), Some(TimeChange::Set(FileTime(7))));
     }
 }

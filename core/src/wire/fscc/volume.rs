@@ -289,10 +289,9 @@ impl FsInformation {
                 file_system_name: Field::take(reader)?,
             },
             FsInfoClass::CONTROL => Self::Control(Field::take(reader)?),
-            FsInfoClass::DEVICE => Self::Device {
-                device_type: reader.u32()?,
-                characteristics: reader.u32()?,
-            },
+            FsInfoClass::DEVICE => {
+                Self::Device { device_type: reader.u32()?, characteristics: reader.u32()? }
+            }
             FsInfoClass::FULL_SIZE => Self::FullSize(Field::take(reader)?),
             FsInfoClass::OBJECT_ID => Self::ObjectId(Field::take(reader)?),
             FsInfoClass::POSIX => Self::Posix(Field::take(reader)?),
@@ -330,10 +329,7 @@ impl Information for FsInformation {
                 file_system_name.put(writer);
             }
             Self::Control(control) => control.put(writer),
-            Self::Device {
-                device_type,
-                characteristics,
-            } => {
+            Self::Device { device_type, characteristics } => {
                 writer.u32(*device_type);
                 writer.u32(*characteristics);
             }

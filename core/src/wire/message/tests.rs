@@ -28,10 +28,8 @@ fn requests() -> Vec<RequestBody> {
 fn responses() -> Vec<(Command, NtStatus, ResponseBody)> {
     let ok = NtStatus::SUCCESS;
     let error = || ResponseBody::Error(ErrorResponse::default());
-    let token = || SessionSetupResponse {
-        security_buffer: vec![1],
-        ..SessionSetupResponse::default()
-    };
+    let token =
+        || SessionSetupResponse { security_buffer: vec![1], ..SessionSetupResponse::default() };
     let list = || QueryInfoResponse { buffer: vec![1; 8] };
     let write = WriteResponse { count: 1 };
     vec![
@@ -50,11 +48,7 @@ fn responses() -> Vec<(Command, NtStatus, ResponseBody)> {
             ResponseBody::SessionSetup(token()),
         ),
         (Command::SESSION_SETUP, NtStatus::LOGON_FAILURE, error()),
-        (
-            Command::QUERY_INFO,
-            NtStatus::BUFFER_OVERFLOW,
-            ResponseBody::QueryInfo(list()),
-        ),
+        (Command::QUERY_INFO, NtStatus::BUFFER_OVERFLOW, ResponseBody::QueryInfo(list())),
         (Command::QUERY_DIRECTORY, NtStatus::NO_MORE_FILES, error()),
         (
             Command::CHANGE_NOTIFY,
@@ -99,19 +93,15 @@ fn an_invalid_parameter_of_copychunk_has_a_body() {
 
 #[test]
 fn any_bytes_as_any_command() {
-    let mut samples: Vec<Vec<u8>> = requests()
-        .iter()
-        .map(|request| element(|writer| request.encode(writer)))
-        .collect();
+    let mut samples: Vec<Vec<u8>> =
+        requests().iter().map(|request| element(|writer| request.encode(writer))).collect();
     samples.push(vec![0xff; 300]);
     samples.push(vec![0; 300]);
     for sample in samples {
         for command in 0..=0x14 {
             let command = Command(command);
             damage(&sample, |bytes| RequestBody::parse(command, bytes));
-            damage(&sample, |bytes| {
-                ResponseBody::parse(command, NtStatus::SUCCESS, bytes)
-            });
+            damage(&sample, |bytes| ResponseBody::parse(command, NtStatus::SUCCESS, bytes));
         }
     }
     assert!(RequestBody::parse(Command(0x13), &[0; 100]).is_err());

@@ -125,11 +125,7 @@ impl Ace {
         Self {
             ace_type,
             ace_flags: AceFlags::empty(),
-            body: AceBody::Sid {
-                mask,
-                sid,
-                application_data: Vec::new(),
-            },
+            body: AceBody::Sid { mask, sid, application_data: Vec::new() },
         }
     }
 
@@ -141,9 +137,7 @@ impl Ace {
         if !size.is_multiple_of(4) {
             return Err(Malformed("size of an ACE is not a multiple of 4"));
         }
-        let size = size
-            .checked_sub(ACE_HEADER)
-            .ok_or(Malformed("ACE smaller than its header"))?;
+        let size = size.checked_sub(ACE_HEADER).ok_or(Malformed("ACE smaller than its header"))?;
         let body = reader.bytes(size.into())?;
         let mut reader = Reader::new(body);
         let body = if ace_type.has_sid() {
@@ -155,11 +149,7 @@ impl Ace {
         } else {
             AceBody::Opaque(body.to_vec())
         };
-        Ok(Self {
-            ace_type,
-            ace_flags,
-            body,
-        })
+        Ok(Self { ace_type, ace_flags, body })
     }
 
     fn put(&self, writer: &mut Writer<'_>) -> Parse<()> {
@@ -168,11 +158,7 @@ impl Ace {
         writer.u8(self.ace_flags.bits());
         writer.u16(0);
         match &self.body {
-            AceBody::Sid {
-                mask,
-                sid,
-                application_data,
-            } => {
+            AceBody::Sid { mask, sid, application_data } => {
                 writer.u32(mask.bits());
                 sid.put(writer);
                 writer.bytes(application_data);
@@ -207,18 +193,13 @@ impl Acl {
         let size = reader.u16()?;
         let count = reader.u16()?;
         reader.skip(2)?;
-        let size = size
-            .checked_sub(ACL_HEADER)
-            .ok_or(Malformed("ACL smaller than its header"))?;
+        let size = size.checked_sub(ACL_HEADER).ok_or(Malformed("ACL smaller than its header"))?;
         let mut reader = Reader::new(reader.bytes(size.into())?);
         if count > size / ACE_HEADER {
             return Err(Malformed("more ACEs than the ACL has room for"));
         }
         let aces = (0..count).map(|_| Ace::parse(&mut reader));
-        Ok(Self {
-            acl_revision,
-            aces: aces.collect::<Parse<_>>()?,
-        })
+        Ok(Self { acl_revision, aces: aces.collect::<Parse<_>>()? })
     }
 
     /// Appends the ACL; fails if it is longer than 64 KiB.
@@ -254,10 +235,7 @@ mod tests {
         let mut conditional = Ace::allow(Sid::new(5, &[]).unwrap(), AccessMask::DELETE);
         conditional.ace_type = AceType::ACCESS_ALLOWED_CALLBACK;
         conditional.ace_flags = AceFlags::from_bits_retain(0x33);
-        if let AceBody::Sid {
-            application_data, ..
-        } = &mut conditional.body
-        {
+        if let AceBody::Sid { application_data, .. } = &mut conditional.body {
             application_data.extend(b"artx");
         }
         Acl {

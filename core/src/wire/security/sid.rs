@@ -68,9 +68,7 @@ impl Sid {
             return None;
         };
         let mut sub_authority = [0; MAX_SUB_AUTHORITIES];
-        sub_authority
-            .get_mut(..sub_authorities.len())?
-            .copy_from_slice(sub_authorities);
+        sub_authority.get_mut(..sub_authorities.len())?.copy_from_slice(sub_authorities);
         Some(Self {
             identifier_authority: authority,
             sub_authority_count: u8::try_from(sub_authorities.len()).ok()?,
@@ -86,17 +84,13 @@ impl Sid {
 
     /// The sub-authorities.
     pub fn sub_authorities(&self) -> &[u32] {
-        self.sub_authority
-            .get(..self.sub_authority_count.into())
-            .unwrap_or_default()
+        self.sub_authority.get(..self.sub_authority_count.into()).unwrap_or_default()
     }
 
     /// The SID with one more sub-authority; None if there are 15.
     pub fn join(&self, relative: u32) -> Option<Self> {
         let mut joined = *self;
-        *joined
-            .sub_authority
-            .get_mut(usize::from(self.sub_authority_count))? = relative;
+        *joined.sub_authority.get_mut(usize::from(self.sub_authority_count))? = relative;
         joined.sub_authority_count = self.sub_authority_count.saturating_add(1);
         Some(joined)
     }
@@ -105,9 +99,7 @@ impl Sid {
     pub fn split(&self) -> Option<(Self, u32)> {
         let mut domain = *self;
         domain.sub_authority_count = self.sub_authority_count.checked_sub(1)?;
-        let last = domain
-            .sub_authority
-            .get_mut(usize::from(domain.sub_authority_count))?;
+        let last = domain.sub_authority.get_mut(usize::from(domain.sub_authority_count))?;
         let relative = core::mem::take(last);
         Some((domain, relative))
     }
@@ -120,10 +112,7 @@ impl Sid {
 
     /// How many bytes it takes on the wire.
     pub fn encoded_len(&self) -> usize {
-        self.sub_authorities()
-            .len()
-            .saturating_mul(4)
-            .saturating_add(8)
+        self.sub_authorities().len().saturating_mul(4).saturating_add(8)
     }
 
     /// Reads a SID.
@@ -140,11 +129,7 @@ impl Sid {
         {
             *value = reader.u32()?;
         }
-        Ok(Self {
-            identifier_authority,
-            sub_authority_count,
-            sub_authority,
-        })
+        Ok(Self { identifier_authority, sub_authority_count, sub_authority })
     }
 
     /// Appends the SID.
@@ -219,15 +204,7 @@ mod tests {
         }
         assert_eq!(Sid::BUILTIN_GUESTS.to_string(), "S-1-5-32-546");
         let long = "S-1-5-1-2-3-4-5-6-7-8-9-10-11-12-13-14-15-16";
-        for text in [
-            "",
-            "S-1-",
-            "S-2-5",
-            "S-1-x",
-            "S-1-5-",
-            "S-1-5-4294967296",
-            long,
-        ] {
+        for text in ["", "S-1-", "S-2-5", "S-1-x", "S-1-5-", "S-1-5-4294967296", long] {
             assert!(text.parse::<Sid>().is_err(), "{text}");
         }
         assert!(Sid::new(1 << 48, &[]).is_none());

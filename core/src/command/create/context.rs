@@ -1,0 +1,73 @@
+//! The create contexts that are understood (MS-SMB2 3.3.5.9.1 and following). Unknown ones are
+//! ignored; those that ask for what is not here are ignored or refused as the specification has it.
+
+use crate::{
+    command::access,
+    flow::{Refused, refuse},
+    status::NtStatus,
+    vfs::FileInfo,
+    wire::{
+        create::RawContext,
+        create_context::{RequestContext, ResponseContext},
+        fscc::FileAttributes,
+    },
+};
+use alloc::vec::Vec;
+
+#[derive(Debug, Default)]
+pub(super) struct Contexts {
+    /// SMB2_CREATE_ALLOCATION_SIZE, in bytes.
+    pub(super) allocation: u64,
+    maximal_access: bool,
+    disk_id: bool,
+}
+
+impl Contexts {
+    pub(super) fn read(raw: &[RawContext]) -> Result<Self, Refused> {
+        let mut found = Self::default();
+        for context in raw {
+            let parsed = RequestContext::parse(&context.name, &context.data);
+            let Ok(context) = parsed else {
+                return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.9: a malformed create context");
+            };
+            match context {
+                RequestContext::AlSi(size) => found.allocation = size,
+                RequestContext::MxAc(_) => found.maximal_access = true,
+                RequestContext::QFid => found.disk_id = true,
+                RequestContext::ExtA(list) if !list.is_empty() => {
+                    return refuse(
+                        NtStatus::EAS_NOT_SUPPORTED,
+                        "3.3.5.9.1: no extended attributes",
+                    );
+                }
+                RequestContext::TWrp(_) => {
+                    return refuse(NtStatus::OBJECT_NAME_NOT_FOUND, "3.3.5.9.4: no snapshots");
+                }
+                // Leases, durable handles and the rest: never granted, so never answered.
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
+
+    pub(super) fn answer(&self, info: &FileInfo, read_only: bool) -> Vec<RawContext> {
+        let mut answers = Vec::new();
+        if self.maximal_access {
+            let directory = info.attributes.contains(FileAttributes::DIRECTORY);
+            let lost = access::without_writing(info.attributes, directory);
+            let maximal_access = access::maximal(info, read_only).difference(lost);
+            answers.push(ResponseContext::MxAc { query_status: 0, maximal_access });
+        }
+        if self.disk_id {
+            let (disk_file_id, volume_id) = (info.key.inode, info.key.device);
+            answers.push(ResponseContext::QFid { disk_file_id, volume_id });
+        }
+        answers.iter().map(raw).collect()
+    }
+}
+
+fn raw(context: &ResponseContext) -> RawContext {
+    let mut data = Vec::new();
+    context.encode(&mut data);
+    RawContext { name: context.name().to_vec(), data }
+}

@@ -1,0 +1,95 @@
+//! Whether an opened file may be had beside its other opens, and with what access (MS-SMB2 3.3.5.9,
+//! MS-FSA 2.1.5.1.2).
+
+use super::Wanted;
+use crate::{
+    command::access,
+    flow::{Refused, refuse},
+    state::{State, session::Tree, share_mode},
+    status::NtStatus,
+    vfs::{FileInfo, FileKind},
+    wire::{
+        create::CreateOptions,
+        fscc::{AccessMask, FileAttributes},
+    },
+};
+
+const DATA: AccessMask = AccessMask::FILE_READ_DATA
+    .union(AccessMask::FILE_WRITE_DATA)
+    .union(AccessMask::FILE_APPEND_DATA)
+    .union(AccessMask::FILE_EXECUTE);
+
+/// The granted access, or why there is none.
+pub(super) fn check(
+    state: &State,
+    tree: &Tree,
+    wanted: &Wanted,
+    info: &FileInfo,
+    created: bool,
+) -> Result<AccessMask, Refused> {
+    let file = state.files.get(&info.key);
+    if file.is_some_and(|file| file.delete.is_some()) {
+        return refuse(NtStatus::DELETE_PENDING, "MS-FSA 2.1.5.1.2: about to be deleted");
+    }
+    let attributes = if created { wanted.attributes() } else { info.attributes };
+    if wanted.has(CreateOptions::DELETE_ON_CLOSE) && attributes.contains(FileAttributes::READONLY) {
+        return refuse(NtStatus::CANNOT_DELETE, "MS-FSA 2.1.5.1: read-only, deleted on close");
+    }
+    let granted = granted(tree, wanted, info, created)?;
+    if info.kind == FileKind::Special && wanted.desired.intersects(DATA) {
+        return refuse(NtStatus::ACCESS_DENIED, "neither file nor directory: shown, not opened");
+    }
+    if !created && wanted.overwrites() {
+        overwrite(wanted, info)?;
+    }
+    let takes = if wanted.overwrites() { granted | AccessMask::FILE_WRITE_DATA } else { granted };
+    let mine = (takes, wanted.request.share_access);
+    let clash = |open: &crate::state::open::Open| {
+        share_mode::conflicts((open.granted, open.share_access), mine)
+    };
+    if state.siblings(info.key).any(clash) {
+        return refuse(NtStatus::SHARING_VIOLATION, "MS-FSA 2.1.5.1.2.2: share modes");
+    }
+    Ok(granted)
+}
+
+fn granted(
+    tree: &Tree,
+    wanted: &Wanted,
+    info: &FileInfo,
+    created: bool,
+) -> Result<AccessMask, Refused> {
+    let directory = info.kind == FileKind::Directory;
+    let maximal = if created {
+        // Whoever makes a file may do with it what the share allows.
+        tree.maximal_access
+    } else {
+        let lost = access::without_writing(info.attributes, directory);
+        access::maximal(info, tree.read_only).difference(lost)
+    };
+    let desired = wanted.desired.difference(AccessMask::MAXIMUM_ALLOWED);
+    let missing = desired.difference(maximal);
+    if missing.contains(AccessMask::ACCESS_SYSTEM_SECURITY) {
+        return refuse(NtStatus::PRIVILEGE_NOT_HELD, "MS-FSA 2.1.5.1.2.1: no SACL access");
+    }
+    let overwrite = wanted.overwrites() && !maximal.contains(AccessMask::FILE_WRITE_DATA);
+    if !missing.is_empty() || overwrite {
+        return refuse(NtStatus::ACCESS_DENIED, "MS-FSA 2.1.5.1.2.1: not permitted");
+    }
+    let most = wanted.desired.contains(AccessMask::MAXIMUM_ALLOWED);
+    Ok(if most { maximal | desired } else { desired })
+}
+
+/// MS-FSA 2.1.5.1.2: hidden and system files are overwritten only by who says so.
+fn overwrite(wanted: &Wanted, info: &FileInfo) -> Result<(), Refused> {
+    let asked = FileAttributes::from_bits_retain(wanted.request.file_attributes);
+    let guarded = info.attributes & (FileAttributes::HIDDEN | FileAttributes::SYSTEM);
+    // A dot file is shown as hidden without being so.
+    if !asked.contains(guarded) {
+        return refuse(NtStatus::ACCESS_DENIED, "MS-FSA 2.1.5.1.2: hidden or system");
+    }
+    if info.kind == FileKind::Directory {
+        return refuse(NtStatus::FILE_IS_A_DIRECTORY, "MS-FSA 2.1.5.1.2: a directory");
+    }
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! IOCTL.
+
+use super::{Cx, Step, pipe};
+use crate::{
+    flow::{Flow, Handled, job::Who, refuse},
+    message::Outbound,
+    status::NtStatus,
+    wire::{
+        codec::Writer,
+        fsctl::{ValidateNegotiateInfoRequest, ValidateNegotiateInfoResponse},
+        header::FileId,
+        ioctl::{FsctlCode, IoctlFlags, IoctlRequest, IoctlResponse},
+        message::ResponseBody,
+        negotiate::Dialect,
+    },
+};
+use alloc::vec::Vec;
+
+/// MS-SMB2 3.3.5.15.
+pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: IoctlRequest) -> Handled<Step> {
+    if !request.flags.contains(IoctlFlags::IS_FSCTL) {
+        return refuse(NtStatus::NOT_SUPPORTED, "3.3.5.15: not an FSCTL");
+    }
+    let max = cx.state.config.max_trans;
+    let largest = request.max_input_response.max(request.max_output_response);
+    if largest > max || request.input.len() > max as usize {
+        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.15: longer than MaxTransactSize");
+    }
+    match request.ctl_code {
+        FsctlCode::VALIDATE_NEGOTIATE_INFO => validate(cx, who, &request),
+        FsctlCode::PIPE_TRANSCEIVE => pipe::transact(cx, who, request),
+        // MS-SMB2 3.3.5.15.2: no DFS here, and it is not advertised.
+        FsctlCode::DFS_GET_REFERRALS | FsctlCode::DFS_GET_REFERRALS_EX => {
+            refuse(NtStatus::NOT_FOUND, "3.3.5.15.2: no DFS")
+        }
+        FsctlCode::QUERY_NETWORK_INTERFACE_INFO => {
+            refuse(NtStatus::NOT_SUPPORTED, "3.3.5.15.11: one channel only")
+        }
+        _ => refuse(NtStatus::INVALID_DEVICE_REQUEST, "3.3.5.15: this FSCTL is not here"),
+    }
+}
+
+/// FSCTL_VALIDATE_NEGOTIATE_INFO (MS-SMB2 3.3.5.15.12): a man in the middle who changed NEGOTIATE
+/// loses the connection.
+fn validate(cx: &mut Cx<'_>, who: &mut Who, request: &IoctlRequest) -> Handled<Step> {
+    let conn = cx.state.conns.get(&who.conn).and_then(|conn| conn.negotiated);
+    let Some(settled) = conn else {
+        return Err(NtStatus::INVALID_PARAMETER.into());
+    };
+    let chosen = settled.chosen.dialect;
+    let told = ValidateNegotiateInfoRequest::parse(&request.input).ok().filter(|told| {
+        chosen != Dialect::SMB_3_1_1
+            && told.guid == settled.client_guid
+            && told.capabilities == settled.client_capabilities
+            && told.security_mode == settled.client_security_mode
+            && super::negotiate::choose(&cx.state.config, &told.dialects) == Some(chosen)
+    });
+    if told.is_none() {
+        cx.send(who.conn, Outbound::Close("VALIDATE_NEGOTIATE_INFO does not match NEGOTIATE"));
+        return Ok(Flow::Silent);
+    }
+    if (request.max_output_response as usize) < ValidateNegotiateInfoResponse::LEN {
+        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.15.12: no room for the answer");
+    }
+    let response = ValidateNegotiateInfoResponse {
+        capabilities: settled.server_capabilities,
+        guid: cx.state.config.server_guid,
+        security_mode: settled.server_security_mode,
+        dialect: chosen,
+    };
+    let mut output = Vec::new();
+    response.encode(&mut Writer::new(&mut output));
+    Flow::answer(ResponseBody::Ioctl(IoctlResponse {
+        ctl_code: request.ctl_code,
+        file_id: FileId::ANY,
+        input: Vec::new(),
+        output,
+    }))
+}

@@ -1,0 +1,346 @@
+//! QUERY_INFO.
+
+use super::{Cx, Event, access, security};
+use crate::{
+    flow::{Flow, Handled, Refused, job::Who, refuse},
+    state::open::Open,
+    status::NtStatus,
+    vfs::{Call, Done, FileInfo, FileKind, Op, VolumeInfo},
+    wire::{
+        fscc::{
+            FileAttributes, FileInfoClass, Fit, FsInfoClass, Information,
+            file::{
+                AllInformation, BasicInformation, FileInformation, NetworkOpenInformation,
+                StandardInformation, StreamInformation,
+            },
+            volume::{
+                FsAttributes, FsInformation, FullSizeInformation, SectorSizeInformation,
+                SizeInformation,
+            },
+        },
+        message::ResponseBody,
+        output::Output,
+        query_info::{InfoType, QueryInfoRequest, SecurityInformation},
+    },
+};
+use alloc::{string::String, vec, vec::Vec};
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Step {
+    File { class: FileInfoClass, max: u32 },
+    Volume { class: FsInfoClass, max: u32 },
+    Security { parts: SecurityInformation, max: u32 },
+}
+
+/// IO_REPARSE_TAG_SYMLINK (MS-FSCC 2.1.2.1).
+const TAG_SYMLINK: u32 = 0xa000_000c;
+
+/// MS-SMB2 3.3.5.20.
+pub(super) fn begin(
+    cx: &mut Cx<'_>,
+    who: &mut Who,
+    request: &QueryInfoRequest,
+) -> Handled<super::Step> {
+    let max = request.output_buffer_length;
+    let open = cx.state.opens.get(&who.open()?).ok_or(NtStatus::FILE_CLOSED)?;
+    if max > cx.state.config.max_trans {
+        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.20: longer than MaxTransactSize");
+    }
+    let step = match request.info_type {
+        InfoType::FILE => {
+            let class = FileInfoClass(request.info_class);
+            room(file_min(class), max)?;
+            Step::File { class, max }
+        }
+        InfoType::FILESYSTEM => {
+            let class = FsInfoClass(request.info_class);
+            room(fs_min(class), max)?;
+            Step::Volume { class, max }
+        }
+        InfoType::SECURITY => {
+            let parts = SecurityInformation::from_bits_retain(request.additional_information);
+            Step::Security { parts, max }
+        }
+        InfoType::QUOTA => return refuse(NtStatus::NOT_SUPPORTED, "3.3.5.20.4: no quotas"),
+        _ => return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.20: InfoType"),
+    };
+    if open.is_pipe() {
+        return on_pipe(open, step);
+    }
+    let file = open.handle.clone();
+    let op =
+        if matches!(step, Step::Volume { .. }) { Op::Volume { file } } else { Op::Query { file } };
+    let call = Call { identity: open.identity.clone(), op };
+    Ok(Flow::Call(call, super::Step::QueryInfo(step)))
+}
+
+pub(super) fn resume(
+    cx: &mut Cx<'_>,
+    who: &mut Who,
+    step: Step,
+    event: Event,
+) -> Handled<super::Step> {
+    let open = cx.state.opens.get(&who.open()?).ok_or(NtStatus::FILE_CLOSED)?;
+    match (step, event.done()) {
+        (Step::File { class, max }, Done::Info(info)) => {
+            let deleted = open.key().and_then(|key| cx.state.files.get(&key));
+            let delete_pending = deleted.is_some_and(|file| file.delete.is_some());
+            let Some(value) = file_value(class, open, &info, delete_pending) else {
+                return refuse(NtStatus::INVALID_INFO_CLASS, "3.3.5.20.1: unknown class");
+            };
+            fitted(&value, max)
+        }
+        (Step::Volume { class, max }, Done::Volume(volume)) => {
+            let extra = cx.state.config.extra_fs_attributes;
+            let read_only = who.session.zip(who.tree);
+            let tree = read_only.and_then(|(session, tree)| cx.state.tree(session, tree));
+            let read_only = tree.is_some_and(|tree| tree.read_only);
+            let Some(value) = fs_value(class, &open.share.name, &volume, extra, read_only) else {
+                return refuse(NtStatus::INVALID_INFO_CLASS, "3.3.5.20.2: unknown class");
+            };
+            fitted(&value, max)
+        }
+        (Step::Security { parts, max }, Done::Info(info)) => security::answer(&info, parts, max),
+        (_, Done::Failed(error)) => Err(error.status().into()),
+        _ => Err(NtStatus::INTERNAL_ERROR.into()),
+    }
+}
+
+/// The bytes that a class has at least, for the classes that are answered.
+fn file_min(class: FileInfoClass) -> Option<usize> {
+    let known = [
+        FileInfoClass::BASIC,
+        FileInfoClass::STANDARD,
+        FileInfoClass::INTERNAL,
+        FileInfoClass::EA,
+        FileInfoClass::ACCESS,
+        FileInfoClass::POSITION,
+        FileInfoClass::MODE,
+        FileInfoClass::ALIGNMENT,
+        FileInfoClass::ALL,
+        FileInfoClass::STREAM,
+        FileInfoClass::NETWORK_OPEN,
+        FileInfoClass::ATTRIBUTE_TAG,
+        FileInfoClass::NORMALIZED_NAME,
+        FileInfoClass::ID,
+    ];
+    FileInformation::min_len_of(class).filter(|_| known.contains(&class))
+}
+
+fn fs_min(class: FsInfoClass) -> Option<usize> {
+    let known = [
+        FsInfoClass::VOLUME,
+        FsInfoClass::SIZE,
+        FsInfoClass::DEVICE,
+        FsInfoClass::ATTRIBUTE,
+        FsInfoClass::FULL_SIZE,
+        FsInfoClass::SECTOR_SIZE,
+    ];
+    FsInformation::min_len_of(class).filter(|_| known.contains(&class))
+}
+
+/// MS-SMB2 3.3.5.20.1: unknown classes first, then the buffer.
+fn room(min: Option<usize>, max: u32) -> Result<(), Refused> {
+    match min {
+        None => refuse(NtStatus::INVALID_INFO_CLASS, "3.3.5.20: unknown class"),
+        Some(min) if min > max as usize => {
+            refuse(NtStatus::INFO_LENGTH_MISMATCH, "3.3.5.20: shorter than the fixed part")
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+fn fitted(value: &impl Information, max: u32) -> Handled<super::Step> {
+    match value.fit(max as usize) {
+        Fit::Whole(buffer) => Flow::answer(ResponseBody::QueryInfo(Output { buffer })),
+        Fit::Truncated(buffer) => {
+            let body = ResponseBody::QueryInfo(Output { buffer });
+            Flow::answer_with(NtStatus::BUFFER_OVERFLOW, body)
+        }
+        Fit::TooShort => refuse(NtStatus::INFO_LENGTH_MISMATCH, "3.3.5.20: too short"),
+        Fit::NoEntryFits => refuse(NtStatus::BUFFER_TOO_SMALL, "MS-FSA 2.1.5.12: no entry fits"),
+    }
+}
+
+fn basic(info: &FileInfo) -> BasicInformation {
+    BasicInformation {
+        creation_time: info.creation_time,
+        last_access_time: info.last_access_time,
+        last_write_time: info.last_write_time,
+        change_time: info.change_time,
+        file_attributes: info.attributes,
+    }
+}
+
+fn standard(info: &FileInfo, delete_pending: bool) -> StandardInformation {
+    StandardInformation {
+        allocation_size: info.allocation,
+        end_of_file: info.size,
+        // A name that is about to go counts no more (MS-FSA 2.1.5.12.27).
+        number_of_links: info.links.saturating_sub(u32::from(delete_pending)),
+        delete_pending,
+        directory: info.kind == FileKind::Directory,
+    }
+}
+
+/// MS-FSCC 2.4, the classes of [`file_min`].
+fn file_value(
+    class: FileInfoClass,
+    open: &Open,
+    info: &FileInfo,
+    delete_pending: bool,
+) -> Option<FileInformation> {
+    let name = || open.place().map_or_else(String::new, |place| place.path.to_windows());
+    let reparse_tag = if info.kind == FileKind::Symlink { TAG_SYMLINK } else { 0 };
+    Some(match class {
+        FileInfoClass::BASIC => FileInformation::Basic(basic(info)),
+        FileInfoClass::STANDARD => FileInformation::Standard(standard(info, delete_pending)),
+        FileInfoClass::INTERNAL => FileInformation::Internal { index_number: info.key.inode },
+        FileInfoClass::EA => FileInformation::Ea { ea_size: 0 },
+        FileInfoClass::ACCESS => FileInformation::Access { access_flags: open.granted },
+        FileInfoClass::POSITION => FileInformation::Position { current_byte_offset: open.position },
+        FileInfoClass::MODE => {
+            FileInformation::Mode { mode: crate::wire::fscc::FileMode::from_bits_retain(open.mode) }
+        }
+        FileInfoClass::ALIGNMENT => FileInformation::Alignment { alignment_requirement: 0 },
+        FileInfoClass::ALL => FileInformation::All(AllInformation {
+            basic: basic(info),
+            standard: standard(info, delete_pending),
+            index_number: info.key.inode,
+            ea_size: 0,
+            access_flags: open.granted,
+            current_byte_offset: open.position,
+            mode: crate::wire::fscc::FileMode::from_bits_retain(open.mode),
+            alignment_requirement: 0,
+            file_name: name(),
+        }),
+        FileInfoClass::STREAM => FileInformation::Stream(streams(info)),
+        FileInfoClass::NETWORK_OPEN => FileInformation::NetworkOpen(NetworkOpenInformation {
+            creation_time: info.creation_time,
+            last_access_time: info.last_access_time,
+            last_write_time: info.last_write_time,
+            change_time: info.change_time,
+            allocation_size: info.allocation,
+            end_of_file: info.size,
+            file_attributes: info.attributes,
+        }),
+        FileInfoClass::ATTRIBUTE_TAG => {
+            FileInformation::AttributeTag { file_attributes: info.attributes, reparse_tag }
+        }
+        FileInfoClass::NORMALIZED_NAME => {
+            FileInformation::NormalizedName(name().trim_start_matches('\\').into())
+        }
+        FileInfoClass::ID => {
+            let mut file_id = [0; 16];
+            file_id[..8].copy_from_slice(&info.key.inode.to_le_bytes());
+            FileInformation::Id { volume_serial_number: info.key.device, file_id }
+        }
+        _ => return None,
+    })
+}
+
+/// Only the unnamed stream, and directories have none.
+fn streams(info: &FileInfo) -> Vec<StreamInformation> {
+    if info.attributes.contains(FileAttributes::DIRECTORY) {
+        return Vec::new();
+    }
+    vec![StreamInformation {
+        stream_size: info.size,
+        stream_allocation_size: info.allocation,
+        stream_name: "::$DATA".into(),
+    }]
+}
+
+/// FILE_DEVICE_DISK, FILE_DEVICE_IS_MOUNTED (MS-FSCC 2.5.10).
+const DEVICE_DISK: u32 = 7;
+const DEVICE_IS_MOUNTED: u32 = 0x20;
+
+/// MS-FSCC 2.5, the classes of [`fs_min`].
+fn fs_value(
+    class: FsInfoClass,
+    label: &str,
+    volume: &VolumeInfo,
+    extra: u32,
+    read_only: bool,
+) -> Option<FsInformation> {
+    let sectors_per_allocation_unit = (volume.unit / 512).max(1);
+    let bytes_per_sector = volume.unit.min(512);
+    Some(match class {
+        FsInfoClass::VOLUME => FsInformation::Volume {
+            volume_creation_time: volume.creation_time,
+            volume_serial_number: volume.serial,
+            supports_objects: false,
+            volume_label: label.into(),
+        },
+        FsInfoClass::SIZE => FsInformation::Size(SizeInformation {
+            total_allocation_units: volume.total,
+            available_allocation_units: volume.available,
+            sectors_per_allocation_unit,
+            bytes_per_sector,
+        }),
+        FsInfoClass::FULL_SIZE => FsInformation::FullSize(FullSizeInformation {
+            total_allocation_units: volume.total,
+            caller_available_allocation_units: volume.available,
+            actual_available_allocation_units: volume.free,
+            sectors_per_allocation_unit,
+            bytes_per_sector,
+        }),
+        FsInfoClass::DEVICE => FsInformation::Device {
+            device_type: DEVICE_DISK,
+            characteristics: DEVICE_IS_MOUNTED | if read_only { 2 } else { 0 },
+        },
+        FsInfoClass::ATTRIBUTE => {
+            let mut attributes = FsAttributes::CASE_SENSITIVE_SEARCH
+                | FsAttributes::CASE_PRESERVED_NAMES
+                | FsAttributes::UNICODE_ON_DISK
+                | FsAttributes::from_bits_retain(extra);
+            attributes.set(FsAttributes::READ_ONLY_VOLUME, read_only);
+            FsInformation::Attribute {
+                file_system_attributes: attributes,
+                maximum_component_name_length: 255,
+                file_system_name: "NTFS".into(),
+            }
+        }
+        FsInfoClass::SECTOR_SIZE => FsInformation::SectorSize(SectorSizeInformation {
+            logical_bytes_per_sector: bytes_per_sector,
+            physical_bytes_per_sector_for_atomicity: bytes_per_sector,
+            physical_bytes_per_sector_for_performance: volume.unit,
+            file_system_effective_physical_bytes_per_sector_for_atomicity: bytes_per_sector,
+            flags: 3,
+            byte_offset_for_sector_alignment: 0,
+            byte_offset_for_partition_alignment: 0,
+        }),
+        _ => return None,
+    })
+}
+
+/// Pipes have no metadata of their own but a little (MS-FSCC 2.4.41).
+fn on_pipe(open: &Open, step: Step) -> Handled<super::Step> {
+    let Step::File { class: FileInfoClass::STANDARD, max } = step else {
+        return refuse(NtStatus::NOT_SUPPORTED, "3.3.5.20: a pipe has no such information");
+    };
+    debug_assert!(open.is_pipe());
+    fitted(
+        &FileInformation::Standard(StandardInformation {
+            allocation_size: 4096,
+            end_of_file: 0,
+            number_of_links: 1,
+            delete_pending: true,
+            directory: false,
+        }),
+        max,
+    )
+}
+
+/// For [`security`]: the mask that a mode's bits stand for.
+pub(super) fn mask_of(info: &FileInfo, bits: u32) -> crate::wire::fscc::AccessMask {
+    use crate::{vfs::Permitted, wire::fscc::AccessMask};
+    let mut permitted = Permitted::empty();
+    permitted.set(Permitted::READ, bits & 4 != 0);
+    permitted.set(Permitted::WRITE, bits & 2 != 0);
+    permitted.set(Permitted::EXECUTE, bits & 1 != 0);
+    if bits == 0 {
+        return AccessMask::empty();
+    }
+    access::maximal(&FileInfo { permitted, ..info.clone() }, false)
+}

@@ -1,0 +1,265 @@
+//! SET_INFO.
+
+use super::{Cx, Event};
+use crate::{
+    flow::{Flow, Handled, Refused, job::Who, refuse},
+    id::{FileKey, OpenId},
+    name::SharePath,
+    state::open::{Open, What},
+    status::NtStatus,
+    vfs::{Call, Done, FileInfo, Op, SetBasic},
+    wire::{
+        fscc::{
+            FileAttributes, FileInfoClass, FileMode,
+            file::BasicInformation,
+            set_file::{SetFileInformation, SetInfoError, Target, TimeChange},
+        },
+        message::ResponseBody,
+        query_info::InfoType,
+        set_info::SetInfoRequest,
+    },
+};
+
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// The call is all there is.
+    Done,
+    /// The name changes in the tables when it has changed on the disk.
+    Renamed { from: SharePath, to: SharePath },
+    /// Metadata decides whether the file may go.
+    MayDelete,
+    /// The directory is empty, or may not go.
+    IsEmpty,
+}
+
+/// MS-SMB2 3.3.5.21.
+pub(super) fn begin(
+    cx: &mut Cx<'_>,
+    who: &mut Who,
+    request: &SetInfoRequest,
+) -> Handled<super::Step> {
+    let id = who.open()?;
+    let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
+    if open.is_pipe() {
+        return refuse(NtStatus::NOT_SUPPORTED, "3.3.5.21: pipes cannot be changed");
+    }
+    if request.buffer.len() > cx.state.config.max_trans as usize {
+        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.21: longer than MaxTransactSize");
+    }
+    match request.info_type {
+        InfoType::FILE => set_file(cx, id, request),
+        InfoType::FILESYSTEM => {
+            refuse(NtStatus::ACCESS_DENIED, "3.3.5.21.2: volumes stay as they are")
+        }
+        InfoType::SECURITY | InfoType::QUOTA => {
+            refuse(NtStatus::NOT_SUPPORTED, "3.3.5.21.3: descriptors are not stored yet")
+        }
+        _ => refuse(NtStatus::INVALID_PARAMETER, "3.3.5.21: InfoType"),
+    }
+}
+
+fn set_file(cx: &mut Cx<'_>, id: OpenId, request: &SetInfoRequest) -> Handled<super::Step> {
+    let class = FileInfoClass(request.info_class);
+    let set = SetFileInformation::parse(class, &request.buffer).map_err(refused)?;
+    match set {
+        SetFileInformation::Basic(set) => basic(cx, id, &set),
+        SetFileInformation::EndOfFile { end_of_file: size } => {
+            sized(cx, id, |file| Op::SetEndOfFile { file, size })
+        }
+        SetFileInformation::Allocation { allocation_size: size } => {
+            sized(cx, id, |file| Op::SetAllocation { file, size })
+        }
+        SetFileInformation::Rename(target) => rename(cx, id, &target),
+        SetFileInformation::Disposition { delete_pending } => disposition(cx, id, delete_pending),
+        SetFileInformation::Position { current_byte_offset } => {
+            let open = cx.state.opens.get_mut(&id).ok_or(NtStatus::FILE_CLOSED)?;
+            open.position = current_byte_offset;
+            Flow::answer(ResponseBody::SetInfo)
+        }
+        SetFileInformation::Mode { mode } => set_mode(cx, id, mode),
+        _ => refuse(NtStatus::NOT_SUPPORTED, "3.3.5.21.1: this class is not here yet"),
+    }
+}
+
+fn refused(error: SetInfoError) -> Refused {
+    let (status, at) = match error {
+        SetInfoError::UnknownClass => (NtStatus::INVALID_INFO_CLASS, "3.3.5.21.1: unknown class"),
+        SetInfoError::TooShort => (NtStatus::INFO_LENGTH_MISMATCH, "3.3.5.21.1: too short"),
+        SetInfoError::Invalid(what) => (NtStatus::INVALID_PARAMETER, what.0),
+    };
+    Refused { status, at }
+}
+
+pub(super) fn resume(
+    cx: &mut Cx<'_>,
+    who: &mut Who,
+    step: Step,
+    event: Event,
+) -> Handled<super::Step> {
+    let done = event.done();
+    if let Done::Failed(error) = done {
+        return Err(error.status().into());
+    }
+    match (step, done) {
+        (Step::Renamed { from, to }, _) => {
+            renamed(cx, who.open()?, &from, &to);
+            Flow::answer(ResponseBody::SetInfo)
+        }
+        (Step::MayDelete, Done::Info(info)) => may_delete(cx, who.open()?, &info),
+        (Step::IsEmpty, _) => doom(cx, who.open()?),
+        _ => Flow::answer(ResponseBody::SetInfo),
+    }
+}
+
+fn open_of<'a>(cx: &'a Cx<'_>, id: OpenId) -> Result<&'a Open, NtStatus> {
+    cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)
+}
+
+fn call(open: &Open, op: Op, step: Step) -> Handled<super::Step> {
+    Ok(Flow::Call(Call { identity: open.identity.clone(), op }, super::Step::SetInfo(step)))
+}
+
+/// MS-FSA 2.1.5.15.2.
+fn basic(cx: &Cx<'_>, id: OpenId, set: &BasicInformation) -> Handled<super::Step> {
+    let open = open_of(cx, id)?;
+    let bad_time = Refused { status: NtStatus::INVALID_PARAMETER, at: "MS-FSA 2.1.5.15.2: a time" };
+    let time = |time| match TimeChange::of(time) {
+        Some(TimeChange::Set(time)) => Ok(Some(time)),
+        Some(_) => Ok(None),
+        None => Err(bad_time),
+    };
+    let attributes = set.file_attributes;
+    let directory = open.is_directory();
+    if attributes.contains(FileAttributes::DIRECTORY) && !directory {
+        return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.15.2: a file is no directory");
+    }
+    if attributes.contains(FileAttributes::TEMPORARY) && directory {
+        return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.15.2: a temporary directory");
+    }
+    let set = SetBasic {
+        creation_time: time(set.creation_time)?,
+        last_access_time: time(set.last_access_time)?,
+        last_write_time: time(set.last_write_time)?,
+        change_time: time(set.change_time)?,
+        attributes: Some(attributes).filter(|attributes| !attributes.is_empty()),
+    };
+    call(open, Op::SetBasic { file: open.handle.clone(), set }, Step::Done)
+}
+
+/// MS-FSA 2.1.5.15.1, 2.1.5.15.4.
+fn sized(cx: &Cx<'_>, id: OpenId, op: impl FnOnce(crate::vfs::File) -> Op) -> Handled<super::Step> {
+    let open = open_of(cx, id)?;
+    if open.is_directory() {
+        return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.15: directories have no size");
+    }
+    call(open, op(open.handle.clone()), Step::Done)
+}
+
+/// MS-FSA 2.1.5.15.9.
+fn set_mode(cx: &mut Cx<'_>, id: OpenId, mode: FileMode) -> Handled<super::Step> {
+    let settable = FileMode::WRITE_THROUGH
+        | FileMode::SEQUENTIAL_ONLY
+        | FileMode::SYNCHRONOUS_IO_ALERT
+        | FileMode::SYNCHRONOUS_IO_NONALERT;
+    if !settable.contains(mode) {
+        return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.15.9: Mode");
+    }
+    let open = cx.state.opens.get_mut(&id).ok_or(NtStatus::FILE_CLOSED)?;
+    open.mode = open.mode & !settable.bits() | mode.bits();
+    Flow::answer(ResponseBody::SetInfo)
+}
+
+/// MS-FSA 2.1.5.15.12.
+fn rename(cx: &Cx<'_>, id: OpenId, target: &Target) -> Handled<super::Step> {
+    let open = open_of(cx, id)?;
+    if target.root_directory != 0 {
+        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.21.1: RootDirectory");
+    }
+    let name = target.file_name.strip_prefix(&[u16::from(b'\\')]).unwrap_or(&target.file_name);
+    let to = SharePath::parse(name)?;
+    let What::File { key, place, .. } = &open.what else {
+        return Err(NtStatus::INVALID_PARAMETER.into());
+    };
+    if to.is_root() || place.path.is_root() {
+        return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.15.12: the share itself");
+    }
+    if cx.state.files.get(key).is_some_and(|file| file.delete.is_some()) {
+        return refuse(NtStatus::DELETE_PENDING, "MS-FSA 2.1.5.15.12: about to be deleted");
+    }
+    if open.is_directory() && holds_opens(cx, open, &place.path) {
+        return refuse(NtStatus::ACCESS_DENIED, "MS-FSA 2.1.5.15.12: something below is open");
+    }
+    let op = Op::Rename {
+        root: place.root.clone(),
+        from: place.path.clone(),
+        to: to.clone(),
+        key: *key,
+        replace: target.replace_if_exists(),
+    };
+    call(open, op, Step::Renamed { from: place.path.clone(), to })
+}
+
+/// Another open of this share lies below.
+fn holds_opens(cx: &Cx<'_>, open: &Open, path: &SharePath) -> bool {
+    let below = |other: &Open| {
+        other.share.name == open.share.name
+            && other.place().is_some_and(|place| place.path.is_below(path))
+    };
+    cx.state.opens.values().any(below)
+}
+
+/// Every open that was reached by the old name is now at the new one.
+fn renamed(cx: &mut Cx<'_>, id: OpenId, from: &SharePath, to: &SharePath) {
+    let Some(share) = cx.state.opens.get(&id).map(|open| open.share.name.clone()) else {
+        return;
+    };
+    for open in cx.state.opens.values_mut().filter(|open| open.share.name == share) {
+        if let What::File { place, .. } = &mut open.what
+            && let Some(moved) = place.path.moved(from, to)
+        {
+            place.path = moved;
+        }
+    }
+    for place in cx.state.files.values_mut().filter_map(|file| file.delete.as_mut()) {
+        if let Some(moved) = place.path.moved(from, to) {
+            place.path = moved;
+        }
+    }
+}
+
+/// MS-FSA 2.1.5.15.3.
+fn disposition(cx: &mut Cx<'_>, id: OpenId, delete: bool) -> Handled<super::Step> {
+    let open = open_of(cx, id)?;
+    if !delete {
+        let key = open.key().ok_or(NtStatus::INVALID_PARAMETER)?;
+        if let Some(file) = cx.state.files.get_mut(&key) {
+            file.delete = None;
+        }
+        return Flow::answer(ResponseBody::SetInfo);
+    }
+    if open.place().is_none_or(|place| place.path.is_root()) {
+        return refuse(NtStatus::CANNOT_DELETE, "the share's own directory stays");
+    }
+    call(open, Op::Query { file: open.handle.clone() }, Step::MayDelete)
+}
+
+fn may_delete(cx: &mut Cx<'_>, id: OpenId, info: &FileInfo) -> Handled<super::Step> {
+    if info.attributes.contains(FileAttributes::READONLY) {
+        return refuse(NtStatus::CANNOT_DELETE, "MS-FSA 2.1.5.15.3: read-only");
+    }
+    let open = open_of(cx, id)?;
+    if open.is_directory() {
+        return call(open, Op::CheckEmpty { file: open.handle.clone() }, Step::IsEmpty);
+    }
+    doom(cx, id)
+}
+
+/// The name goes with the last open.
+fn doom(cx: &mut Cx<'_>, id: OpenId) -> Handled<super::Step> {
+    let open = open_of(cx, id)?;
+    let (key, place): (Option<FileKey>, _) = (open.key(), open.place().cloned());
+    if let Some(file) = key.and_then(|key| cx.state.files.get_mut(&key)) {
+        file.delete = place;
+    }
+    Flow::answer(ResponseBody::SetInfo)
+}

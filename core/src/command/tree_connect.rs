@@ -1,0 +1,165 @@
+//! TREE_CONNECT.
+
+use super::{Cx, Event, access};
+use crate::{
+    config::{Encryption, Share, ShareKind},
+    flow::{Flow, Handled, job::Who, refuse},
+    state::session::{Tree, UserKind},
+    status::NtStatus,
+    vfs::{Admission, Call, Done, File, Identity, Op, Opened, VfsError},
+    wire::{
+        fscc::AccessMask,
+        message::ResponseBody,
+        tree_connect::{
+            ShareCapabilities, ShareFlags, ShareType, TreeConnectFlags, TreeConnectRequest,
+            TreeConnectResponse,
+        },
+    },
+};
+use alloc::{boxed::Box, string::String, sync::Arc};
+
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// The daemon says whether.
+    Admit,
+    /// The share's directory is opened.
+    Open(Box<Admission>),
+}
+
+/// What an open of a pipe, or of anything on IPC$, is granted at most.
+const PIPE_ACCESS: AccessMask = AccessMask::ALL_ACCESS;
+
+/// MS-SMB2 3.3.5.7.
+pub(super) fn begin(
+    cx: &mut Cx<'_>,
+    who: &mut Who,
+    request: &TreeConnectRequest,
+) -> Handled<super::Step> {
+    if request.flags.contains(TreeConnectFlags::EXTENSION_PRESENT) {
+        return refuse(NtStatus::NOT_SUPPORTED, "3.3.5.7: the extension is not here");
+    }
+    let share = share_name(&request.path.to_string().unwrap_or_default())?;
+    let id = who.session()?;
+    let conn = cx.state.conns.get(&who.conn).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
+    let session = cx.state.session(who.conn, id).ok_or(NtStatus::USER_SESSION_DELETED)?;
+    let user = session.user.as_ref().ok_or(NtStatus::USER_SESSION_DELETED)?;
+    if session.trees.len() >= cx.state.config.limits.trees_per_session {
+        return refuse(NtStatus::INSUFFICIENT_RESOURCES, "as many tree connects as allowed");
+    }
+    let account = (user.kind != UserKind::Anonymous).then(|| user.account.clone());
+    let guest = user.kind == UserKind::Guest;
+    let op = Op::Admit { share, account, guest, peer: conn.peer.clone() };
+    let call = Call { identity: user.identity.clone(), op };
+    Ok(Flow::Call(call, super::Step::TreeConnect(Step::Admit)))
+}
+
+pub(super) fn resume(
+    cx: &mut Cx<'_>,
+    who: &mut Who,
+    step: Step,
+    event: Event,
+) -> Handled<super::Step> {
+    match (step, event.done()) {
+        (Step::Admit, Done::Admitted(Ok(admission))) => admitted(cx, who, admission),
+        (Step::Admit, Done::Admitted(Err(status))) => refuse(status, "3.3.5.7: the share's rules"),
+        (Step::Open(admission), Done::Opened(opened)) => {
+            let Opened { file, info, .. } = *opened;
+            let maximal = access::maximal(&info, admission.read_only);
+            let mask = if admission.read_only { access::CHANGES } else { AccessMask::empty() };
+            // What is below may be granted more than the share's own directory.
+            let maximal = maximal | AccessMask::ALL_ACCESS.difference(mask);
+            connect(cx, who, *admission, Some(file), maximal)
+        }
+        (Step::Open(admission), Done::Failed(error)) => {
+            leave(cx, who, &admission.share, identity(cx, who, &admission));
+            let status = match error {
+                VfsError::AccessDenied => NtStatus::ACCESS_DENIED,
+                _ => NtStatus::BAD_NETWORK_NAME,
+            };
+            refuse(status, "3.3.5.7: the share's directory")
+        }
+        (_, Done::Failed(error)) => Err(error.status().into()),
+        _ => Err(NtStatus::INTERNAL_ERROR.into()),
+    }
+}
+
+/// The last part of `\\server\share`.
+fn share_name(path: &str) -> Result<String, NtStatus> {
+    let mut parts = path.strip_prefix("\\\\").unwrap_or(path).split('\\');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(_), Some(share), None) if !share.is_empty() => Ok(share.into()),
+        _ => Err(NtStatus::BAD_NETWORK_NAME),
+    }
+}
+
+fn admitted(cx: &mut Cx<'_>, who: &mut Who, admission: Admission) -> Handled<super::Step> {
+    let identity = identity(cx, who, &admission);
+    if admission.share.encrypt && !can_encrypt(cx, who) {
+        leave(cx, who, &admission.share, identity);
+        return refuse(NtStatus::ACCESS_DENIED, "3.3.5.7: the share wants encryption");
+    }
+    if admission.share.kind == ShareKind::Pipe {
+        return connect(cx, who, admission, None, PIPE_ACCESS);
+    }
+    let op = Op::OpenShare(Arc::clone(&admission.share));
+    let step = super::Step::TreeConnect(Step::Open(Box::new(admission)));
+    Ok(Flow::Call(Call { identity, op }, step))
+}
+
+fn can_encrypt(cx: &Cx<'_>, who: &Who) -> bool {
+    let conn = cx.state.conns.get(&who.conn).and_then(|conn| conn.negotiated);
+    conn.is_some_and(|settled| settled.chosen.cipher.is_some())
+        && cx.state.config.encryption != Encryption::Disabled
+}
+
+fn identity(cx: &Cx<'_>, who: &Who, admission: &Admission) -> Arc<Identity> {
+    let session = who.session.and_then(|id| cx.state.session(who.conn, id));
+    let own = session.and_then(|session| session.user.as_ref()).map(|user| user.identity.clone());
+    admission.identity.clone().or(own).unwrap_or_else(|| Arc::new(Identity::nobody()))
+}
+
+fn connect(
+    cx: &mut Cx<'_>,
+    who: &mut Who,
+    admission: Admission,
+    root: Option<File>,
+    maximal_access: AccessMask,
+) -> Handled<super::Step> {
+    let identity = identity(cx, who, &admission);
+    let Admission { share, read_only, .. } = admission;
+    let id = who.session()?;
+    let Some(session) = cx.state.session_mut(who.conn, id) else {
+        leave(cx, who, &share, identity);
+        root.into_iter().for_each(|root| cx.out.release(root));
+        return Err(NtStatus::USER_SESSION_DELETED.into());
+    };
+    let response = TreeConnectResponse {
+        share_type: if root.is_some() { ShareType::DISK } else { ShareType::PIPE },
+        share_flags: share_flags(&share),
+        capabilities: ShareCapabilities::empty(),
+        maximal_access: maximal_access.bits(),
+    };
+    let tree = session.new_tree_id();
+    let state = Tree { share, root, identity, read_only, maximal_access, ending: false };
+    session.trees.insert(tree, state);
+    who.tree = Some(tree);
+    who.tree_id = tree.0;
+    Flow::answer(ResponseBody::TreeConnect(response))
+}
+
+/// MS-SMB2 2.2.10.
+fn share_flags(share: &Share) -> ShareFlags {
+    let mut flags = match share.kind {
+        ShareKind::Disk => ShareFlags::empty(),
+        ShareKind::Pipe => ShareFlags::NO_CACHING,
+    };
+    flags.set(ShareFlags::ENCRYPT_DATA, share.encrypt);
+    flags
+}
+
+/// Takes back an admission that came to nothing.
+fn leave(cx: &mut Cx<'_>, who: &Who, share: &Arc<Share>, identity: Arc<Identity>) {
+    let call = Call { identity, op: Op::Leave { share: Arc::clone(share) } };
+    let running = crate::flow::Running { job: None, step: super::Step::Nothing, open: None };
+    cx.start(Some(who.conn), call, running);
+}

@@ -1,0 +1,188 @@
+//! The server's public half: what the runtime calls.
+
+use crate::{
+    command::{self, Cx, Step},
+    config::Config,
+    connection::Connection,
+    flow::{Flows, job::Job, park::Wake, timer::Timer},
+    id::{ConnId, OpId},
+    message::{Outbound, Request},
+    sink::Sink,
+    state::{
+        State,
+        conn::{self, Conn},
+    },
+    time::{Instant, Now},
+    vfs::{Done, Peer},
+};
+use alloc::sync::Arc;
+use core::fmt;
+
+/// All state that clients share. Plain data: the runtime keeps it in one lock, which it never holds
+/// during I/O.
+pub struct Server {
+    state: State,
+    flows: Flows<Step>,
+}
+
+/// Why a connection is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unwelcome {
+    /// [`Limits::connections`](crate::config::Limits::connections).
+    TooMany,
+    /// [`Limits::connections_per_address`](crate::config::Limits::connections_per_address).
+    TooManyOfAddress,
+}
+
+impl fmt::Display for Unwelcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooMany => "as many connections as `max connections` allows",
+            Self::TooManyOfAddress => "as many connections as `max ip connections` allows",
+        })
+    }
+}
+
+/// How full the tables are. All are zero once every client is gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Connections.
+    pub connections: usize,
+    /// Sessions, half-open ones too.
+    pub sessions: usize,
+    /// Tree connects.
+    pub trees: usize,
+    /// Opens.
+    pub opens: usize,
+    /// Files that are open.
+    pub files: usize,
+    /// Byte-range locks.
+    pub locks: usize,
+    /// Requests that wait.
+    pub parked: usize,
+    /// Calls that have not completed.
+    pub running: usize,
+    /// Timers.
+    pub timers: usize,
+}
+
+impl Server {
+    /// An empty server. `seed` is all the randomness there will be.
+    pub fn new(config: Arc<Config>, seed: [u8; 32]) -> Self {
+        Self { state: State::new(config, seed), flows: Flows::new() }
+    }
+
+    /// A client has connected. What comes back belongs to its thread.
+    pub fn accept(&mut self, now: Now, peer: Peer) -> Result<Connection, Unwelcome> {
+        let limits = self.state.config.limits;
+        if self.state.conns.len() >= limits.connections {
+            return Err(Unwelcome::TooMany);
+        }
+        let of_address = conn::of_address(self.state.conns.iter(), &peer);
+        if of_address >= limits.connections_per_address {
+            return Err(Unwelcome::TooManyOfAddress);
+        }
+        let id = self.state.new_conn_id();
+        self.state.conns.insert(id, Conn::new(peer, now.mono));
+        self.flows.timers.set(now.mono + limits.setup_time, Timer::Setup(id));
+        if !limits.idle_time.is_zero() {
+            self.flows.timers.set(now.mono + limits.idle_time, Timer::Idle(id));
+        }
+        Ok(Connection::new(id, &limits))
+    }
+
+    /// A frame's requests.
+    pub fn handle(&mut self, now: Now, request: Request, out: &mut dyn Sink) {
+        let Some(conn) = self.state.conns.get_mut(&request.conn) else {
+            return;
+        };
+        conn.last_request = now.mono;
+        if let Some(job) = Job::new(request) {
+            self.enter(now, out, |cx| command::begin(cx, job));
+        }
+    }
+
+    /// A call has come to an end.
+    pub fn complete(&mut self, now: Now, op: OpId, done: Done, out: &mut dyn Sink) {
+        self.enter(now, out, |cx| command::completed(cx, op, done));
+    }
+
+    /// A client is gone: its sessions end, what it waits for is given up.
+    pub fn hang_up(&mut self, now: Now, conn: ConnId, out: &mut dyn Sink) {
+        self.enter(now, out, |cx| command::end_connection(cx, conn));
+    }
+
+    /// When, and why, [`Self::handle_timeout`] has to be called.
+    pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
+        self.flows.timers.first()
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Now, out: &mut dyn Sink) {
+        while let Some(timer) = self.flows.timers.pop_due(now.mono) {
+            self.enter(now, out, |cx| fire(cx, timer));
+        }
+    }
+
+    /// How full the tables are.
+    pub fn counters(&self) -> Counters {
+        let state = &self.state;
+        Counters {
+            connections: state.conns.len(),
+            sessions: state.sessions.len(),
+            trees: state.sessions.values().map(|session| session.trees.len()).sum(),
+            opens: state.opens.len(),
+            files: state.files.len(),
+            locks: state.files.values().map(|file| file.locks.len()).sum(),
+            parked: self.flows.parking.len(),
+            running: self.flows.running.len(),
+            timers: self.flows.timers.len(),
+        }
+    }
+
+    /// Runs one input, and then everything that it has woken.
+    fn enter(&mut self, now: Now, out: &mut dyn Sink, input: impl FnOnce(&mut Cx<'_>)) {
+        let mut cx = Cx { state: &mut self.state, flows: &mut self.flows, now, out };
+        input(&mut cx);
+        command::run_ready(&mut cx);
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Server({:?})", self.counters())
+    }
+}
+
+fn fire(cx: &mut Cx<'_>, timer: Timer) {
+    match timer {
+        Timer::Parked(id) => {
+            cx.flows.parking.wake_one(id, Wake::TimedOut);
+        }
+        Timer::Setup(id) => {
+            let sessions = &cx.state.sessions;
+            let in_use = |conn: &Conn| {
+                conn.sessions.iter().any(|id| sessions.get(id).is_some_and(|s| s.user.is_some()))
+            };
+            if cx.state.conns.get(&id).is_some_and(|conn| !in_use(conn)) {
+                cx.send(id, Outbound::Close("no session in time"));
+            }
+        }
+        Timer::Idle(id) => idle(cx, id),
+    }
+}
+
+/// `deadtime`: a connection without opens that has been silent.
+fn idle(cx: &mut Cx<'_>, id: ConnId) {
+    let Some(conn) = cx.state.conns.get(&id) else {
+        return;
+    };
+    let idle_time = cx.state.config.limits.idle_time;
+    let opens = cx.state.opens.values();
+    let in_use = opens.into_iter().any(|open| conn.sessions.contains(&open.session));
+    if !in_use && cx.now.mono.since(conn.last_request) >= idle_time {
+        return cx.send(id, Outbound::Close("idle"));
+    }
+    let from = if in_use { cx.now.mono } else { conn.last_request };
+    cx.flows.timers.set(from + idle_time, Timer::Idle(id));
+}
