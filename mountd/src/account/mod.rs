@@ -10,6 +10,9 @@ use zeroize::Zeroizing;
 
 use unix::UnixNames;
 
+/// The Unix user of accounts that have none of their own.
+const NOBODY: &str = "nobody";
+
 /// Under whose name file systems are used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Serving {
@@ -74,8 +77,8 @@ impl Accounts {
     /// Answers a logon. `guest` is the account of guests, where the configuration makes strangers
     /// guests.
     ///
-    /// An account without a Unix user is refused, as in ksmbd: files made by it would be nobody's
-    /// or somebody else's. It is not made a guest either, for its password would not be asked.
+    /// An account without a Unix user uses files as nobody, as in ksmbd: devices have accounts
+    /// without users. It is no guest, for its password is asked.
     pub fn logon(&self, user: &str, guest: Option<&str>) -> Account {
         let Some(hash) = self.database.get(user) else {
             let user = user.escape_debug();
@@ -90,16 +93,13 @@ impl Accounts {
             }
             return Account::Unknown { guest: identity };
         };
-        match self.identity(user) {
-            Some(identity) => found(hash, identity),
-            None => {
-                log::warn!(
-                    "logon of `{user}` refused: the account has no Unix user; \
-                     add one with: useradd {user}"
-                );
-                Account::Unknown { guest: None }
-            }
-        }
+        found(hash, self.identity(user).unwrap_or_else(|| self.nobody(user)))
+    }
+
+    /// An account that the machine does not know as a user.
+    fn nobody(&self, name: &str) -> Identity {
+        let nobody = self.identity(NOBODY).unwrap_or_else(Identity::nobody);
+        Identity { name: name.to_owned(), ..nobody }
     }
 
     /// As whom a name uses files; none if the machine does not know it.
@@ -213,10 +213,12 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn an_account_without_a_unix_user_is_refused_and_no_guest() {
+    fn an_account_without_a_unix_user_is_nobody_and_no_guest() {
         let accounts = accounts(&["ghost"], Serving::Users);
-        let answer = accounts.logon("ghost", Some("nobody"));
-        assert!(matches!(answer, Account::Unknown { guest: None }));
+        let Account::Found { identity, .. } = accounts.logon("ghost", Some("nobody")) else {
+            panic!("its password is asked");
+        };
+        assert_eq!((identity.uid, identity.name.as_str()), (65534, "ghost"));
     }
 
     #[test]
