@@ -115,15 +115,7 @@ impl Client {
         socket: Arc<TcpStream>,
         mailbox: Arc<Mailbox>,
     ) -> Self {
-        Self {
-            shared,
-            connection,
-            socket,
-            mailbox,
-            own: Own::new(),
-            running: None,
-            frame: None,
-        }
+        Self { shared, connection, socket, mailbox, own: Own::new(), running: None, frame: None }
     }
 
     /// Starts the thread; it says on `gone` when it ends. A thread that cannot be started is a client
@@ -131,7 +123,8 @@ impl Client {
     pub(crate) fn spawn(mut self, gone: Sender<ConnId>) -> io::Result<JoinHandle<()>> {
         let id = self.connection.id();
         let (shared, mailbox) = (Arc::clone(&self.shared), Arc::clone(&self.mailbox));
-        let thread = thread::Builder::new().name(format!("ksmbd/{}", id.0)).stack_size(crate::STACK);
+        let thread =
+            thread::Builder::new().name(format!("ksmbd/{}", id.0)).stack_size(crate::STACK);
         let spawned = thread.spawn(move || {
             self.live(id);
             // The forker may be gone already, at the very end.
