@@ -6,7 +6,7 @@ use ksmbd_core::{
     config::{Config, Limits, Share},
     vfs::{Account, Admission, Done, Identity, VfsError},
 };
-use ksmbd_runtime_threads::{Letter, Options, Question, Runtime};
+use ksmbd_runtime_threads::{Counters, Letter, Options, Question, Runtime};
 use std::{
     fs,
     io::{Read, Write},
@@ -68,8 +68,17 @@ impl Rig {
 
     /// Waits until so many clients are connected.
     pub(crate) fn wait_for_clients(&self, count: usize) {
+        self.wait_for(|counters| counters.connections == count);
+    }
+
+    /// Waits until nothing is left of any client.
+    pub(crate) fn wait_until_empty(&self) {
+        self.wait_for(|counters| *counters == Counters::default());
+    }
+
+    fn wait_for(&self, so: impl Fn(&Counters) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(10);
-        while self.runtime.counters().connections != count {
+        while !so(&self.runtime.counters()) {
             assert!(Instant::now() < deadline, "{:?}", self.runtime.counters());
             thread::sleep(Duration::from_millis(5));
         }
