@@ -3,7 +3,7 @@
 use crate::rig::{Rig, is_closed, send};
 use ksmbd_core::config::Limits;
 use std::{
-    io::Read,
+    io::{Read, Write},
     net::TcpStream,
     thread,
     time::{Duration, Instant},
@@ -111,5 +111,40 @@ fn threads_have_names() {
     for name in ["ksmbd/0\n", "ksmbd/1\n", "ksmbd/w\n"] {
         assert!(names.iter().any(|n| n == name), "{name} in {names:?}");
     }
+    rig.stop();
+}
+
+/// An ECHO without a session: whatever the answer is, it is one.
+fn echo(message_id: u64) -> Vec<u8> {
+    let mut message = vec![0xfe, b'S', b'M', b'B', 64, 0, 1, 0];
+    message.resize(64, 0);
+    (message[12], message[14]) = (13, 1);
+    message[24..32].copy_from_slice(&message_id.to_le_bytes());
+    message.extend([4, 0, 0, 0]);
+    [&68_u32.to_be_bytes()[..], &message].concat()
+}
+
+#[test]
+fn who_does_not_read_stalls_himself_alone() {
+    let rig = Rig::new();
+    let stalled = rig.connect();
+    send(&stalled, &negotiate());
+    reply(&stalled);
+    stalled.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    let mut sent = 0_u64;
+    let full = (1..2_000_000).any(|id| {
+        sent = id;
+        (&stalled).write_all(&echo(id)).is_err()
+    });
+    assert!(full, "{sent} answers were taken");
+    let since = Instant::now();
+    let other = rig.connect();
+    send(&other, &negotiate());
+    assert_eq!(reply(&other)[8..12], [0; 4]);
+    send(&other, &echo(1));
+    reply(&other);
+    assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+    drop(stalled);
+    rig.wait_for_clients(1);
     rig.stop();
 }
