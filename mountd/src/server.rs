@@ -89,7 +89,7 @@ impl Server {
     }
 
     /// Where it listens.
-    pub fn addresses(&self) -> Vec<SocketAddr> {
+    pub fn addresses(&self) -> &[SocketAddr] {
         self.runtime.local_addrs()
     }
 

@@ -7,7 +7,7 @@
 
 mod client;
 mod clock;
-mod daemon;
+pub mod daemon;
 mod forker;
 mod mailbox;
 mod server;
