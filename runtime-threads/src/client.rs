@@ -211,18 +211,24 @@ impl Client {
 
     /// Waits for bytes or the bell, and takes what bytes there are.
     fn receive(&mut self) -> Result<(), End> {
+        let wants_input = self.connection.wants_input();
         // While bytes keep coming there is no need to ask first.
-        if self.connection.wants_input() && self.read()? {
+        if wants_input && self.read()? {
             return Ok(());
         }
         let mut trimmed = false;
         loop {
-            let wait = match &self.frame {
+            let wait = match &mut self.frame {
+                // Nothing is read while an answer is awaited: that is not the client's fault.
+                Some(frame) if !wants_input => {
+                    frame.since = Instant::now();
+                    None
+                }
                 Some(frame) => Some(frame.deadline().saturating_duration_since(Instant::now())),
                 None if !trimmed => Some(TRIM_AFTER),
                 None => None,
             };
-            let socket = self.connection.wants_input().then_some(&*self.socket);
+            let socket = wants_input.then_some(&*self.socket);
             match socket::wait(self.mailbox.bell(), socket, wait)? {
                 Woken::Bell => {
                     self.mailbox.bell().hush();

@@ -5,26 +5,26 @@ use std::time::{self, Duration, SystemTime, UNIX_EPOCH};
 
 /// The monotonic clock counts from when this was made.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock(time::Instant);
+pub(crate) struct Clock(time::Instant);
 
 impl Clock {
     /// Time begins now.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self(time::Instant::now())
     }
 
     /// What both clocks show.
-    pub fn now(&self) -> Now {
+    pub(crate) fn now(&self) -> Now {
         Now { mono: self.mono(), wall: wall() }
     }
 
     /// What the monotonic clock shows.
-    pub fn mono(&self) -> Instant {
+    pub(crate) fn mono(&self) -> Instant {
         Instant::default() + self.0.elapsed()
     }
 
     /// How long it is until `deadline`.
-    pub fn until(&self, deadline: Instant) -> Duration {
+    pub(crate) fn until(&self, deadline: Instant) -> Duration {
         deadline.since(self.mono())
     }
 }

@@ -26,6 +26,9 @@ const BATCH: usize = 32;
 /// How long nobody is accepted after descriptors or memory ran out.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// Refused connections are told once in this time.
+const QUIET: Duration = Duration::from_secs(5);
+
 /// How long running calls may take when the server stops; after that sockets are closed ...
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -46,6 +49,7 @@ pub(crate) struct Forker {
     gone: (Sender<ConnId>, Receiver<ConnId>),
     mailbox_limit: usize,
     paused_until: Option<Instant>,
+    quiet_until: Option<Instant>,
 }
 
 impl Forker {
@@ -63,6 +67,7 @@ impl Forker {
             gone: unbounded(),
             mailbox_limit: mailbox_limit(parked),
             paused_until: None,
+            quiet_until: None,
         };
         let thread = thread::Builder::new().name("ksmbd/0".into()).stack_size(crate::STACK);
         thread.spawn(move || {
@@ -115,7 +120,7 @@ impl Forker {
                 match listener.accept() {
                     Ok((socket, address)) => {
                         if let Err(error) = self.welcome(socket, address) {
-                            log::warn!("ksmbd/0: {address}: {error}");
+                            self.complain(address, &error);
                         }
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
@@ -127,6 +132,17 @@ impl Forker {
                     }
                 }
             }
+        }
+    }
+
+    /// A flood of connections is not to become a flood of lines.
+    fn complain(&mut self, address: SocketAddr, error: &io::Error) {
+        let now = Instant::now();
+        if self.quiet_until.is_some_and(|until| now < until) {
+            log::debug!("ksmbd/0: {address}: {error}");
+        } else {
+            log::warn!("ksmbd/0: {address}: {error}");
+            self.quiet_until = Some(now + QUIET);
         }
     }
 

@@ -62,7 +62,7 @@ struct Left {
     files: Vec<File>,
     /// Nobody is there to run these.
     undeliverable: Vec<(OpId, Option<Call>)>,
-    refused: Vec<Box<Entry>>,
+    refused: Vec<Entry>,
     wake_forker: bool,
 }
 
@@ -77,14 +77,14 @@ struct Posting<'a> {
 impl Posting<'_> {
     fn push(&mut self, to: ConnId, entry: Entry) {
         let Some(mailbox) = self.clients.get(&to) else {
-            self.left.refused.push(Box::new(entry));
+            self.left.refused.push(entry);
             return;
         };
         match mailbox.push(entry) {
             // My own mailbox is looked at before I sleep again.
             Ok(true) if !self.is_me(to) => self.left.bells.push(Arc::clone(mailbox)),
             Ok(_) => {}
-            Err(entry) => self.left.refused.push(entry),
+            Err(entry) => self.left.refused.push(*entry),
         }
     }
 
@@ -240,7 +240,7 @@ impl Shared {
         drop(files);
         let mut failed: Vec<_> = undeliverable.into_iter().map(|(op, _)| op).collect();
         for entry in refused {
-            match *entry {
+            match entry {
                 Entry::Call(op, _) => failed.push(op),
                 Entry::Done(op, done) => {
                     let _ = self.worker.send(Job::Done(op, done));

@@ -40,6 +40,7 @@ pub(super) fn open_share(share: Arc<Share>, identity: &Arc<Identity>) -> Outcome
                 errno => failed(errno),
             }
         })?;
+    resolve::probe(directory.as_fd());
     let fd = directory.try_clone().map_err(|_| VfsError::TooManyFiles)?;
     let stat = info::stat_fd(&fd).map_err(failed)?;
     let root = Arc::new(Root { share, directory, key: info::key(&stat) });

@@ -114,7 +114,7 @@ fn overwriting_empties_and_sets_attributes() {
 fn a_full_disk_is_said_to_be_full() {
     let rig = Rig::new();
     let file = rig.create("f").unwrap().file;
-    match rig.ok(Op::SetAllocation { file: file.clone(), size: 1 << 60 }) {
+    match rig.ok(Op::SetAllocation { file, size: 1 << 60 }) {
         Err(VfsError::NoSpace) => {}
         other => panic!("{other:?}"),
     }
