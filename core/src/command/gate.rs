@@ -45,7 +45,7 @@ pub(super) fn pass(cx: &mut Cx<'_>, job: &mut Job, element: &Element) -> Result<
         check_tree(cx, job)?;
     }
     if let Some(id) = need.file_id {
-        check_open(cx, job, id, &need)?;
+        check_open(cx, job, id, related, &need)?;
     }
     Ok(())
 }
@@ -107,8 +107,14 @@ fn check_tree(cx: &Cx<'_>, job: &mut Job) -> Result<(), Refused> {
 }
 
 /// The open by both halves of its id, in this session and tree, and what it was granted.
-fn check_open(cx: &Cx<'_>, job: &mut Job, id: FileId, need: &access::Need) -> Result<(), Refused> {
-    let from_chain = id == FileId::ANY && job.link.begun;
+fn check_open(
+    cx: &Cx<'_>,
+    job: &mut Job,
+    id: FileId,
+    related: bool,
+    need: &access::Need,
+) -> Result<(), Refused> {
+    let from_chain = related && id == FileId::ANY;
     let id = match (from_chain, job.link.open) {
         (true, Ok(open)) => open,
         (true, Err(status)) => return refuse(status, "3.3.5.2.7.2: the chain has no open"),
