@@ -81,9 +81,13 @@ pub fn reload(lock_file: &Path) -> Result<Reload, ReloadError> {
     }
 }
 
-/// The process's name, or the file it runs: a daemon may have renamed its first thread, and only
-/// root may see which file another's process runs.
-fn is_daemon(pid: i32) -> bool {
+/// Whether a process is the daemon, by its name or by the file it runs: a daemon may have renamed
+/// its first thread, and only root may see which file another's process runs.
+pub fn is_daemon(pid: i32) -> bool {
+    // Of a process that has ended, but that its parent has not asked about, the name is left.
+    if fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default().is_empty() {
+        return false;
+    }
     let comm = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     if PROGRAMS.contains(&comm.trim_end()) {
         return true;

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use md4::{Digest, Md4};
+use ksmbd_core::auth::ntlm;
 use subtle::ConstantTimeEq;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// MD4 over a password in UTF-16LE. It is wiped on drop, compared in constant time and never
 /// printed.
@@ -19,7 +19,7 @@ impl NtHash {
 
     /// Hashes a password.
     pub fn from_password(password: &str) -> Self {
-        Self(nt_hash(password))
+        Self(ntlm::nt_hash(password))
     }
 
     /// The bytes, for the NTLM computations.
@@ -48,16 +48,6 @@ impl fmt::Debug for NtHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("NtHash(..)")
     }
-}
-
-// moves to ksmbd-core
-fn nt_hash(password: &str) -> [u8; 16] {
-    // Room for the worst case at once: a growing vector would leave unwiped copies behind.
-    let mut wide = Zeroizing::new(Vec::with_capacity(password.len() * 2));
-    for unit in password.encode_utf16() {
-        wide.extend_from_slice(&unit.to_le_bytes());
-    }
-    Md4::digest(&wide).into()
 }
 
 #[cfg(test)]

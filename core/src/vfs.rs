@@ -223,9 +223,9 @@ pub struct OpenHow {
     pub root: File,
     /// Below the share; empty is the share itself.
     pub path: SharePath,
-    /// Data access that is wanted now.
+    /// Reading has to be permitted; without, the file is opened for it when it is first read.
     pub read: bool,
-    /// Data access that is wanted now. Fails on a directory.
+    /// Writing has to be permitted; without, as for `read`. Means nothing for a directory.
     pub write: bool,
     /// What to do when nothing is there.
     pub missing: Missing,

@@ -1,4 +1,19 @@
 //! The daemon beside the server, ksmbd.mountd in user space: configuration, accounts and the
 //! DCE/RPC services that clients reach through `IPC$`.
 
+pub mod account;
+pub mod admit;
+pub mod config;
+pub mod daemon;
+pub mod detach;
+pub mod lock_file;
+pub mod logger;
+pub mod options;
+pub mod random;
 pub mod rpc;
+#[cfg(test)]
+mod scratch;
+pub mod serve;
+pub mod server;
+pub mod state;
+pub mod try_out;

@@ -1,5 +1,113 @@
-//! Drives the SMB engine of `ksmbd-core`: a forker thread that accepts, one blocking thread a client,
-//! a worker, and the Linux file system.
+//! Drives the SMB engine of `ksmbd-core`: a forker thread that accepts (`ksmbd/0`), one blocking
+//! thread a client (`ksmbd/N`), a worker (`ksmbd/w`), and the Linux file system.
+//!
+//! Architecture Invariant: the server is behind one lock, and while it is held nothing waits: no
+//! reading, no writing, not even a close.
 #![forbid(unsafe_code)]
 
+mod client;
+mod clock;
+pub mod daemon;
+mod forker;
+mod mailbox;
+mod server;
+pub mod signal;
+mod socket;
 pub mod vfs;
+mod worker;
+
+pub use daemon::{Answer, Letter, PipeId, Question};
+pub use ksmbd_core::server::Counters;
+
+use clock::Clock;
+use crossbeam_channel::{Sender, unbounded};
+use daemon::Post;
+use forker::Forker;
+use ksmbd_core::{config::Config, server::Server};
+use mailbox::Bell;
+use server::Shared;
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    thread::JoinHandle,
+};
+
+/// Of every thread; a client costs little more than this much address space.
+const STACK: usize = 256 * 1024;
+
+/// What a [`Runtime`] is started with.
+pub struct Options {
+    /// Where to listen. Port 0 takes any that is free.
+    pub listen: Vec<SocketAddr>,
+    /// For the server.
+    pub config: Arc<Config>,
+    /// All of the server's randomness.
+    pub seed: [u8; 32],
+    /// Who answers [`Question`]s.
+    pub daemon: Sender<Letter>,
+}
+
+/// A running server. Dropping it stops it.
+pub struct Runtime {
+    shared: Arc<Shared>,
+    forker: Option<JoinHandle<()>>,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Runtime {
+    /// Binds and starts serving. The process's umask becomes 0, since the modes of new files come
+    /// from the shares' settings.
+    pub fn start(options: Options) -> io::Result<Self> {
+        let Options { listen, config, seed, daemon } = options;
+        let listeners = listen.iter().map(bind).collect::<io::Result<Vec<_>>>()?;
+        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
+        rustix::process::umask(rustix::fs::Mode::empty());
+        let parked = config.limits.parked_per_connection;
+        let (worker, jobs) = unbounded();
+        let post = Post::new(daemon, worker.clone());
+        let server = Server::new(config, seed);
+        let shared = Shared::new(server, Clock::start(), Bell::new()?, worker, post);
+        let worker = worker::spawn(Arc::clone(&shared), jobs)?;
+        let forker = Forker::spawn(Arc::clone(&shared), listeners, worker, parked)?;
+        Ok(Self { shared, forker: Some(forker), addresses })
+    }
+
+    /// Where clients are accepted, in the order of [`Options::listen`].
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// How full the server's tables are.
+    pub fn counters(&self) -> Counters {
+        self.shared.counters()
+    }
+
+    /// Accepts nobody any more, lets running calls end, hangs everybody up, and returns when the
+    /// threads have ended or had their time.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.shared.stop();
+        if let Some(forker) = self.forker.take()
+            && forker.join().is_err()
+        {
+            log::error!("ksmbd/0: panicked");
+        }
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn bind(address: &SocketAddr) -> io::Result<TcpListener> {
+    let fail = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
+    let listener = TcpListener::bind(address).map_err(fail)?;
+    listener.set_nonblocking(true).map_err(fail)?;
+    Ok(listener)
+}

@@ -84,8 +84,12 @@ pub(super) fn write(file: &File, offset: u64, data: &Payload, through: bool) -> 
 /// [`Op::Flush`](ksmbd_core::vfs::Op::Flush).
 pub(super) fn flush(file: &File) -> Outcome<()> {
     let handle = Handle::of(file)?;
-    // Through a descriptor that is not open for data nothing was written.
-    if handle.plain() { again(|| fs::fsync(&handle.fd)) } else { Ok(()) }
+    match handle.writer.get() {
+        Some(fd) => again(|| fs::fsync(fd)),
+        None if handle.plain() => again(|| fs::fsync(&handle.fd)),
+        // Through a descriptor that is not open for data nothing was written.
+        None => Ok(()),
+    }
 }
 
 /// [`Op::SetEndOfFile`](ksmbd_core::vfs::Op::SetEndOfFile).

@@ -39,6 +39,11 @@ pub(super) struct Handle {
     pub(super) deletable: bool,
     /// Bytes that this handle reserved beyond the end of the file.
     pub(super) reserved: AtomicU64,
+    /// What was not opened for reading at once is when it is first read: a client that asks for the
+    /// most it may have often wants nothing but the size.
+    pub(super) reader: OnceLock<OwnedFd>,
+    /// The same for writing.
+    pub(super) writer: OnceLock<OwnedFd>,
 }
 
 impl FileObject for Handle {
@@ -58,7 +63,7 @@ impl Handle {
         if self.kind == FileKind::Directory {
             return Err(VfsError::IsDirectory);
         }
-        if self.read { Ok(self.fd.as_fd()) } else { Err(VfsError::AccessDenied) }
+        if self.read { Ok(self.fd.as_fd()) } else { self.late(&self.reader, OFlags::RDONLY) }
     }
 
     /// The descriptor, if it may be written to.
@@ -66,7 +71,19 @@ impl Handle {
         if self.kind == FileKind::Directory {
             return Err(VfsError::IsDirectory);
         }
-        if self.write { Ok(self.fd.as_fd()) } else { Err(VfsError::AccessDenied) }
+        if self.write { Ok(self.fd.as_fd()) } else { self.late(&self.writer, OFlags::WRONLY) }
+    }
+
+    /// Opens for data now, under the identity of the call.
+    fn late<'a>(&'a self, slot: &'a OnceLock<OwnedFd>, flags: OFlags) -> Outcome<BorrowedFd<'a>> {
+        if let Some(fd) = slot.get() {
+            return Ok(fd.as_fd());
+        }
+        if self.kind != FileKind::File {
+            return Err(VfsError::AccessDenied);
+        }
+        let fd = reopen(&self.fd, flags)?;
+        Ok(slot.get_or_init(|| fd).as_fd())
     }
 }
 

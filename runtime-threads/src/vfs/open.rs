@@ -19,7 +19,7 @@ use rustix::{
     fs::{self, AtFlags, CWD, Mode, OFlags, Statx},
     io::Errno,
 };
-use std::sync::{Arc, atomic::AtomicU64};
+use std::sync::{Arc, OnceLock, atomic::AtomicU64};
 
 /// A name that comes and goes while it is opened: this often is it tried.
 const TRIES: usize = 8;
@@ -40,6 +40,7 @@ pub(super) fn open_share(share: Arc<Share>, identity: &Arc<Identity>) -> Outcome
                 errno => failed(errno),
             }
         })?;
+    resolve::probe(directory.as_fd());
     let fd = directory.try_clone().map_err(|_| VfsError::TooManyFiles)?;
     let stat = info::stat_fd(&fd).map_err(failed)?;
     let root = Arc::new(Root { share, directory, key: info::key(&stat) });
@@ -98,6 +99,8 @@ impl Found {
             path: path.clone(),
             deletable,
             reserved: AtomicU64::new(0),
+            reader: OnceLock::new(),
+            writer: OnceLock::new(),
         };
         let info = handle.info(who)?;
         Ok(Opened { file: File(Arc::new(handle)), path, info, created })
@@ -119,10 +122,10 @@ fn existing(
         (WantedKind::Directory, _) => return Err(VfsError::NotDirectory),
         _ => {}
     }
-    let (read, write) = (how.read, how.write);
+    // A directory's entries are not written through it: what may be added is the kernel's to say.
+    let (read, write) = (how.read, how.write && kind != FileKind::Directory);
     let fd = match kind {
         _ if !read && !write => fd,
-        FileKind::Directory if write => return Err(VfsError::IsDirectory),
         FileKind::File | FileKind::Directory => reopen(&fd, access(read, write))?,
         // Opening a FIFO could wait for its other end, and a device could do anything.
         FileKind::Symlink | FileKind::Special => return Err(VfsError::AccessDenied),

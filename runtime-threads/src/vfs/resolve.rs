@@ -14,7 +14,7 @@ use rustix::{
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Set once the kernel says that it has no `openat2` (before 5.6, or behind an old seccomp filter).
+/// The kernel has no `openat2` (before 5.6, or behind an old seccomp filter).
 static NO_OPENAT2: AtomicBool = AtomicBool::new(false);
 
 /// A rename somewhere in the tree can make `openat2` give up; that is worth another try.
@@ -149,15 +149,23 @@ fn beneath(root: &Root, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
     for _ in 0..TRIES {
         match fs::openat2(&root.directory, path, flags, Mode::empty(), resolve) {
             Err(Errno::AGAIN | Errno::INTR) => {}
-            Err(Errno::NOSYS) => {
-                log::warn!("this kernel has no openat2: symbolic links are not followed");
-                NO_OPENAT2.store(true, Ordering::Relaxed);
-                return step_by_step(root, path, flags);
-            }
             result => return result,
         }
     }
     Err(Errno::AGAIN)
+}
+
+/// Is there an `openat2`? Asked with each share that is opened, before anything is resolved in it.
+pub(super) fn probe(directory: BorrowedFd<'_>) {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH;
+    // EPERM is how some containers say that there is none.
+    if let Err(Errno::NOSYS | Errno::PERM) =
+        fs::openat2(directory, ".", flags, Mode::empty(), resolve)
+        && !NO_OPENAT2.swap(true, Ordering::Relaxed)
+    {
+        log::warn!("this kernel has no openat2: symbolic links are not followed");
+    }
 }
 
 /// What `openat2` does, for old kernels: no link is followed, whatever the share's setting.
@@ -185,6 +193,30 @@ mod tests {
     fn names_compare_as_clients_compare_them() {
         assert!(same("README.txt", "readme.TXT") && same("Äpfel", "äPFEL"));
         assert!(!same("a", "b") && !same("a", "ab"));
+    }
+
+    #[test]
+    fn without_openat2_no_link_is_followed() {
+        use ksmbd_core::config::Share;
+        use std::{fs, os::unix::fs::symlink};
+        let dir = std::env::temp_dir().join(format!("ksmbd-steps-{}", std::process::id()));
+        fs::create_dir_all(dir.join("a/b")).unwrap();
+        fs::write(dir.join("a/b/f"), "x").unwrap();
+        symlink("/", dir.join("out")).unwrap();
+        symlink("b", dir.join("a/in")).unwrap();
+        let share = Share::disk("s", dir.to_str().unwrap());
+        let directory: OwnedFd = fs::File::open(&dir).unwrap().into();
+        let key = info::key(&info::stat_fd(&directory).unwrap());
+        let root = Root { share: std::sync::Arc::new(share), directory, key };
+        let open = |path| step_by_step(&root, path, OFlags::PATH | OFlags::CLOEXEC);
+        assert!(open(".").is_ok() && open("a/b/f").is_ok());
+        assert_eq!(open("a/c").unwrap_err(), Errno::NOENT);
+        assert_eq!(open("a/b/f/g").unwrap_err(), Errno::NOTDIR);
+        assert_eq!(open("out/etc").unwrap_err(), Errno::NOTDIR);
+        assert_eq!(open("a/in/f").unwrap_err(), Errno::NOTDIR);
+        let link = info::stat_fd(open("out").unwrap()).unwrap();
+        assert_eq!(info::kind(&link), ksmbd_core::vfs::FileKind::Symlink);
+        fs::remove_dir_all(dir).unwrap();
     }
 
     #[test]

@@ -73,7 +73,10 @@ pub fn nt_hash(password: &str) -> [u8; 16] {
 
 /// `text` in UTF-16LE.
 pub fn utf16le(text: &str) -> Vec<u8> {
-    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+    // Room for the worst case at once: a growing vector would leave unwiped copies of a password.
+    let mut wide = Vec::with_capacity(text.len().saturating_mul(2));
+    wide.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+    wide
 }
 
 /// NTOWFv2 (MS-NLMP 3.3.2). Both names are UTF-16LE as in the message; only the user's is folded to

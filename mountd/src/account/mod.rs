@@ -1,0 +1,244 @@
+//! Who may log on, and as whom their files are used.
+
+pub mod unix;
+
+use std::sync::Arc;
+
+use ksmbd_adduser::{Database, NtHash};
+use ksmbd_core::vfs::{Account, Identity};
+use zeroize::Zeroizing;
+
+use unix::UnixNames;
+
+/// The Unix user of accounts that have none of their own.
+const NOBODY: &str = "nobody";
+
+/// Under whose name file systems are used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Serving {
+    /// Each account's own Unix user: the server runs as root.
+    Users,
+    /// Everybody is the server itself: only root can be somebody else.
+    Myself {
+        /// The server's user.
+        uid: u32,
+        /// The server's group.
+        gid: u32,
+        /// The server's other groups.
+        groups: Vec<u32>,
+    },
+}
+
+impl Serving {
+    /// What this process can do.
+    pub fn detect() -> Self {
+        if nix::unistd::geteuid().is_root() { Self::Users } else { Self::myself() }
+    }
+
+    /// This process's identity for everybody.
+    pub fn myself() -> Self {
+        let groups = nix::unistd::getgroups().unwrap_or_default();
+        Self::Myself {
+            uid: nix::unistd::geteuid().as_raw(),
+            gid: nix::unistd::getegid().as_raw(),
+            groups: groups.into_iter().map(nix::unistd::Gid::as_raw).collect(),
+        }
+    }
+}
+
+/// The accounts of the database, and their Unix users.
+pub struct Accounts {
+    database: Database,
+    unix: Arc<dyn UnixNames>,
+    serving: Serving,
+}
+
+impl Accounts {
+    /// Joins the two.
+    pub fn new(database: Database, unix: Arc<dyn UnixNames>, serving: Serving) -> Self {
+        Self { database, unix, serving }
+    }
+
+    /// Whether there is such an account. Names are compared byte by byte, as in ksmbd.
+    pub fn contains(&self, name: &str) -> bool {
+        self.database.contains(name)
+    }
+
+    /// Whether each account has its own Unix user: else everybody is the server.
+    pub fn serves_users(&self) -> bool {
+        self.serving == Serving::Users
+    }
+
+    /// Users and groups of the machine.
+    pub fn unix(&self) -> &dyn UnixNames {
+        &*self.unix
+    }
+
+    /// Answers a logon. `guest` is the account of guests, where the configuration makes strangers
+    /// guests.
+    ///
+    /// An account without a Unix user uses files as nobody, as in ksmbd: devices have accounts
+    /// without users. It is no guest, for its password is asked.
+    pub fn logon(&self, user: &str, guest: Option<&str>) -> Account {
+        let Some(hash) = self.database.get(user) else {
+            let user = user.escape_debug();
+            let identity = guest.and_then(|guest| self.identity(guest)).map(Arc::new);
+            match (guest, &identity) {
+                (_, Some(_)) => log::info!("logon of `{user}`: no such account; a guest"),
+                (None, None) => log::info!("logon of `{user}` refused: no such account"),
+                (Some(guest), None) => log::warn!(
+                    "logon of `{user}` refused: no such account, and no Unix user `{guest}` for \
+                     guests; write another `guest account`"
+                ),
+            }
+            return Account::Unknown { guest: identity };
+        };
+        found(hash, self.identity(user).unwrap_or_else(|| self.nobody(user)))
+    }
+
+    /// An account that the machine does not know as a user.
+    fn nobody(&self, name: &str) -> Identity {
+        let nobody = self.identity(NOBODY).unwrap_or_else(Identity::nobody);
+        Identity { name: name.to_owned(), ..nobody }
+    }
+
+    /// As whom a name uses files; none if the machine does not know it.
+    pub fn identity(&self, name: &str) -> Option<Identity> {
+        let (uid, gid, groups) = match &self.serving {
+            Serving::Myself { uid, gid, groups } => (*uid, *gid, groups.clone()),
+            Serving::Users => {
+                let user = self.unix.user(name)?;
+                (user.uid, user.gid, self.unix.groups_of(name, user.gid))
+            }
+        };
+        Some(Identity { name: name.to_owned(), uid, gid, groups })
+    }
+
+    /// `identity` with another primary group. Without root it stays as it is.
+    pub fn with_group(&self, mut identity: Identity, group: &str) -> Option<Identity> {
+        if self.serving == Serving::Users {
+            identity.gid = self.unix.group(group)?.gid;
+        }
+        Some(identity)
+    }
+
+    /// Whether a name belongs to a group, by its primary group or by the group's list.
+    pub fn is_member(&self, name: &str, group: &str) -> bool {
+        let Some(group) = self.unix.group(group) else {
+            return false;
+        };
+        group.members.iter().any(|member| member == name)
+            || self.unix.user(name).is_some_and(|user| {
+                user.gid == group.gid || self.unix.groups_of(name, user.gid).contains(&group.gid)
+            })
+    }
+}
+
+fn found(hash: &NtHash, identity: Identity) -> Account {
+    Account::Found { nt_hash: Zeroizing::new(*hash.as_bytes()), identity: Arc::new(identity) }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::unix::{UnixGroup, UnixUser};
+    use super::*;
+
+    /// root 0, alice 1000, bob 1001, nobody 65534; staff 50 has alice listed, users 100 is bob's.
+    pub(crate) struct Village;
+
+    impl UnixNames for Village {
+        fn user(&self, name: &str) -> Option<UnixUser> {
+            let (uid, gid) = match name {
+                "root" => (0, 0),
+                "alice" => (1000, 1000),
+                "bob" => (1001, 100),
+                "nobody" => (65534, 65534),
+                _ => return None,
+            };
+            Some(UnixUser { uid, gid })
+        }
+
+        fn group(&self, name: &str) -> Option<UnixGroup> {
+            let (gid, members) = match name {
+                "staff" => (50, vec!["alice".to_owned()]),
+                "users" => (100, vec![]),
+                _ => return None,
+            };
+            Some(UnixGroup { gid, members })
+        }
+
+        fn groups_of(&self, name: &str, gid: u32) -> Vec<u32> {
+            if name == "alice" { vec![gid, 50] } else { vec![gid] }
+        }
+    }
+
+    pub(crate) fn database(names: &[&str]) -> Database {
+        let mut database = Database::new();
+        for name in names {
+            database.set(name, NtHash::from_password("secret"));
+        }
+        database
+    }
+
+    pub(crate) fn accounts(names: &[&str], serving: Serving) -> Accounts {
+        Accounts::new(database(names), Arc::new(Village), serving)
+    }
+
+    fn myself() -> Serving {
+        Serving::Myself { uid: 7, gid: 8, groups: vec![8, 9] }
+    }
+
+    #[test]
+    fn an_account_has_its_hash_and_its_unix_user() {
+        let accounts = accounts(&["alice"], Serving::Users);
+        let Account::Found { nt_hash, identity } = accounts.logon("alice", None) else {
+            panic!("alice is there");
+        };
+        assert_eq!(*nt_hash, *NtHash::from_password("secret").as_bytes());
+        assert_eq!((identity.uid, identity.gid), (1000, 1000));
+        assert_eq!(identity.groups, [1000, 50]);
+        assert_eq!(identity.name, "alice");
+    }
+
+    #[test]
+    fn strangers_are_guests_where_the_configuration_says_so() {
+        let accounts = accounts(&["alice"], Serving::Users);
+        let Account::Unknown { guest } = accounts.logon("Alice", Some("nobody")) else {
+            panic!("names have a case");
+        };
+        assert_eq!(guest.expect("a guest").uid, 65534);
+        assert!(matches!(accounts.logon("eve", None), Account::Unknown { guest: None }));
+        let gone = accounts.logon("eve", Some("no such guest"));
+        assert!(matches!(gone, Account::Unknown { guest: None }));
+    }
+
+    #[test]
+    fn an_account_without_a_unix_user_is_nobody_and_no_guest() {
+        let accounts = accounts(&["ghost"], Serving::Users);
+        let Account::Found { identity, .. } = accounts.logon("ghost", Some("nobody")) else {
+            panic!("its password is asked");
+        };
+        assert_eq!((identity.uid, identity.name.as_str()), (65534, "ghost"));
+    }
+
+    #[test]
+    fn without_root_everybody_is_the_server() {
+        let accounts = accounts(&["ghost"], myself());
+        let Account::Found { identity, .. } = accounts.logon("ghost", None) else {
+            panic!("needs no Unix user");
+        };
+        assert_eq!((identity.uid, identity.gid), (7, 8));
+        let same = accounts.with_group((*identity).clone(), "staff").expect("left alone");
+        assert_eq!(same.gid, 8);
+    }
+
+    #[test]
+    fn members_by_list_and_by_primary_group() {
+        let accounts = accounts(&[], Serving::Users);
+        assert!(accounts.is_member("alice", "staff"));
+        assert!(!accounts.is_member("bob", "staff"));
+        assert!(accounts.is_member("bob", "users"));
+        assert!(!accounts.is_member("alice", "nosuch"));
+        assert!(!accounts.is_member("ghost", "users"));
+    }
+}

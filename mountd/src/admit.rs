@@ -1,0 +1,172 @@
+//! May this session use this share, and as whom? The order of ksmbd's `tcm_handle_tree_connect`,
+//! without its defects: a limit of n admits n, and a reload forgets no open tree.
+
+use std::fmt;
+use std::sync::Arc;
+
+use ksmbd_core::status::NtStatus;
+use ksmbd_core::vfs::{Admission, Identity, Peer};
+
+use crate::config::{ShareSettings, UserList};
+use crate::state::State;
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Visitor<'a> {
+    /// The account; none for an anonymous session.
+    pub account: Option<&'a str>,
+    /// The session is a guest's.
+    pub guest: bool,
+    /// Where it comes from.
+    pub peer: &'a Peer,
+}
+
+/// Why not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such share.
+    NoShare,
+    /// As many trees as may be are connected.
+    TooMany,
+    /// `hosts allow` or `hosts deny`.
+    Host,
+    /// `restrict anonymous`.
+    Anonymous,
+    /// No `guest ok`.
+    Guest,
+    /// The account was removed after it logged on.
+    NoAccount,
+    /// On `invalid users`.
+    Invalid,
+    /// Not on `valid users`.
+    NotValid,
+    /// The Unix user or group, as whom files would be used, is gone.
+    NoIdentity,
+}
+
+impl Refusal {
+    /// What the client is told: as ksmbd, but for a full share, where MS-SMB2 3.3.5.7 has a status
+    /// of its own.
+    pub fn status(self) -> NtStatus {
+        match self {
+            Self::NoShare => NtStatus::BAD_NETWORK_NAME,
+            Self::TooMany => NtStatus::REQUEST_NOT_ACCEPTED,
+            Self::Host
+            | Self::Anonymous
+            | Self::Guest
+            | Self::NoAccount
+            | Self::Invalid
+            | Self::NotValid
+            | Self::NoIdentity => NtStatus::ACCESS_DENIED,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoShare => "there is no such share",
+            Self::TooMany => "`max connections` are connected",
+            Self::Host => "`hosts allow` and `hosts deny` keep the address out",
+            Self::Anonymous => "`restrict anonymous` keeps guests out of it",
+            Self::Guest => "it has no `guest ok`",
+            Self::NoAccount => "the account is not in the database any more",
+            Self::Invalid => "the account is on `invalid users`",
+            Self::NotValid => "the account is not on `valid users`",
+            Self::NoIdentity => "the machine does not know the user or group to use files as",
+        })
+    }
+}
+
+/// Decides. `connected` is how many trees are connected to a share now.
+///
+/// # Errors
+///
+/// The first reason against it.
+pub fn admit(
+    state: &State,
+    share: &str,
+    visitor: Visitor<'_>,
+    connected: impl Fn(&ShareSettings) -> usize,
+) -> Result<Admission, Refusal> {
+    let settings = state.settings.share(share).ok_or(Refusal::NoShare)?;
+    if connected(settings) >= settings.max_connections {
+        return Err(Refusal::TooMany);
+    }
+    if !settings.hosts.permit(visitor.peer.address.ip()) {
+        return Err(Refusal::Host);
+    }
+    match visitor.account.filter(|_| !visitor.guest) {
+        None => admit_guest(state, settings),
+        Some(account) => admit_user(state, settings, account),
+    }
+}
+
+/// Guests and sessions without any user. The lists are not asked: guests have no name.
+fn admit_guest(state: &State, settings: &ShareSettings) -> Result<Admission, Refusal> {
+    if state.settings.global.restrict_anonymous && (settings.is_ipc() || !settings.guest_ok) {
+        return Err(Refusal::Anonymous);
+    }
+    if !settings.guest_ok {
+        return Err(Refusal::Guest);
+    }
+    let guest = settings.guest_account.as_ref().unwrap_or(&state.settings.global.guest_account);
+    let identity = match forced(state, settings, guest)? {
+        // Pipes are nobody's files.
+        None if settings.is_ipc() => None,
+        None => Some(state.accounts.identity(guest).ok_or(Refusal::NoIdentity)?),
+        forced => forced,
+    };
+    Ok(admission(settings, !settings.writable, identity))
+}
+
+fn admit_user(
+    state: &State,
+    settings: &ShareSettings,
+    account: &str,
+) -> Result<Admission, Refusal> {
+    if !state.accounts.contains(account) {
+        return Err(Refusal::NoAccount);
+    }
+    let on =
+        |list: &Option<UserList>| list.as_ref().map(|list| list.contains(account, &state.accounts));
+    if on(&settings.invalid_users) == Some(true) {
+        return Err(Refusal::Invalid);
+    }
+    // A name on one of these two may though it is not on `valid users`.
+    let read_only = if on(&settings.read_list) == Some(true) {
+        true
+    } else if on(&settings.write_list) == Some(true) {
+        false
+    } else if on(&settings.valid_users) == Some(false) {
+        return Err(Refusal::NotValid);
+    } else {
+        !settings.writable
+    };
+    let identity = forced(state, settings, account)?;
+    Ok(admission(settings, read_only, identity))
+}
+
+/// `force user` and `force group`. The group wins over the user's own.
+fn forced(
+    state: &State,
+    settings: &ShareSettings,
+    account: &str,
+) -> Result<Option<Identity>, Refusal> {
+    if settings.is_ipc() || (settings.force_user.is_none() && settings.force_group.is_none()) {
+        return Ok(None);
+    }
+    let name = settings.force_user.as_deref().unwrap_or(account);
+    let mut identity = state.accounts.identity(name);
+    if let Some(group) = &settings.force_group {
+        identity = identity.and_then(|identity| state.accounts.with_group(identity, group));
+    }
+    identity.map(Some).ok_or(Refusal::NoIdentity)
+}
+
+fn admission(settings: &ShareSettings, read_only: bool, identity: Option<Identity>) -> Admission {
+    Admission { share: Arc::clone(&settings.share), read_only, identity: identity.map(Arc::new) }
+}
+
+#[cfg(test)]
+mod tests;

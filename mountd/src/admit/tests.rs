@@ -1,0 +1,182 @@
+use std::path::Path;
+
+use ksmbd_adduser::ConfFile;
+
+use super::*;
+use crate::account::Serving;
+use crate::account::tests::accounts;
+use crate::config::Settings;
+
+fn state(text: &str, serving: Serving) -> State {
+    let accounts = accounts(&["alice", "bob", "ghost"], serving);
+    let file = ConfFile::parse(text.as_bytes(), Path::new("f")).expect("right lines");
+    let settings = Settings::read(&file, &accounts).expect("loads").settings;
+    State { settings, accounts }
+}
+
+fn peer(address: &str) -> Peer {
+    let address = address.parse().expect("an address");
+    Peer { address, local: address }
+}
+
+/// What the share `a`, with these lines, says to an account, or to a guest called "guest", or to
+/// nobody at all, "".
+fn ask_at(global: &str, own: &str, who: &str, from: &str) -> Result<Admission, Refusal> {
+    let text = format!("[global]\n{global}\n[a]\npath = /tmp\n{own}\n");
+    let state = state(&text, Serving::Users);
+    let visitor = Visitor {
+        account: (!who.is_empty()).then_some(who),
+        guest: who == "guest",
+        peer: &peer(from),
+    };
+    admit(&state, "A", visitor, |_| 0)
+}
+
+fn ask(global: &str, own: &str, who: &str) -> Result<Admission, Refusal> {
+    ask_at(global, own, who, "192.168.1.7:1000")
+}
+
+#[test]
+fn users_and_the_four_lists() {
+    use Refusal::{Invalid, NoAccount, NotValid};
+    let (read, write) = (Ok(true), Ok(false));
+    for (own, who, expected) in [
+        ("", "alice", read),
+        ("read only = no", "alice", write),
+        ("", "eve", Err(NoAccount)),
+        ("valid users = alice", "alice", read),
+        ("valid users = alice", "bob", Err(NotValid)),
+        ("valid users = @staff", "alice", read),
+        ("valid users = nosuch", "alice", Err(NotValid)),
+        ("invalid users = alice", "alice", Err(Invalid)),
+        ("invalid users = alice", "bob", read),
+        ("invalid users = alice\nvalid users = alice", "alice", Err(Invalid)),
+        ("invalid users = @staff\nwrite list = alice", "alice", Err(Invalid)),
+        ("write list = alice", "alice", write),
+        ("write list = alice", "bob", read),
+        ("read only = no\nread list = alice", "alice", read),
+        ("read only = no\nread list = alice", "bob", write),
+        // The read list is asked first.
+        ("read list = alice\nwrite list = alice", "alice", read),
+        // Who is on one of the two need not be on `valid users`.
+        ("valid users = bob\nread list = alice", "alice", read),
+        ("valid users = bob\nwrite list = alice", "alice", write),
+    ] {
+        let answer = ask("", own, who).map(|admission| admission.read_only);
+        assert_eq!(answer, expected, "{who}: {own}");
+    }
+}
+
+#[test]
+fn guests_and_nobody() {
+    use Refusal::{Anonymous, Guest};
+    for (global, own, expected) in [
+        ("", "", Err(Guest)),
+        ("", "guest ok = yes", Ok(true)),
+        ("", "guest ok = yes\nread only = no", Ok(false)),
+        // Guests have no name that could be on a list.
+        ("", "guest ok = yes\nvalid users = alice\ninvalid users = nobody", Ok(true)),
+        ("", "guest ok = yes\nwrite list = nobody guest", Ok(true)),
+        ("restrict anonymous = 1", "guest ok = yes", Ok(true)),
+        ("restrict anonymous = 1", "", Err(Anonymous)),
+        ("restrict anonymous = 2", "", Err(Anonymous)),
+    ] {
+        for who in ["", "guest"] {
+            let answer = ask(global, own, who).map(|admission| admission.read_only);
+            assert_eq!(answer, expected, "{who}: {global} {own}");
+        }
+    }
+}
+
+#[test]
+fn ipc_is_open_to_guests_unless_restricted() {
+    for (text, who, expected) in [
+        ("", "", None),
+        ("", "alice", None),
+        ("[global]\nrestrict anonymous = 1\n", "", Some(Refusal::Anonymous)),
+        ("[global]\nrestrict anonymous = 1\n", "alice", None),
+        ("[ipc$]\nguest ok = no\n", "", Some(Refusal::Guest)),
+        ("[ipc$]\nvalid users = bob\n", "alice", Some(Refusal::NotValid)),
+        // The machine may have no such user: pipes are not files.
+        ("[global]\nguest account = nosuch\n", "", None),
+    ] {
+        let state = state(text, Serving::Users);
+        let account = (!who.is_empty()).then_some(who);
+        let visitor = Visitor { account, guest: false, peer: &peer("10.0.0.1:1") };
+        let answer = admit(&state, "IPC$", visitor, |_| 0);
+        assert_eq!(answer.as_ref().err().copied(), expected, "{text}{who}");
+        assert!(answer.is_err() || answer.is_ok_and(|admission| admission.identity.is_none()));
+    }
+}
+
+#[test]
+fn as_whom_files_are_used() {
+    for (own, who, expected) in [
+        // A session's own identity.
+        ("", "alice", None),
+        ("force user = bob", "alice", Some(("bob", 1001, 100))),
+        ("force group = staff", "alice", Some(("alice", 1000, 50))),
+        ("force user = bob\nforce group = staff", "alice", Some(("bob", 1001, 50))),
+        ("guest ok = yes", "guest", Some(("nobody", 65534, 65534))),
+        ("guest ok = yes\nguest account = bob", "", Some(("bob", 1001, 100))),
+        ("guest ok = yes\nforce user = alice", "", Some(("alice", 1000, 1000))),
+        ("guest ok = yes\nforce group = staff", "", Some(("nobody", 65534, 50))),
+    ] {
+        let admission = ask("", own, who).expect(own);
+        let identity = admission.identity.as_deref();
+        let identity = identity.map(|id| (id.name.as_str(), id.uid, id.gid));
+        assert_eq!(identity, expected, "{who}: {own}");
+    }
+    let gone = ask("guest account = nosuch", "guest ok = yes", "").expect_err("no such user");
+    assert_eq!(gone, Refusal::NoIdentity);
+    let ghost = ask("", "force group = staff", "ghost").expect_err("no Unix user");
+    assert_eq!(ghost, Refusal::NoIdentity);
+}
+
+#[test]
+fn hosts_come_before_users() {
+    for (own, from, expected) in [
+        ("hosts allow = 192.168.", "192.168.1.7:9", None),
+        ("hosts allow = 192.168.", "[::ffff:192.168.1.7]:9", None),
+        ("hosts allow = 10.", "192.168.1.7:9", Some(Refusal::Host)),
+        ("hosts deny = 192.168.1.7", "192.168.1.7:9", Some(Refusal::Host)),
+        ("hosts deny = ALL\ninvalid users = alice", "192.168.1.7:9", Some(Refusal::Host)),
+    ] {
+        let answer = ask_at("", own, "alice", from);
+        assert_eq!(answer.err(), expected, "{own} {from}");
+    }
+}
+
+#[test]
+fn a_limit_of_n_admits_n_and_comes_before_hosts() {
+    let text = "[a]\npath = /tmp\nmax connections = 2\nhosts deny = 10.\n";
+    let state = state(text, Serving::Users);
+    let here = peer("127.0.0.1:1");
+    let there = peer("10.0.0.1:1");
+    let visitor = |peer| Visitor { account: Some("alice"), guest: false, peer };
+    admit(&state, "a", visitor(&here), |_| 0).expect("the first");
+    admit(&state, "a", visitor(&here), |_| 1).expect("the second");
+    let third = admit(&state, "a", visitor(&here), |_| 2).expect_err("one too many");
+    assert_eq!(third, Refusal::TooMany);
+    let third = admit(&state, "a", visitor(&there), |_| 2).expect_err("one too many");
+    assert_eq!(third, Refusal::TooMany);
+    let missing = admit(&state, "b", visitor(&here), |_| 9).expect_err("no such share");
+    assert_eq!(missing, Refusal::NoShare);
+}
+
+#[test]
+fn what_the_client_is_told() {
+    assert_eq!(Refusal::NoShare.status(), NtStatus::BAD_NETWORK_NAME);
+    assert_eq!(Refusal::TooMany.status(), NtStatus::REQUEST_NOT_ACCEPTED);
+    for refusal in [
+        Refusal::Host,
+        Refusal::Anonymous,
+        Refusal::Guest,
+        Refusal::NoAccount,
+        Refusal::Invalid,
+        Refusal::NotValid,
+        Refusal::NoIdentity,
+    ] {
+        assert_eq!(refusal.status(), NtStatus::ACCESS_DENIED);
+    }
+}

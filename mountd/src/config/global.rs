@@ -1,0 +1,259 @@
+//! `[global]`: what the server is told once.
+
+use std::time::Duration;
+
+use ksmbd_adduser::{ConfProblem, Section, Severity};
+use ksmbd_core::auth::ServerNames;
+use ksmbd_core::config::{Config, Encryption, Limits};
+use ksmbd_core::wire::negotiate::Dialect;
+
+use super::keys;
+use super::values::{ENCRYPTION, Reader, SIGNING, first, number};
+
+/// `[global]`, with ksmbd's defaults.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GlobalSettings {
+    /// `tcp port`
+    pub port: u16,
+    /// `interfaces`
+    pub interfaces: Vec<String>,
+    /// `bind interfaces only`
+    pub bind_interfaces_only: bool,
+    /// `server string`: at most 63 bytes.
+    pub server_string: String,
+    /// `netbios name`: at most 15 bytes.
+    pub netbios_name: String,
+    /// `workgroup`: at most 63 bytes.
+    pub workgroup: String,
+    /// `server min protocol`
+    pub min_dialect: Dialect,
+    /// `server max protocol`
+    pub max_dialect: Dialect,
+    /// `server signing = mandatory`
+    pub require_signing: bool,
+    /// `smb3 encryption`
+    pub encryption: Encryption,
+    /// `smb2 max read`
+    pub max_read: u32,
+    /// `smb2 max write`
+    pub max_write: u32,
+    /// `smb2 max trans`
+    pub max_trans: u32,
+    /// `smb2 max credits`
+    pub max_credits: u16,
+    /// `max connections`
+    pub max_connections: usize,
+    /// `max ip connections`
+    pub max_ip_connections: usize,
+    /// `max active sessions`
+    pub max_sessions: usize,
+    /// `max open files`
+    pub max_open_files: usize,
+    /// `deadtime`; zero is never.
+    pub deadtime: Duration,
+    /// `guest account`
+    pub guest_account: String,
+    /// `map to guest = bad user`
+    pub map_to_guest: bool,
+    /// `restrict anonymous`: 1 and 2 are the same, as in ksmbd.
+    pub restrict_anonymous: bool,
+    /// `root directory`: written before every share's path as it is.
+    pub root_directory: String,
+    /// `share:fake_fscaps`. ksmbd's default is 64, FILE_SUPPORTS_SPARSE_FILES; here nothing is
+    /// advertised that is not there, unless the file says so.
+    pub fake_fscaps: u32,
+}
+
+impl Default for GlobalSettings {
+    fn default() -> Self {
+        Self {
+            port: 445,
+            interfaces: Vec::new(),
+            bind_interfaces_only: false,
+            server_string: "SMB SERVER".to_owned(),
+            netbios_name: "KSMBD SERVER".to_owned(),
+            workgroup: "WORKGROUP".to_owned(),
+            min_dialect: Dialect::SMB_2_1,
+            max_dialect: Dialect::SMB_3_1_1,
+            require_signing: false,
+            encryption: Encryption::Auto,
+            max_read: 4 << 20,
+            max_write: 4 << 20,
+            max_trans: 1 << 20,
+            max_credits: 8192,
+            max_connections: 256,
+            max_ip_connections: 32,
+            max_sessions: 1024,
+            max_open_files: 10_000,
+            deadtime: Duration::ZERO,
+            guest_account: "nobody".to_owned(),
+            map_to_guest: false,
+            restrict_anonymous: false,
+            root_directory: String::new(),
+            fake_fscaps: 0,
+        }
+    }
+}
+
+impl GlobalSettings {
+    /// What the core is told. `server_guid` names this server to clients with several ways to it.
+    pub fn config(&self, server_guid: [u8; 16]) -> Config {
+        let limits = Limits {
+            connections: self.max_connections,
+            connections_per_address: self.max_ip_connections,
+            sessions: self.max_sessions,
+            opens: self.max_open_files,
+            credits: self.max_credits,
+            idle_time: self.deadtime,
+            ..Limits::default()
+        };
+        Config {
+            names: self.names(),
+            server_guid,
+            min_dialect: self.min_dialect,
+            max_dialect: self.max_dialect,
+            require_signing: self.require_signing,
+            encryption: self.encryption,
+            max_read: self.max_read,
+            max_write: self.max_write,
+            max_trans: self.max_trans,
+            allow_anonymous: !self.restrict_anonymous,
+            extra_fs_attributes: self.fake_fscaps,
+            limits,
+        }
+    }
+
+    /// What NTLM tells clients about this server (MS-NLMP 2.2.2.1).
+    fn names(&self) -> ServerNames {
+        let short = |name: &str| {
+            let upper = name.to_uppercase();
+            upper.chars().take(15).collect()
+        };
+        let node = rustix::system::uname().nodename().to_string_lossy().to_lowercase();
+        ServerNames {
+            netbios_computer: short(&self.netbios_name),
+            netbios_domain: short(&self.workgroup),
+            dns_domain: node
+                .split_once('.')
+                .map(|(_, domain)| domain.to_owned())
+                .unwrap_or_default(),
+            dns_computer: node,
+        }
+    }
+
+    pub(super) fn read(section: Option<&Section>, problems: &mut Vec<ConfProblem>) -> Self {
+        let mut settings = Self::default();
+        if let Some(section) = section {
+            let mut reader = Reader { section, problems };
+            settings.read_names(&mut reader);
+            settings.read_network(&mut reader);
+            settings.read_protocol(&mut reader);
+            settings.read_limits(&mut reader);
+            settings.read_guests(&mut reader);
+        }
+        settings
+    }
+
+    fn read_names(&mut self, reader: &mut Reader<'_>) {
+        reader.text(&["server string"], 63, &mut self.server_string);
+        reader.text(&["netbios name"], 15, &mut self.netbios_name);
+        reader.text(&["workgroup"], 63, &mut self.workgroup);
+        reader.text(keys::ROOT_DIRECTORY, usize::MAX, &mut self.root_directory);
+    }
+
+    fn read_network(&mut self, reader: &mut Reader<'_>) {
+        // A server on another port than was meant is not reached: better not to start.
+        if let Some(entry) = reader.section.get("tcp port") {
+            match entry.value().parse() {
+                Ok(port @ 1..) => self.port = port,
+                _ => reader.error(entry, "is not a port", "write a number from 1 to 65535"),
+            }
+        }
+        if let Some(entry) = reader.section.get("interfaces") {
+            self.interfaces = entry.words().map(str::to_owned).collect();
+        }
+        self.bind_interfaces_only = reader.boolean("bind interfaces only").unwrap_or(false);
+        if self.bind_interfaces_only
+            && self.interfaces.is_empty()
+            && let Some(entry) = reader.section.get("bind interfaces only")
+        {
+            reader.error(entry, "leaves no interface", "name some with `interfaces`");
+        }
+    }
+
+    fn read_protocol(&mut self, reader: &mut Reader<'_>) {
+        if let Some(entry) = first(reader.section, keys::MIN_PROTOCOL) {
+            self.min_dialect = reader.dialect(entry, true).unwrap_or(self.min_dialect);
+        }
+        if let Some(entry) = first(reader.section, keys::MAX_PROTOCOL) {
+            self.max_dialect = reader.dialect(entry, false).unwrap_or(self.max_dialect);
+            if number(self.min_dialect) > number(self.max_dialect) {
+                let remedy = "write a `server min protocol` that is not above it";
+                reader.error(
+                    entry,
+                    "is below the minimum, SMB2_10 unless the file says so",
+                    remedy,
+                );
+            }
+        }
+        let signing = reader.strict("server signing", SIGNING);
+        self.require_signing = signing.unwrap_or(self.require_signing);
+        let encryption = reader.strict("smb3 encryption", ENCRYPTION);
+        self.encryption = encryption.unwrap_or(self.encryption);
+        if let Some(entry) = reader.section.get("smb3 encryption")
+            && self.encryption == Encryption::Mandatory
+            && number(self.max_dialect) < number(Dialect::SMB_3_0)
+        {
+            let remedy = "raise `server max protocol` to SMB3_00 or above";
+            reader.error(entry, "cannot be had: SMB2 has no encryption", remedy);
+        }
+    }
+
+    fn read_limits(&mut self, reader: &mut Reader<'_>) {
+        reader.io_size("smb2 max read", &mut self.max_read);
+        reader.io_size("smb2 max write", &mut self.max_write);
+        reader.io_size("smb2 max trans", &mut self.max_trans);
+        if let Some(entry) = reader.section.get("smb2 max credits")
+            && let Some(credits) = entry.number(1..=65535, reader.problems)
+        {
+            self.max_credits = u16::try_from(credits).unwrap_or(u16::MAX);
+        }
+        reader.limit("max connections", &mut self.max_connections);
+        reader.limit("max ip connections", &mut self.max_ip_connections);
+        reader.limit("max active sessions", &mut self.max_sessions);
+        reader.limit("max open files", &mut self.max_open_files);
+        if let Some(entry) = reader.section.get("deadtime")
+            && let Some(minutes) = entry.number(0..=u64::from(u32::MAX), reader.problems)
+        {
+            self.deadtime = Duration::from_secs(minutes * 60);
+        }
+        if let Some(entry) = reader.section.get("share:fake_fscaps")
+            && let Some(bits) = entry.number(0..=u64::from(u32::MAX), reader.problems)
+        {
+            self.fake_fscaps = u32::try_from(bits).unwrap_or_default();
+        }
+    }
+
+    fn read_guests(&mut self, reader: &mut Reader<'_>) {
+        reader.text(&["guest account"], usize::MAX, &mut self.guest_account);
+        if let Some(entry) = reader.section.get("map to guest") {
+            match entry.value().to_ascii_lowercase().as_str() {
+                "never" => {}
+                "bad user" => self.map_to_guest = true,
+                "bad password" | "bad uid" => {
+                    let what = format!("`{}` is not supported, never is used", entry.value());
+                    let problem = entry.problem(Severity::Warning, what, "write never or bad user");
+                    reader.problems.push(problem);
+                }
+                _ => reader.error(entry, "is not known", "write never or bad user"),
+            }
+        }
+        if let Some(entry) = reader.section.get("restrict anonymous") {
+            match entry.value() {
+                "0" => self.restrict_anonymous = false,
+                "1" | "2" => self.restrict_anonymous = true,
+                _ => reader.error(entry, "is not known", "write 0, 1 or 2"),
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Where to listen.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+use nix::ifaddrs::getifaddrs;
+
+use super::GlobalSettings;
+use super::hosts::Net;
+
+/// An address of the machine, and the interface that has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// `eth0`
+    pub name: String,
+    /// With port 0. A link-local address has its scope.
+    pub address: SocketAddr,
+}
+
+/// Why there is nowhere to listen.
+#[derive(Debug)]
+pub enum ListenError {
+    /// The machine does not say.
+    Unreadable(io::Error),
+    /// No interface is called so, or none has an address.
+    NoAddress(String),
+}
+
+impl fmt::Display for ListenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(error) => write!(f, "cannot list the network interfaces: {error}"),
+            Self::NoAddress(name) => write!(
+                f,
+                "`interfaces`: no interface `{name}` has an address now; correct the name, or \
+                 write `bind interfaces only = no`"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ListenError {}
+
+/// The addresses to listen on.
+///
+/// # Errors
+///
+/// With `bind interfaces only`, when a word of `interfaces` names nothing: the server would be
+/// reached less than was meant.
+pub fn listen_addresses(settings: &GlobalSettings) -> Result<Vec<SocketAddr>, ListenError> {
+    if !settings.bind_interfaces_only {
+        return Ok(vec![SocketAddr::new(everywhere(), settings.port)]);
+    }
+    let machine = list().map_err(ListenError::Unreadable)?;
+    choose(&machine, &settings.interfaces, settings.port)
+}
+
+/// `::` takes IPv4 too, unless the kernel has no IPv6.
+fn everywhere() -> IpAddr {
+    match UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)) {
+        Ok(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        Err(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    }
+}
+
+fn list() -> io::Result<Vec<Interface>> {
+    let mut interfaces = Vec::new();
+    for interface in getifaddrs()? {
+        let Some(address) = interface.address else {
+            continue;
+        };
+        let address = if let Some(v4) = address.as_sockaddr_in() {
+            SocketAddr::from((v4.ip(), 0))
+        } else if let Some(v6) = address.as_sockaddr_in6() {
+            SocketAddr::V6(std::net::SocketAddrV6::new(v6.ip(), 0, 0, v6.scope_id()))
+        } else {
+            continue;
+        };
+        interfaces.push(Interface { name: interface.interface_name, address });
+    }
+    Ok(interfaces)
+}
+
+/// Each word is an interface's name, `eth*`, an address or a net (as in Samba).
+fn choose(
+    machine: &[Interface],
+    words: &[String],
+    port: u16,
+) -> Result<Vec<SocketAddr>, ListenError> {
+    let mut chosen = BTreeSet::new();
+    for word in words {
+        let mut known = false;
+        for interface in machine.iter().filter(|interface| fits(interface, word)) {
+            let mut address = interface.address;
+            address.set_port(port);
+            chosen.insert(address);
+            known = true;
+        }
+        if !known {
+            return Err(ListenError::NoAddress(word.clone()));
+        }
+    }
+    Ok(chosen.into_iter().collect())
+}
+
+fn fits(interface: &Interface, word: &str) -> bool {
+    if interface.name == word {
+        return true;
+    }
+    if let Some(start) = word.strip_suffix('*') {
+        return interface.name.starts_with(start);
+    }
+    match Net::parse(word) {
+        Some(net @ Net::Prefix { .. }) => net.contains(interface.address.ip()),
+        // An interface may be called `all`; there is no word for all of them.
+        Some(Net::All) | None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine() -> Vec<Interface> {
+        [
+            ("lo", "127.0.0.1:0"),
+            ("lo", "[::1]:0"),
+            ("eth0", "192.168.1.7:0"),
+            ("eth0", "[fe80::7]:0"),
+            ("eth1", "10.0.0.7:0"),
+        ]
+        .map(|(name, address)| Interface {
+            name: name.to_owned(),
+            address: address.parse().expect("an address"),
+        })
+        .to_vec()
+    }
+
+    fn chosen(words: &str) -> Result<Vec<String>, String> {
+        let words: Vec<_> = words.split(' ').map(str::to_owned).collect();
+        choose(&machine(), &words, 445)
+            .map(|list| list.iter().map(ToString::to_string).collect())
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn interfaces_are_named_in_four_ways() {
+        let right = |words| chosen(words).expect("addresses");
+        assert_eq!(right("lo"), ["127.0.0.1:445", "[::1]:445"]);
+        assert_eq!(right("eth0"), ["192.168.1.7:445", "[fe80::7]:445"]);
+        assert_eq!(right("eth*").len(), 3);
+        assert_eq!(right("10.0.0.7 eth1"), ["10.0.0.7:445"]);
+        assert_eq!(right("192.168.1.0/24"), ["192.168.1.7:445"]);
+    }
+
+    #[test]
+    fn a_name_without_an_address_is_an_error() {
+        for words in ["wlan0", "lo wlan0"] {
+            let error = chosen(words).expect_err("no such interface");
+            assert!(error.contains("no interface `wlan0` has an address"), "{error}");
+        }
+        chosen("all").expect_err("no word for all");
+    }
+
+    #[test]
+    fn without_the_switch_it_is_everywhere() {
+        let mut settings = GlobalSettings { port: 4450, ..GlobalSettings::default() };
+        settings.interfaces = vec!["wlan9".to_owned()];
+        let addresses = listen_addresses(&settings).expect("everywhere");
+        assert_eq!(addresses.len(), 1);
+        assert!(addresses[0].ip().is_unspecified() && addresses[0].port() == 4450);
+    }
+
+    #[test]
+    fn this_machine_has_a_loopback() {
+        let settings = GlobalSettings {
+            bind_interfaces_only: true,
+            interfaces: vec!["lo".to_owned()],
+            ..GlobalSettings::default()
+        };
+        let addresses = listen_addresses(&settings).expect("lo");
+        assert!(addresses.contains(&"127.0.0.1:445".parse().expect("an address")));
+    }
+}

@@ -1,0 +1,84 @@
+//! Lists of users.
+
+use ksmbd_adduser::{Entry, Member};
+
+use crate::account::Accounts;
+
+/// The users and groups of `valid users` and its like. An empty list has nobody in it, which is
+/// not the same as no list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserList(Vec<Member>);
+
+impl UserList {
+    /// The list of an entry.
+    pub(super) fn of(entry: &Entry) -> Self {
+        Self(entry.members())
+    }
+
+    /// Whether an account is on it. ksmbd writes the members of a group into the list when it
+    /// reads the file; asked now, a group is what the machine says now.
+    pub fn contains(&self, account: &str, accounts: &Accounts) -> bool {
+        self.0.iter().any(|member| match member {
+            Member::User(name) => name == account,
+            Member::Group(name) => accounts.is_member(account, name),
+        })
+    }
+
+    /// Names on the list that are no account's, or no group's: they let nobody in.
+    pub(super) fn strangers<'a>(
+        &'a self,
+        accounts: &'a Accounts,
+    ) -> impl Iterator<Item = (&'static str, &'a str)> {
+        self.0.iter().filter_map(|member| match member {
+            Member::User(name) if !accounts.contains(name) => Some(("account", name.as_str())),
+            Member::Group(name) if accounts.unix().group(name).is_none() => {
+                Some(("group", name.as_str()))
+            }
+            _ => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use ksmbd_adduser::ConfFile;
+
+    use super::*;
+    use crate::account::Serving;
+    use crate::account::tests::accounts;
+
+    fn list(value: &str) -> UserList {
+        let text = format!("[a]\nvalid users = {value}\n");
+        let file = ConfFile::parse(text.as_bytes(), Path::new("f")).expect("right");
+        UserList::of(file.sections()[0].get("valid users").expect("an entry"))
+    }
+
+    #[test]
+    fn users_and_groups() {
+        let accounts = accounts(&["alice", "bob"], Serving::Users);
+        for (value, account, expected) in [
+            ("alice, bob", "bob", true),
+            ("alice", "bob", false),
+            ("alice", "Alice", false),
+            ("@staff", "alice", true),
+            ("@staff", "bob", false),
+            ("@users", "bob", true),
+            ("+users", "bob", true),
+            ("@nosuch", "bob", false),
+            ("eve @users", "bob", true),
+            ("@", "alice", false),
+        ] {
+            assert_eq!(list(value).contains(account, &accounts), expected, "{value} {account}");
+        }
+    }
+
+    #[test]
+    fn strangers_are_named() {
+        let accounts = accounts(&["alice"], Serving::Users);
+        let list = list("alice eve @staff @nosuch");
+        let strangers: Vec<_> = list.strangers(&accounts).collect();
+        assert_eq!(strangers, [("account", "eve"), ("group", "nosuch")]);
+    }
+}

@@ -1,0 +1,121 @@
+//! Serving what the configuration file says: start, signals, end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use ksmbd_adduser::paths;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
+use signal_hook::iterator::Signals;
+
+use crate::account::{Serving, unix};
+use crate::config::interfaces::listen_addresses;
+use crate::lock_file::LockFile;
+use crate::options::Options;
+use crate::server::{Server, StartError};
+use crate::state::{Source, State};
+use crate::{detach, logger};
+
+/// Serves in this process until a signal ends it, or in a child if it is to detach.
+pub fn run(options: &Options) -> ExitCode {
+    let detached = detach::is_detached();
+    if options.detach && !detached {
+        return detach::start_child().unwrap_or_else(|error| {
+            log::error!("cannot go to the background: {error}; stay in the foreground with -n");
+            ExitCode::FAILURE
+        });
+    }
+    match serve(options, detached) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error!("not started: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(options: &Options, detached: bool) -> Result<(), StartError> {
+    if detached {
+        detach::leave_session().map_err(|error| StartError::System("leave the session", error))?;
+    }
+    // Before the lock: a signal that ends us must not leave it behind.
+    let mut signals = signals()?;
+    // The lock file belongs to the system's configuration. Who names another one may run as
+    // many servers as there are ports.
+    let _lock = match options.common.config_given {
+        true => None,
+        false => Some(LockFile::acquire(&paths::lock_file()).map_err(StartError::Lock)?),
+    };
+    let source = Source {
+        config: absolute(&options.common.config),
+        pwddb: absolute(&options.common.pwddb),
+        unix: Arc::from(unix::machine()),
+        serving: Serving::detect(),
+    };
+    let state = source.load().map_err(StartError::Load)?;
+    let listen = listen(&state, options.port)?;
+    let server = Server::start(state, listen)?;
+    log_what_is_served(&server);
+    if detached {
+        go_quiet();
+    }
+    wait(&mut signals, &server, &source);
+    server.stop();
+    log::info!("stopped");
+    Ok(())
+}
+
+/// TERM, INT and QUIT end it, HUP reads the files again, USR1 lists.
+pub(crate) fn signals() -> Result<Signals, StartError> {
+    Signals::new([SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1])
+        .map_err(|error| StartError::System("take signals", error))
+}
+
+fn wait(signals: &mut Signals, server: &Server, source: &Source) {
+    for signal in signals.forever() {
+        match signal {
+            SIGHUP => match server.current().reload(source) {
+                Ok(()) => log::info!("reloaded"),
+                Err(error) => {
+                    log::error!("not reloaded, everything stays as it was: {error}");
+                }
+            },
+            SIGUSR1 => log_what_is_served(server),
+            _ => {
+                log::info!("stopping");
+                break;
+            }
+        }
+    }
+}
+
+fn listen(state: &State, port: Option<u16>) -> Result<Vec<SocketAddr>, StartError> {
+    let mut global = state.settings.global.clone();
+    global.port = port.unwrap_or(global.port);
+    listen_addresses(&global).map_err(StartError::Interfaces)
+}
+
+/// Once detached, the working directory is another.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn go_quiet() {
+    let syslog: io::Result<()> = logger::use_syslog();
+    if let Err(error) = &syslog {
+        log::warn!("there is no system log, nothing will be logged: {error}");
+    }
+    if let Err(error) = detach::ready() {
+        log::error!("cannot let go of the terminal: {error}");
+    }
+}
+
+fn log_what_is_served(server: &Server) {
+    let state = server.current().get();
+    let shares: Vec<_> =
+        state.settings.shares.iter().map(|settings| settings.share.name.as_str()).collect();
+    let addresses: Vec<_> = server.addresses().iter().map(ToString::to_string).collect();
+    log::info!("serving {} on {}", shares.join(", "), addresses.join(", "));
+}

@@ -1,0 +1,109 @@
+//! The server and its daemon, as one thing that starts and stops.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use ksmbd_runtime_threads::{Options, Runtime};
+
+use crate::config::interfaces::ListenError;
+use crate::daemon::Daemon;
+use crate::lock_file::LockError;
+use crate::random;
+use crate::state::{Current, LoadError, State};
+
+/// Why there is no server.
+#[derive(Debug)]
+pub enum StartError {
+    /// Another one runs.
+    Lock(LockError),
+    /// A file cannot be used; the details have been logged.
+    Load(LoadError),
+    /// There is nowhere to listen.
+    Interfaces(ListenError),
+    /// An address cannot be listened on.
+    Listen(Vec<SocketAddr>, io::Error),
+    /// The directory of `--try` cannot be served.
+    Folder(String),
+    /// Something that every system has is not there.
+    System(&'static str, io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lock(error) => write!(f, "{error}"),
+            Self::Load(error) => write!(f, "{error}"),
+            Self::Interfaces(error) => write!(f, "{error}"),
+            Self::Listen(addresses, error) => {
+                let list: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+                write!(f, "cannot listen on {}: {error}; ", list.join(", "))?;
+                f.write_str(match error.kind() {
+                    io::ErrorKind::AddrInUse => {
+                        "stop the other server there, or choose another port with -p"
+                    }
+                    io::ErrorKind::PermissionDenied => {
+                        "ports below 1024 are root's: run as root, or choose another port with -p"
+                    }
+                    _ => "check `interfaces` and `tcp port`",
+                })
+            }
+            Self::Folder(what) => f.write_str(what),
+            Self::System(doing, error) => write!(f, "cannot {doing}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// A server that runs.
+pub struct Server {
+    runtime: Runtime,
+    daemon: JoinHandle<()>,
+    current: Current,
+}
+
+impl Server {
+    /// Starts the daemon's thread, then the server's.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; nothing runs.
+    pub fn start(state: State, listen: Vec<SocketAddr>) -> Result<Self, StartError> {
+        let seed = random::bytes().map_err(|error| StartError::System("get randomness", error))?;
+        let guid = random::bytes().map_err(|error| StartError::System("get randomness", error))?;
+        let config = Arc::new(state.settings.global.config(guid));
+        let current = Current::new(state);
+        // Without a bound of its own: letters are bounded by the requests that wait for them, and
+        // the daemon's thread writes some itself, for an answer may drop the last hold of a pipe.
+        // On a full channel it would wait for itself.
+        let (sender, letters) = crossbeam_channel::unbounded();
+        let daemon = Daemon::new(current.clone())
+            .spawn(letters)
+            .map_err(|error| StartError::System("start a thread", error))?;
+        let options = Options { listen: listen.clone(), config, seed, daemon: sender };
+        let runtime = Runtime::start(options).map_err(|error| StartError::Listen(listen, error))?;
+        Ok(Self { runtime, daemon, current })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        self.runtime.local_addrs()
+    }
+
+    /// The state that it decides by.
+    pub fn current(&self) -> &Current {
+        &self.current
+    }
+
+    /// Lets the clients' running requests end, and ends all threads.
+    pub fn stop(self) {
+        self.runtime.stop();
+        // With the last client nobody writes letters any more, and the thread ends.
+        if self.daemon.join().is_err() {
+            log::error!("the daemon's thread had panicked");
+        }
+    }
+}

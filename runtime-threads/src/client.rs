@@ -1,0 +1,270 @@
+//! One client's thread, `ksmbd/N`. It owns the socket and the [`Connection`] and sleeps in `poll` on
+//! the socket and its mailbox's bell. Bytes become requests, requests enter the server, its calls run
+//! here, and its answers are sealed and written here; the mailbox is looked at between any two calls.
+
+use crate::{
+    mailbox::{Entry, Mailbox, Next},
+    server::{Own, Shared},
+    socket::{self, Woken},
+};
+use crossbeam_channel::Sender;
+use ksmbd_core::{
+    connection::Connection,
+    error::ConnectionError,
+    id::{ConnId, OpId},
+    message::Outbound,
+    vfs::{Call, Done},
+};
+use std::{
+    fmt, io,
+    net::TcpStream,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+/// The rest of a frame has to come within this time of its first byte ...
+const FRAME_TIME: Duration = Duration::from_secs(30);
+
+/// ... and a second more for each so many bytes of it: what a slow line carries.
+const FRAME_RATE: u64 = 16 * 1024;
+
+/// An idle client's buffers are given back after this.
+const TRIM_AFTER: Duration = Duration::from_secs(5);
+
+/// Entries of a mailbox beyond one for each parked request.
+const MAILBOX: usize = 16 * 1024;
+
+/// How many entries a client's mailbox takes.
+pub(crate) fn mailbox_limit(parked: usize) -> usize {
+    MAILBOX.saturating_add(parked)
+}
+
+/// Why a client's thread ends.
+#[derive(Debug)]
+enum End {
+    /// The client closed the connection.
+    Closed,
+    /// The server stops.
+    Stopping,
+    /// A frame did not come in time.
+    Late,
+    /// Its mailbox is full.
+    Overflow,
+    /// The transport.
+    Io(io::Error),
+    /// The protocol.
+    Protocol(ConnectionError),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("closed by the client"),
+            Self::Stopping => f.write_str("the server stops"),
+            Self::Late => f.write_str("a frame did not arrive in time"),
+            Self::Overflow => f.write_str("the client does not take what is sent to it"),
+            Self::Io(error) => write!(f, "{error}"),
+            Self::Protocol(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<ConnectionError> for End {
+    fn from(error: ConnectionError) -> Self {
+        Self::Protocol(error)
+    }
+}
+
+/// What a client's thread has.
+pub(crate) struct Client {
+    shared: Arc<Shared>,
+    connection: Connection,
+    socket: Arc<TcpStream>,
+    mailbox: Arc<Mailbox>,
+    /// Calls of this client that have not begun.
+    own: Own,
+    /// The call that runs now.
+    running: Option<OpId>,
+    frame: Option<Arriving>,
+}
+
+/// A frame of which a part has come.
+struct Arriving {
+    since: Instant,
+    bytes: u64,
+}
+
+impl Arriving {
+    fn deadline(&self) -> Instant {
+        self.since + FRAME_TIME + Duration::from_secs(self.bytes / FRAME_RATE)
+    }
+}
+
+impl Client {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        connection: Connection,
+        socket: Arc<TcpStream>,
+        mailbox: Arc<Mailbox>,
+    ) -> Self {
+        Self { shared, connection, socket, mailbox, own: Own::new(), running: None, frame: None }
+    }
+
+    /// Starts the thread; it says on `gone` when it ends. A thread that cannot be started is a client
+    /// that is gone.
+    pub(crate) fn spawn(mut self, gone: Sender<ConnId>) -> io::Result<JoinHandle<()>> {
+        let id = self.connection.id();
+        let (shared, mailbox) = (Arc::clone(&self.shared), Arc::clone(&self.mailbox));
+        let thread =
+            thread::Builder::new().name(format!("ksmbd/{}", id.0)).stack_size(crate::STACK);
+        let spawned = thread.spawn(move || {
+            self.live(id);
+            // The forker may be gone already, at the very end.
+            let _ = gone.send(id);
+            self.shared.forker.ring();
+        });
+        spawned.inspect_err(|_| shared.hang_up(id, &mailbox, Vec::new()))
+    }
+
+    /// From the first byte to the hang-up. A panic outside the lock costs this client alone.
+    fn live(&mut self, id: ConnId) {
+        match catch_unwind(AssertUnwindSafe(|| self.serve())) {
+            Ok(Err(End::Closed)) => log::debug!("ksmbd/{}: {}", id.0, End::Closed),
+            Ok(Err(end)) => log::info!("ksmbd/{}: hung up: {end}", id.0),
+            Ok(Ok(never)) => match never {},
+            Err(_) => log::error!("ksmbd/{}: its thread panicked; the client is hung up", id.0),
+        }
+        // The client learns it before the server tidies up.
+        let _ = self.socket.shutdown(std::net::Shutdown::Both);
+        let waiting = self.own.drain(..).map(|(op, _)| op);
+        let unfinished = self.running.take().into_iter().chain(waiting).collect();
+        self.shared.hang_up(id, &self.mailbox, unfinished);
+    }
+
+    fn serve(&mut self) -> Result<std::convert::Infallible, End> {
+        loop {
+            self.settle()?;
+            while let Some(request) = self.connection.poll_request()? {
+                self.frame = None;
+                let me = Some((self.connection.id(), &mut self.own));
+                self.shared.enter_as(me, "handle", |server, now, sink| {
+                    server.handle(now, request, sink);
+                });
+                self.settle()?;
+            }
+            if self.shared.is_stopping() {
+                return Err(End::Stopping);
+            }
+            self.receive()?;
+        }
+    }
+
+    /// Until nothing is left to do: the mailbox first, then one call, and again.
+    fn settle(&mut self) -> Result<(), End> {
+        loop {
+            match self.mailbox.pop() {
+                Next::Entry(Entry::Message(message)) => self.send(message)?,
+                Next::Entry(Entry::Call(op, call)) => self.own.push_back((op, call)),
+                Next::Entry(Entry::Done(op, done)) => self.complete(op, done),
+                Next::Overflow => return Err(End::Overflow),
+                Next::Empty => match self.own.pop_front() {
+                    Some((op, call)) => self.run(op, call),
+                    None => return Ok(()),
+                },
+            }
+        }
+    }
+
+    fn run(&mut self, op: OpId, call: Call) {
+        self.running = Some(op);
+        let connection = &mut self.connection;
+        let mut reply_buf = |length| connection.reply_buf(length);
+        let done = self.shared.run(Some(&self.mailbox), op, call, &mut reply_buf);
+        self.running = None;
+        if let Some(done) = done {
+            self.complete(op, done);
+        }
+    }
+
+    fn complete(&mut self, op: OpId, done: Done) {
+        let me = Some((self.connection.id(), &mut self.own));
+        self.shared.enter_as(me, "complete", |server, now, sink| {
+            server.complete(now, op, done, sink);
+        });
+    }
+
+    fn send(&mut self, message: Outbound) -> Result<(), End> {
+        if let Some(frame) = self.connection.seal(message)? {
+            socket::write(&self.socket, frame.bytes())?;
+            self.connection.recycle(frame);
+        }
+        Ok(())
+    }
+
+    /// Waits for bytes or the bell, and takes what bytes there are.
+    fn receive(&mut self) -> Result<(), End> {
+        let wants_input = self.connection.wants_input();
+        // While bytes keep coming there is no need to ask first.
+        if wants_input && self.read()? {
+            return Ok(());
+        }
+        let mut trimmed = false;
+        loop {
+            let wait = match &mut self.frame {
+                // Nothing is read while an answer is awaited: that is not the client's fault.
+                Some(frame) if !wants_input => {
+                    frame.since = Instant::now();
+                    None
+                }
+                Some(frame) => Some(frame.deadline().saturating_duration_since(Instant::now())),
+                None if !trimmed => Some(TRIM_AFTER),
+                None => None,
+            };
+            let socket = wants_input.then_some(&*self.socket);
+            match socket::wait(self.mailbox.bell(), socket, wait)? {
+                Woken::Bell => {
+                    self.mailbox.bell().hush();
+                    return Ok(());
+                }
+                Woken::Socket => {
+                    self.read()?;
+                    return Ok(());
+                }
+                Woken::Timeout if self.frame.is_some() => return Err(End::Late),
+                Woken::Timeout => {
+                    self.connection.trim();
+                    trimmed = true;
+                }
+            }
+        }
+    }
+
+    /// Reads once. `false`: there is nothing to read now.
+    fn read(&mut self) -> Result<bool, End> {
+        let count = match socket::read(&self.socket, self.connection.spare())? {
+            Some(0) => return Err(End::Closed),
+            Some(count) => count,
+            None => return Ok(false),
+        };
+        self.connection.filled(count);
+        if self.connection.is_mid_frame() {
+            let new = || Arriving { since: Instant::now(), bytes: 0 };
+            let frame = self.frame.get_or_insert_with(new);
+            frame.bytes = frame.bytes.saturating_add(count as u64);
+            if frame.deadline() < Instant::now() {
+                return Err(End::Late);
+            }
+        } else {
+            self.frame = None;
+        }
+        Ok(true)
+    }
+}

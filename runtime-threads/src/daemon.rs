@@ -1,0 +1,260 @@
+//! Letters to the daemon: crossbeam channels where ksmbd has netlink. A client's thread sends one and
+//! goes on; the answer comes into its mailbox.
+
+use crate::{
+    mailbox::{Entry, Mailbox},
+    worker::Job,
+};
+use crossbeam_channel::Sender;
+use ksmbd_core::{
+    buffer::Payload,
+    config::Share,
+    id::OpId,
+    vfs::{Done, File, FileObject, Op, Peer, VfsError},
+};
+use std::{
+    any::Any,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// Which pipe; never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PipeId(pub u64);
+
+/// What the daemon is asked; the calls of [`Op`] that are not the file system's.
+#[derive(Debug)]
+pub enum Question {
+    /// Who is this? Answered with [`Done::Account`].
+    Logon {
+        /// As the client wrote it.
+        user: String,
+        /// As the client wrote it.
+        domain: String,
+    },
+    /// May this session use that share? Answered with [`Done::Admitted`].
+    Admit {
+        /// As the client wrote it.
+        share: String,
+        /// `None` is anonymous.
+        account: Option<String>,
+        /// The session is a guest's.
+        guest: bool,
+        /// Both ends of the connection.
+        peer: Peer,
+    },
+    /// A tree is gone. Answered with [`Done::Ok`].
+    Leave {
+        /// Its share.
+        share: Arc<Share>,
+    },
+    /// Open a pipe. Answered with [`Done::Ok`].
+    PipeOpen {
+        /// What it will be called from now on.
+        pipe: PipeId,
+        /// Its name.
+        name: String,
+        /// `None` is anonymous.
+        account: Option<String>,
+    },
+    /// A message into a pipe. Answered with [`Done::Wrote`].
+    PipeWrite {
+        /// The pipe.
+        pipe: PipeId,
+        /// The message.
+        data: Payload,
+    },
+    /// Read a message. Answered with [`Done::PipeData`].
+    PipeRead {
+        /// The pipe.
+        pipe: PipeId,
+        /// In bytes.
+        max: u32,
+    },
+    /// Write and read in one. Answered with [`Done::PipeData`].
+    PipeTransact {
+        /// The pipe.
+        pipe: PipeId,
+        /// The message.
+        data: Vec<u8>,
+        /// In bytes.
+        max: u32,
+    },
+    /// Nobody has the pipe any more. Needs no answer.
+    PipeClose {
+        /// The pipe.
+        pipe: PipeId,
+    },
+}
+
+/// A question and where its answer goes. One that is dropped is answered with
+/// [`VfsError::HungUp`].
+#[derive(Debug)]
+pub struct Letter {
+    /// What is asked.
+    pub question: Question,
+    answer: Answer,
+}
+
+impl Letter {
+    /// Answers. May be called on any thread, and never waits.
+    pub fn answer(self, done: Done) {
+        self.answer.send(done);
+    }
+
+    /// The question to keep, and what answers it.
+    pub fn open(self) -> (Question, Answer) {
+        (self.question, self.answer)
+    }
+}
+
+/// Answers one question, once.
+#[derive(Debug)]
+pub struct Answer(Option<Address>);
+
+impl Answer {
+    /// As [`Letter::answer`].
+    pub fn send(mut self, done: Done) {
+        if let Some(address) = self.0.take() {
+            address.deliver(done);
+        }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if let Some(address) = self.0.take() {
+            address.deliver(Done::Failed(VfsError::HungUp));
+        }
+    }
+}
+
+/// Who waits for an answer.
+#[derive(Debug)]
+struct Address {
+    op: OpId,
+    /// The client's thread, if one asked.
+    mailbox: Option<Arc<Mailbox>>,
+    /// Completes what no client's thread can.
+    worker: Sender<Job>,
+    /// The pipe that is being opened, or that must stay open until this is answered.
+    pipe: Option<File>,
+    opens: bool,
+}
+
+impl Address {
+    fn deliver(mut self, done: Done) {
+        let pipe = self.pipe.take();
+        let done = match (done, &pipe) {
+            (Done::Ok, Some(pipe)) if self.opens => Done::Pipe(pipe.clone()),
+            (done, _) => done,
+        };
+        let mut entry = Entry::Done(self.op, done);
+        if let Some(mailbox) = self.mailbox {
+            match mailbox.push(entry) {
+                Ok(ring) => {
+                    if ring {
+                        mailbox.bell().ring();
+                    }
+                    return;
+                }
+                Err(refused) => entry = *refused,
+            }
+        }
+        if let Entry::Done(op, done) = entry {
+            // When the worker is gone, so is the server that waited for this.
+            let _ = self.worker.send(Job::Done(op, done));
+        }
+    }
+}
+
+/// What stands behind a pipe's [`File`]. The last clone tells the daemon.
+struct Pipe {
+    id: PipeId,
+    daemon: Sender<Letter>,
+}
+
+impl FileObject for Pipe {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl fmt::Debug for Pipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.id)
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        let question = Question::PipeClose { pipe: self.id };
+        let _ = self.daemon.send(Letter { question, answer: Answer(None) });
+    }
+}
+
+/// Where letters are posted.
+#[derive(Debug)]
+pub(crate) struct Post {
+    daemon: Sender<Letter>,
+    worker: Sender<Job>,
+    pipes: AtomicU64,
+}
+
+impl Post {
+    pub(crate) fn new(daemon: Sender<Letter>, worker: Sender<Job>) -> Self {
+        Self { daemon, worker, pipes: AtomicU64::new(0) }
+    }
+
+    /// Sends the daemon's calls off; the file system's come back. The answer goes to `mailbox`, or to
+    /// the worker where there is none.
+    pub(crate) fn post(
+        &self,
+        mailbox: Option<&Arc<Mailbox>>,
+        op_id: OpId,
+        op: Op,
+    ) -> Result<(), Op> {
+        let (question, pipe, opens) = match op {
+            Op::Logon { user, domain } => (Question::Logon { user, domain }, None, false),
+            Op::Admit { share, account, guest, peer } => {
+                (Question::Admit { share, account, guest, peer }, None, false)
+            }
+            Op::Leave { share } => (Question::Leave { share }, None, false),
+            Op::PipeOpen { name, account } => {
+                let pipe = PipeId(self.pipes.fetch_add(1, Ordering::Relaxed));
+                let file = Pipe { id: pipe, daemon: self.daemon.clone() };
+                let question = Question::PipeOpen { pipe, name, account };
+                (question, Some(File(Arc::new(file))), true)
+            }
+            Op::PipeWrite { pipe: file, data } => match id_of(&file) {
+                Some(pipe) => (Question::PipeWrite { pipe, data }, Some(file), false),
+                None => return Err(Op::PipeWrite { pipe: file, data }),
+            },
+            Op::PipeRead { pipe: file, max } => match id_of(&file) {
+                Some(pipe) => (Question::PipeRead { pipe, max }, Some(file), false),
+                None => return Err(Op::PipeRead { pipe: file, max }),
+            },
+            Op::PipeTransact { pipe: file, data, max } => match id_of(&file) {
+                Some(pipe) => (Question::PipeTransact { pipe, data, max }, Some(file), false),
+                None => return Err(Op::PipeTransact { pipe: file, data, max }),
+            },
+            op => return Err(op),
+        };
+        let worker = self.worker.clone();
+        let mailbox = mailbox.cloned();
+        let address = Address { op: op_id, mailbox, worker, pipe, opens };
+        // A daemon that is gone drops the letter, which is an answer too.
+        let _ = self.daemon.send(Letter { question, answer: Answer(Some(address)) });
+        Ok(())
+    }
+}
+
+fn id_of(file: &File) -> Option<PipeId> {
+    file.0.as_any().downcast_ref::<Pipe>().map(|pipe| pipe.id)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+use super::*;
+use crate::mailbox::Next;
+use crossbeam_channel::{Receiver, unbounded};
+
+struct Rig {
+    post: Post,
+    letters: Receiver<Letter>,
+    jobs: Receiver<Job>,
+    mailbox: Arc<Mailbox>,
+}
+
+fn rig() -> Rig {
+    let (daemon, letters) = unbounded();
+    let (worker, jobs) = unbounded();
+    let mailbox = Arc::new(Mailbox::new(10).unwrap());
+    Rig { post: Post::new(daemon, worker), letters, jobs, mailbox }
+}
+
+fn logon() -> Op {
+    Op::Logon { user: "user".into(), domain: "DOMAIN".into() }
+}
+
+impl Rig {
+    fn post(&self, op: Op) {
+        self.post.post(Some(&self.mailbox), OpId(7), op).unwrap();
+    }
+
+    fn answer(&self) -> Done {
+        match self.mailbox.pop() {
+            Next::Entry(Entry::Done(OpId(7), done)) => done,
+            _ => panic!("no answer"),
+        }
+    }
+}
+
+#[test]
+fn an_answer_comes_into_the_mailbox() {
+    let rig = rig();
+    rig.post(logon());
+    let letter = rig.letters.try_recv().unwrap();
+    assert!(matches!(&letter.question, Question::Logon { user, .. } if user == "user"));
+    letter.answer(Done::Ok);
+    assert!(matches!(rig.answer(), Done::Ok));
+    assert!(rig.jobs.is_empty());
+}
+
+#[test]
+fn a_dropped_letter_is_hung_up() {
+    let rig = rig();
+    rig.post(logon());
+    drop(rig.letters.try_recv().unwrap());
+    assert!(matches!(rig.answer(), Done::Failed(VfsError::HungUp)));
+    let Rig { letters, .. } = rig;
+    drop(letters);
+}
+
+#[test]
+fn without_a_daemon_everything_is_hung_up() {
+    let Rig { post, letters, mailbox, jobs } = rig();
+    drop(letters);
+    post.post(Some(&mailbox), OpId(1), logon()).unwrap();
+    assert!(matches!(
+        mailbox.pop(),
+        Next::Entry(Entry::Done(OpId(1), Done::Failed(VfsError::HungUp)))
+    ));
+    assert!(jobs.is_empty());
+}
+
+#[test]
+fn the_worker_completes_what_a_gone_client_asked() {
+    let rig = rig();
+    rig.post(logon());
+    rig.mailbox.close();
+    rig.letters.try_recv().unwrap().answer(Done::Ok);
+    assert!(matches!(rig.jobs.try_recv().unwrap(), Job::Done(OpId(7), Done::Ok)));
+}
+
+#[test]
+fn a_pipe_is_closed_with_its_last_clone() {
+    let rig = rig();
+    rig.post(Op::PipeOpen { name: "srvsvc".into(), account: None });
+    let letter = rig.letters.try_recv().unwrap();
+    let Question::PipeOpen { pipe: id, .. } = letter.question else { panic!("no open") };
+    letter.answer(Done::Ok);
+    let Done::Pipe(pipe) = rig.answer() else { panic!("no pipe") };
+    rig.post(Op::PipeRead { pipe: pipe.clone(), max: 10 });
+    drop(pipe);
+    let letter = rig.letters.try_recv().unwrap();
+    assert!(matches!(letter.question, Question::PipeRead { pipe, max: 10 } if pipe == id));
+    assert!(rig.letters.is_empty(), "not closed while a read runs");
+    letter.answer(Done::PipeData { data: vec![1], more: false });
+    assert!(matches!(rig.answer(), Done::PipeData { .. }));
+    let letter = rig.letters.try_recv().unwrap();
+    assert!(matches!(letter.question, Question::PipeClose { pipe } if pipe == id));
+}
+
+#[test]
+fn a_pipe_that_is_refused_is_closed() {
+    let rig = rig();
+    rig.post(Op::PipeOpen { name: "none".into(), account: None });
+    rig.letters.try_recv().unwrap().answer(Done::Failed(VfsError::NotFound));
+    assert!(matches!(rig.answer(), Done::Failed(VfsError::NotFound)));
+    assert!(matches!(rig.letters.try_recv().unwrap().question, Question::PipeClose { .. }));
+}
+
+#[test]
+fn the_file_system_s_calls_come_back() {
+    let rig = rig();
+    let op = Op::OpenShare(Arc::new(Share::ipc()));
+    assert!(rig.post.post(None, OpId(1), op).is_err());
+    assert!(rig.letters.is_empty());
+}

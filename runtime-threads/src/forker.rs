@@ -1,0 +1,223 @@
+//! The thread `ksmbd/0`: accepts clients and starts their threads, runs the server's timers, and in
+//! the end sees everybody off.
+
+use crate::{
+    client::{Client, mailbox_limit},
+    mailbox::Mailbox,
+    server::Shared,
+    socket,
+    worker::Job,
+};
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use ksmbd_core::{id::ConnId, vfs::Peer};
+use rustix::event::{PollFd, PollFlags, poll};
+use std::{
+    collections::BTreeMap,
+    io::{self, ErrorKind},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+/// Connections taken in before timers get their turn.
+const BATCH: usize = 32;
+
+/// How long nobody is accepted after descriptors or memory ran out.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Refused connections are told once in this time.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// How long running calls may take when the server stops; after that sockets are closed ...
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// ... and after that much more the threads are left to themselves.
+const GIVE_UP: Duration = Duration::from_secs(5);
+
+/// A client's thread, as its parent knows it.
+struct Child {
+    thread: JoinHandle<()>,
+    socket: Arc<TcpStream>,
+}
+
+/// What the thread has.
+pub(crate) struct Forker {
+    shared: Arc<Shared>,
+    listeners: Vec<TcpListener>,
+    children: BTreeMap<ConnId, Child>,
+    gone: (Sender<ConnId>, Receiver<ConnId>),
+    mailbox_limit: usize,
+    paused_until: Option<Instant>,
+    quiet_until: Option<Instant>,
+}
+
+impl Forker {
+    /// Starts the thread. `worker` ends when it does.
+    pub(crate) fn spawn(
+        shared: Arc<Shared>,
+        listeners: Vec<TcpListener>,
+        worker: JoinHandle<()>,
+        parked: usize,
+    ) -> io::Result<JoinHandle<()>> {
+        let mut forker = Self {
+            shared,
+            listeners,
+            children: BTreeMap::new(),
+            gone: unbounded(),
+            mailbox_limit: mailbox_limit(parked),
+            paused_until: None,
+            quiet_until: None,
+        };
+        let thread = thread::Builder::new().name("ksmbd/0".into()).stack_size(crate::STACK);
+        thread.spawn(move || {
+            while !forker.shared.is_stopping() {
+                forker.turn();
+            }
+            forker.drain(worker);
+        })
+    }
+
+    /// Sleeps until something is to be done, and does it.
+    fn turn(&mut self) {
+        if let Err(error) = self.sleep() {
+            log::error!("ksmbd/0: poll: {error}");
+            thread::sleep(PAUSE);
+        }
+        self.shared.enter("timers", |server, now, sink| server.handle_timeout(now, sink));
+        self.reap();
+        if !self.is_paused() {
+            self.accept();
+        }
+    }
+
+    fn is_paused(&mut self) -> bool {
+        self.paused_until = self.paused_until.filter(|until| *until > Instant::now());
+        self.paused_until.is_some()
+    }
+
+    fn sleep(&mut self) -> io::Result<()> {
+        let paused = self.is_paused();
+        let pause = self.paused_until.map(|until| until.saturating_duration_since(Instant::now()));
+        let timer = self.shared.arm().map(|deadline| self.shared.clock.until(deadline));
+        let timeout = [pause, timer].into_iter().flatten().min().map(socket::timespec);
+        let mut fds = vec![PollFd::new(&self.shared.forker, PollFlags::IN)];
+        if !paused {
+            fds.extend(self.listeners.iter().map(|l| PollFd::new(l, PollFlags::IN)));
+        }
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        self.shared.forker.hush();
+        Ok(())
+    }
+
+    fn accept(&mut self) {
+        for index in 0..self.listeners.len() {
+            for _ in 0..BATCH {
+                let Some(listener) = self.listeners.get(index) else { return };
+                match listener.accept() {
+                    Ok((socket, address)) => {
+                        if let Err(error) = self.welcome(socket, address) {
+                            self.complain(address, &error);
+                        }
+                    }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    Err(error) if is_the_client_s(&error) => {}
+                    Err(error) => {
+                        log::error!("ksmbd/0: accept: {error}");
+                        self.paused_until = Some(Instant::now() + PAUSE);
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// A flood of connections is not to become a flood of lines.
+    fn complain(&mut self, address: SocketAddr, error: &io::Error) {
+        let now = Instant::now();
+        if self.quiet_until.is_some_and(|until| now < until) {
+            log::debug!("ksmbd/0: {address}: {error}");
+        } else {
+            log::warn!("ksmbd/0: {address}: {error}");
+            self.quiet_until = Some(now + QUIET);
+        }
+    }
+
+    fn welcome(&mut self, socket: TcpStream, address: SocketAddr) -> io::Result<()> {
+        socket::prepare(&socket)?;
+        let peer = Peer { address, local: socket.local_addr()? };
+        let mailbox = Arc::new(Mailbox::new(self.mailbox_limit)?);
+        let accepted = self.shared.accept(peer, Arc::clone(&mailbox));
+        let connection = accepted.map_err(|why| io::Error::other(format!("refused: {why}")))?;
+        let id = connection.id();
+        let socket = Arc::new(socket);
+        let client =
+            Client::new(Arc::clone(&self.shared), connection, Arc::clone(&socket), mailbox);
+        let thread = client.spawn(self.gone.0.clone())?;
+        log::debug!("ksmbd/{}: {address}", id.0);
+        self.children.insert(id, Child { thread, socket });
+        Ok(())
+    }
+
+    /// Joins the threads that have ended.
+    fn reap(&mut self) {
+        while let Ok(id) = self.gone.1.try_recv() {
+            self.bury(id);
+        }
+    }
+
+    fn bury(&mut self, id: ConnId) {
+        if let Some(child) = self.children.remove(&id)
+            && child.thread.join().is_err()
+        {
+            log::error!("ksmbd/{}: panicked while it hung up", id.0);
+        }
+    }
+
+    /// Nobody new, running calls end, everybody is hung up, the worker does the rest.
+    fn drain(&mut self, worker: JoinHandle<()>) {
+        self.listeners.clear();
+        self.shared.wake_all();
+        self.reap_until(Instant::now() + DRAIN);
+        for (id, child) in &self.children {
+            log::warn!("ksmbd/{}: does not end; its connection is closed", id.0);
+            let _ = child.socket.shutdown(Shutdown::Both);
+        }
+        self.reap_until(Instant::now() + GIVE_UP);
+        let _ = self.shared.worker.send(Job::Stop);
+        let deadline = Instant::now() + GIVE_UP;
+        while !worker.is_finished() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(5));
+        }
+        if !self.children.is_empty() || !worker.is_finished() {
+            log::warn!("ksmbd/0: {} threads are left behind", self.children.len());
+        } else if worker.join().is_err() {
+            log::error!("ksmbd/w: panicked");
+        }
+    }
+
+    fn reap_until(&mut self, deadline: Instant) {
+        while !self.children.is_empty() {
+            match self.gone.1.recv_deadline(deadline) {
+                Ok(id) => self.bury(id),
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// Errors of a connection that was gone before it was accepted; the next one may be well.
+fn is_the_client_s(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::Interrupted
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::PermissionDenied
+    )
+}

@@ -1,0 +1,324 @@
+//! The one lock. Every entry into the [`Server`] goes through [`Shared::enter`]; nothing that could
+//! wait happens while the lock is held, and what the server puts out is posted in its order.
+
+use crate::{
+    clock::Clock,
+    daemon::Post,
+    mailbox::{Bell, Entry, Mailbox},
+    vfs,
+    worker::Job,
+};
+use crossbeam_channel::Sender;
+use ksmbd_core::{
+    buffer::ReplyBuf,
+    connection::Connection,
+    error::Refusal,
+    id::{ConnId, OpId},
+    message::Outbound,
+    server::{Counters, Server, Unwelcome},
+    sink::{Executor, Sink},
+    time::{Instant, Now},
+    vfs::{Call, Done, File, Peer, VfsError},
+};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    process,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{self, Duration},
+};
+
+/// Whoever holds the lock longer than this is named in the log.
+const LONG: Duration = Duration::from_millis(1);
+
+/// Calls of the thread that is in the server, to be run by it.
+pub(crate) type Own = VecDeque<(OpId, Call)>;
+
+/// What all threads share.
+pub(crate) struct Shared {
+    locked: Mutex<Locked>,
+    /// Wakes the forker: an earlier deadline, a client that is gone, the end.
+    pub(crate) forker: Bell,
+    pub(crate) clock: Clock,
+    pub(crate) worker: Sender<Job>,
+    post: Post,
+    stopping: AtomicBool,
+}
+
+struct Locked {
+    server: Server,
+    clients: BTreeMap<ConnId, Arc<Mailbox>>,
+    /// When the forker will wake by itself.
+    armed: Option<Instant>,
+}
+
+/// What is left to do when the lock is no longer held.
+#[derive(Default)]
+struct Left {
+    bells: Vec<Arc<Mailbox>>,
+    files: Vec<File>,
+    /// Nobody is there to run these.
+    undeliverable: Vec<(OpId, Option<Call>)>,
+    refused: Vec<Entry>,
+    wake_forker: bool,
+}
+
+/// The server's outputs on their way.
+struct Posting<'a> {
+    clients: &'a BTreeMap<ConnId, Arc<Mailbox>>,
+    worker: &'a Sender<Job>,
+    me: Option<(ConnId, &'a mut Own)>,
+    left: &'a mut Left,
+}
+
+impl Posting<'_> {
+    fn push(&mut self, to: ConnId, entry: Entry) {
+        let Some(mailbox) = self.clients.get(&to) else {
+            self.left.refused.push(entry);
+            return;
+        };
+        match mailbox.push(entry) {
+            // My own mailbox is looked at before I sleep again.
+            Ok(true) if !self.is_me(to) => self.left.bells.push(Arc::clone(mailbox)),
+            Ok(_) => {}
+            Err(entry) => self.left.refused.push(*entry),
+        }
+    }
+
+    fn is_me(&self, id: ConnId) -> bool {
+        self.me.as_ref().is_some_and(|(me, _)| *me == id)
+    }
+}
+
+impl Sink for Posting<'_> {
+    fn send(&mut self, to: ConnId, message: Outbound) {
+        self.push(to, Entry::Message(message));
+    }
+
+    fn call(&mut self, on: Executor, op: OpId, call: Call) {
+        match (on, &mut self.me) {
+            (Executor::Client(to), Some((me, own))) if to == *me => own.push_back((op, call)),
+            (Executor::Client(to), _) => self.push(to, Entry::Call(op, call)),
+            (Executor::Worker, _) => {
+                if let Err(error) = self.worker.send(Job::Call(op, call))
+                    && let Job::Call(op, call) = error.into_inner()
+                {
+                    self.left.undeliverable.push((op, Some(call)));
+                }
+            }
+        }
+    }
+
+    fn release(&mut self, file: File) {
+        self.left.files.push(file);
+    }
+
+    fn refused(&mut self, refusal: &Refusal) {
+        log::debug!("{refusal}");
+    }
+}
+
+/// The server's state is half-changed when something panics in it: nobody may go on with it.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            give_up();
+        }
+    }
+}
+
+fn give_up() -> ! {
+    log::error!("the server's state is broken by a panic: exit and restart");
+    eprintln!("ksmbd: the server's state is broken by a panic: exit and restart");
+    process::abort()
+}
+
+impl Shared {
+    pub(crate) fn new(
+        server: Server,
+        clock: Clock,
+        forker: Bell,
+        worker: Sender<Job>,
+        post: Post,
+    ) -> Arc<Self> {
+        let locked = Locked { server, clients: BTreeMap::new(), armed: None };
+        let stopping = AtomicBool::new(false);
+        Arc::new(Self { locked: Mutex::new(locked), forker, clock, worker, post, stopping })
+    }
+
+    /// Tells all threads to end.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.forker.ring();
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Takes the lock, for as long as `work` takes.
+    fn hold<T>(&self, what: &'static str, work: impl FnOnce(&mut Locked) -> T) -> T {
+        let Ok(mut locked) = self.locked.lock() else { give_up() };
+        let since = time::Instant::now();
+        let guard = AbortOnPanic;
+        let result = work(&mut locked);
+        drop(guard);
+        drop(locked);
+        let held = since.elapsed();
+        if held > LONG {
+            log::debug!("{what} held the lock for {} us", held.as_micros());
+        }
+        result
+    }
+
+    /// Lets a thread that is no client's into the server.
+    pub(crate) fn enter<T>(
+        &self,
+        what: &'static str,
+        work: impl FnOnce(&mut Server, Now, &mut dyn Sink) -> T,
+    ) -> T {
+        self.enter_as(None, what, work)
+    }
+
+    /// Lets a client's thread into the server; calls for it are put into its own list.
+    pub(crate) fn enter_as<T>(
+        &self,
+        mut me: Option<(ConnId, &mut Own)>,
+        what: &'static str,
+        work: impl FnOnce(&mut Server, Now, &mut dyn Sink) -> T,
+    ) -> T {
+        let mut left = Left::default();
+        let own = me.as_mut().map(|(id, own)| (*id, &mut **own));
+        let result = self.hold(what, |locked| self.inside(locked, own, &mut left, work));
+        while let Some(failed) = self.after(&mut left) {
+            let own = me.as_mut().map(|(id, own)| (*id, &mut **own));
+            self.hold("complete", |locked| {
+                self.inside(locked, own, &mut left, |server, now, sink| {
+                    for op in failed {
+                        server.complete(now, op, Done::Failed(VfsError::HungUp), sink);
+                    }
+                });
+            });
+        }
+        result
+    }
+
+    fn inside<T>(
+        &self,
+        locked: &mut Locked,
+        me: Option<(ConnId, &mut Own)>,
+        left: &mut Left,
+        work: impl FnOnce(&mut Server, Now, &mut dyn Sink) -> T,
+    ) -> T {
+        let Locked { server, clients, armed } = locked;
+        let mut sink = Posting { clients, worker: &self.worker, me, left };
+        let result = work(server, self.clock.now(), &mut sink);
+        let next = server.poll_timeout().map(|(deadline, _)| deadline);
+        if let Some(deadline) = next
+            && armed.is_none_or(|armed| deadline < armed)
+        {
+            *armed = Some(deadline);
+            left.wake_forker = true;
+        }
+        result
+    }
+
+    /// What was left to do without the lock. Returns the calls that have to fail, if there are any.
+    fn after(&self, left: &mut Left) -> Option<Vec<OpId>> {
+        let Left { bells, files, undeliverable, refused, wake_forker } = std::mem::take(left);
+        for mailbox in bells {
+            mailbox.bell().ring();
+        }
+        if wake_forker {
+            self.forker.ring();
+        }
+        drop(files);
+        let mut failed: Vec<_> = undeliverable.into_iter().map(|(op, _)| op).collect();
+        for entry in refused {
+            match entry {
+                Entry::Call(op, _) => failed.push(op),
+                Entry::Done(op, done) => {
+                    let _ = self.worker.send(Job::Done(op, done));
+                }
+                // What is sent to a dead connection is discarded.
+                Entry::Message(_) => {}
+            }
+        }
+        (!failed.is_empty()).then_some(failed)
+    }
+
+    /// Takes a client in, if there is room. From now on what is for it goes into `mailbox`. Only the
+    /// forker calls this, and it arms its timer anyway.
+    pub(crate) fn accept(
+        &self,
+        peer: Peer,
+        mailbox: Arc<Mailbox>,
+    ) -> Result<Connection, Unwelcome> {
+        self.hold("accept", |locked| {
+            let connection = locked.server.accept(self.clock.now(), peer)?;
+            locked.clients.insert(connection.id(), mailbox);
+            Ok(connection)
+        })
+    }
+
+    /// How full the tables are.
+    pub(crate) fn counters(&self) -> Counters {
+        self.hold("counters", |locked| locked.server.counters())
+    }
+
+    /// Tells the server that a client is gone, and completes what its thread has not: `unfinished`
+    /// calls fail, and so do those that were on their way.
+    pub(crate) fn hang_up(&self, id: ConnId, mailbox: &Mailbox, unfinished: Vec<OpId>) {
+        self.hold("hang_up", |locked| locked.clients.remove(&id));
+        self.enter("hang_up", |server, now, sink| server.hang_up(now, id, sink));
+        let mut results: Vec<_> =
+            unfinished.into_iter().map(|op| (op, Done::Failed(VfsError::HungUp))).collect();
+        for entry in mailbox.close() {
+            match entry {
+                Entry::Call(op, _) => results.push((op, Done::Failed(VfsError::HungUp))),
+                Entry::Done(op, done) => results.push((op, done)),
+                Entry::Message(_) => {}
+            }
+        }
+        for (op, done) in results {
+            self.enter("complete", |server, now, sink| server.complete(now, op, done, sink));
+        }
+    }
+
+    /// When the forker has to run the server's timers next; it will not sleep longer.
+    pub(crate) fn arm(&self) -> Option<Instant> {
+        self.hold("arm", |locked| {
+            locked.armed = locked.server.poll_timeout().map(|(deadline, _)| deadline);
+            locked.armed
+        })
+    }
+
+    /// Wakes every client's thread.
+    pub(crate) fn wake_all(&self) {
+        let mailboxes: Vec<_> =
+            self.hold("wake", |locked| locked.clients.values().cloned().collect());
+        for mailbox in mailboxes {
+            mailbox.bell().ring();
+        }
+    }
+
+    /// Carries a call out on this thread. `None`: the daemon will answer.
+    pub(crate) fn run(
+        &self,
+        mailbox: Option<&Arc<Mailbox>>,
+        op_id: OpId,
+        call: Call,
+        reply_buf: &mut dyn FnMut(usize) -> ReplyBuf,
+    ) -> Option<Done> {
+        let Call { identity, op } = call;
+        match self.post.post(mailbox, op_id, op) {
+            Ok(()) => None,
+            Err(op) => Some(vfs::run(Call { identity, op }, reply_buf)),
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The threads over loopback: a server with a daemon of a few lines, raw bytes and real clients.
+#![allow(clippy::unwrap_used)]
+
+mod clients;
+mod raw;
+mod rig;
