@@ -95,7 +95,9 @@ impl Source {
             Accounts::new(database.clone(), Arc::clone(&self.unix), self.serving.clone());
         for (name, _) in database.iter() {
             if accounts.identity(name).is_none() {
-                log::warn!("`{name}` uses files as nobody: there is no Unix user `{name}`; useradd it");
+                log::warn!(
+                    "`{name}` uses files as nobody: there is no Unix user `{name}`; useradd it"
+                );
             }
         }
         Ok(accounts)

@@ -191,6 +191,9 @@ impl Authenticator {
         };
         let message = Authenticate::parse(&claim.authenticate).map_err(|_| MALFORMED)?;
         let challenge = Challenge::parse(&claim.challenge).map_err(|_| MALFORMED)?;
+        if !verify::is_well_formed(&message) {
+            return Err(MALFORMED);
+        }
         let base = verify::session_base_key(nt_hash, &challenge.server_challenge, &message);
         let base = base.filter(|_| known).ok_or(NtStatus::LOGON_FAILURE)?;
         let key = verify::exported_session_key(&base, &message).map_err(|_| MALFORMED)?;

@@ -157,7 +157,7 @@ pub(super) fn maximal(info: &FileInfo, read_only_share: bool) -> AccessMask {
     }
     if may(Permitted::WRITE) {
         mask |= WRITES | AccessMask::FILE_WRITE_EA | AccessMask::FILE_WRITE_ATTRIBUTES;
-        mask.set(AccessMask::FILE_DELETE_CHILD, info.kind == FileKind::Directory);
+        mask |= AccessMask::FILE_DELETE_CHILD;
     }
     if may(Permitted::OWNER) {
         mask |= AccessMask::WRITE_DAC
@@ -167,9 +167,6 @@ pub(super) fn maximal(info: &FileInfo, read_only_share: bool) -> AccessMask {
     }
     if may(Permitted::DELETE) {
         mask |= AccessMask::DELETE;
-    }
-    if info.permitted == Permitted::all() {
-        mask |= AccessMask::ALL_ACCESS;
     }
     if read_only_share { mask.difference(CHANGES) } else { mask }
 }

@@ -280,16 +280,10 @@ fn end_previous(cx: &mut Cx<'_>, previous: SessionId, user: &User) {
     }
 }
 
-/// A failed attempt leaves no trace: a session that never was goes, one in use stays as it was.
+/// MS-SMB2 3.3.5.5.3: a session whose authentication fails ends, also one that was in use: who
+/// cannot prove again who they are is not let go on. Only the session's own client gets here.
 fn give_up(cx: &mut Cx<'_>, id: SessionId) {
-    let Some(session) = cx.state.sessions.get_mut(&id) else {
-        return;
-    };
-    session.setup = None;
-    session.previous = None;
-    if session.user.is_none() {
-        ending::end_session(cx, id, Wake::LoggedOff);
-    }
+    ending::end_session(cx, id, Wake::LoggedOff);
 }
 
 fn answer(status: NtStatus, session_flags: SessionFlags, token: Vec<u8>) -> Handled<super::Step> {

@@ -16,6 +16,9 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Step;
 
+/// MAXFILESIZE of MS-FSA 2.1.5.4, in bytes: what NTFS holds with clusters of 4 KiB.
+const MAX_FILE_SIZE: u64 = 0x0fff_ffff_0000;
+
 /// MS-SMB2 3.3.5.13.
 pub(super) fn begin(
     cx: &mut Cx<'_>,
@@ -34,11 +37,11 @@ pub(super) fn begin(
     if open.is_directory() {
         return refuse(NtStatus::INVALID_DEVICE_REQUEST, "3.3.5.13: WRITE to a directory");
     }
-    // MS-FSA 2.1.5.4: -1 is the end of the file, for opens that may only append.
     let length = data.len() as u64;
     let end = request.offset.checked_add(length);
-    if end.is_none_or(|end| end > i64::MAX as u64) {
-        return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.4: beyond the largest file");
+    let largest = if length > 0 { MAX_FILE_SIZE } else { i64::MAX as u64 };
+    if end.is_none_or(|end| end > largest) {
+        return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.4: beyond MAXFILESIZE");
     }
     if !open.granted.intersects(AccessMask::FILE_WRITE_DATA | AccessMask::FILE_APPEND_DATA) {
         return refuse(NtStatus::ACCESS_DENIED, "3.3.5.13: not open for writing");

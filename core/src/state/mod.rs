@@ -54,11 +54,12 @@ impl State {
         OpenId(self.next_open)
     }
 
-    /// A number nobody can guess (it is no secret, but it need not be an invitation either).
+    /// A number nobody can guess (it is no secret, but it need not be an invitation either). Of 32
+    /// bits, because there are clients that keep no more of it (smb2.session-id is one).
     pub(crate) fn new_session_id(&mut self) -> SessionId {
         loop {
-            let id = SessionId(self.rng.u64() & 0x0000_ffff_ffff_ffff);
-            if id.0 != 0 && !self.sessions.contains_key(&id) {
+            let id = SessionId(u64::from(self.rng.u32()));
+            if id.0 != 0 && id.0 != u64::from(u32::MAX) && !self.sessions.contains_key(&id) {
                 return id;
             }
         }

@@ -41,11 +41,12 @@ pub(crate) struct RangeLocks {
 }
 
 impl RangeLocks {
-    /// Another lock stands in the way: two overlap unless both are shared, whoever holds them.
+    /// Another lock stands in the way. An exclusive lock shares its range with none, not even with
+    /// one's own; a shared one only gives way to others' exclusive ones.
     pub(crate) fn conflicts(&self, wanted: &RangeLock) -> bool {
         let clash =
-            |held: &RangeLock| (held.exclusive || wanted.exclusive) && held.overlaps(wanted);
-        self.held.iter().any(clash)
+            |held: &&RangeLock| wanted.exclusive || held.exclusive && held.open != wanted.open;
+        self.held.iter().filter(clash).any(|held| held.overlaps(wanted))
     }
 
     pub(crate) fn add(&mut self, lock: RangeLock) {
@@ -123,6 +124,9 @@ mod tests {
         locks.add(lock(1, 0, 10, false));
         assert!(!locks.conflicts(&lock(2, 0, 10, false)));
         assert!(locks.conflicts(&lock(1, 5, 1, true)), "one's own shared lock too");
+        let mut own = RangeLocks::default();
+        own.add(lock(1, 0, 10, true));
+        assert!(!own.conflicts(&lock(1, 5, 1, false)), "locks of one open stack");
         assert!(locks.keeps_out(OpenId(1), Touch::Write, 0, 1));
         assert!(!locks.keeps_out(OpenId(2), Touch::Read, 0, 1));
         assert!(!locks.keeps_out(OpenId(2), Touch::Write, 10, 1));

@@ -49,7 +49,9 @@ fn read_some(fd: BorrowedFd<'_>, data: &mut Vec<u8>, end: usize, at: u64) -> Out
     let wanted = end - start;
     data.reserve(wanted);
     let spare = data.capacity() - start;
-    if spare - wanted <= wanted / 8 + 512 {
+    // More than is wanted must not reach beyond the last offset there is.
+    let inside = at.checked_add(spare as u64).is_some_and(|end| end <= MAX_OFFSET);
+    if inside && spare - wanted <= wanted / 8 + 512 {
         again(|| io::pread(fd, spare_capacity(data), at))?;
         data.truncate(end);
     } else {
@@ -67,7 +69,8 @@ pub(super) fn write(file: &File, offset: u64, data: &Payload, through: bool) -> 
     let fd = Handle::of(file)?.writable()?;
     let bytes = data.bytes();
     let end = offset.checked_add(bytes.len() as u64).filter(|&end| end <= MAX_OFFSET);
-    end.ok_or(VfsError::Invalid)?;
+    let end = end.ok_or(VfsError::Invalid)?;
+    check_room(fd, end)?;
     let mut written = 0;
     while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
         match again(|| io::pwrite(fd, rest, offset + written as u64))? {
@@ -79,6 +82,24 @@ pub(super) fn write(file: &File, offset: u64, data: &Payload, through: bool) -> 
         again(|| fs::fdatasync(fd))?;
     }
     u32::try_from(written).map_err(|_| VfsError::Invalid)
+}
+
+/// Sizes from here on are looked at before they are written to.
+const LARGE: u64 = 1 << 30;
+
+/// A file that is not sparse cannot be larger than its disk: where Linux would make a hole, Windows
+/// says that the disk is full, and so is the client told here. Only asked for large sizes.
+fn check_room(fd: BorrowedFd<'_>, end: u64) -> Outcome<()> {
+    if end < LARGE {
+        return Ok(());
+    }
+    let size = info::stat_fd(fd).map_err(failed)?.stx_size;
+    if end <= size {
+        return Ok(());
+    }
+    let volume = fs::fstatvfs(fd).map_err(failed)?;
+    let available = volume.f_bavail.saturating_mul(volume.f_frsize);
+    if end - size > available.saturating_add(LARGE) { Err(VfsError::NoSpace) } else { Ok(()) }
 }
 
 /// [`Op::Flush`](ksmbd_core::vfs::Op::Flush).

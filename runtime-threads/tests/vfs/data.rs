@@ -20,7 +20,8 @@ fn what_is_written_is_read() {
     assert_eq!(rig.read(&file, u64::MAX, 1), Ok(vec![]));
     assert_eq!(rig.write(&file, 0, &[]), Ok(0));
     assert_eq!(rig.write(&file, u64::MAX, b"x"), Err(VfsError::Invalid));
-    assert_eq!(rig.write(&file, i64::MAX as u64 - 1, b"x"), Err(VfsError::TooLarge));
+    // Linux would make a hole; a disk of Windows would be full.
+    assert_eq!(rig.write(&file, i64::MAX as u64 - 1, b"x"), Err(VfsError::NoSpace));
     rig.ok(Op::Flush { file }).unwrap();
 }
 

@@ -53,6 +53,22 @@ impl<'a> AvPairs<'a> {
     pub fn new(bytes: &'a [u8]) -> Self {
         Self(Reader::new(bytes))
     }
+
+    /// Every pair is whole, and the last is EOL (MS-NLMP 2.2.2.1).
+    pub fn are_whole(bytes: &[u8]) -> bool {
+        let mut reader = Reader::new(bytes);
+        loop {
+            let (Ok(id), Ok(length)) = (reader.u16().map(AvId), reader.u16()) else {
+                return false;
+            };
+            if reader.skip(length.into()).is_err() {
+                return false;
+            }
+            if id == AvId::EOL {
+                return true;
+            }
+        }
+    }
 }
 
 impl<'a> Iterator for AvPairs<'a> {

@@ -43,6 +43,15 @@ pub fn compute(
     (proof, base)
 }
 
+/// An NT response that is longer than NTLMv1's is an NTLMv2 response, and has to be a whole one
+/// (MS-NLMP 2.2.2.8): what cannot be read proves nothing, whatever the password.
+pub fn is_well_formed(message: &Authenticate<'_>) -> bool {
+    const NTLM_V1: usize = 24;
+    let response = message.nt_response;
+    let pairs = response.get(16usize.saturating_add(CLIENT_CHALLENGE)..);
+    response.len() <= NTLM_V1 || pairs.is_some_and(AvPairs::are_whole)
+}
+
 /// The session base key, if the client knows the password. Only NTLMv2 in the NT response counts:
 /// NTLMv1, LM and LMv2 responses are wrong whatever they hold.
 pub fn session_base_key(
