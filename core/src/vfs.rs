@@ -237,6 +237,8 @@ pub struct OpenHow {
     pub attributes: FileAttributes,
     /// For what is created: bytes of disk space.
     pub allocation: u64,
+    /// [`Permitted::DELETE`] has to be told; that can cost extra calls.
+    pub delete: bool,
     /// Open symbolic links themselves (FILE_OPEN_REPARSE_POINT) and not what they point at.
     pub no_follow: bool,
 }
@@ -285,6 +287,11 @@ pub struct SetBasic {
     pub change_time: Option<FileTime>,
     /// Kept in `user.DOSATTRIB`.
     pub attributes: Option<FileAttributes>,
+    /// Reading through this open leaves the access time alone (FILETIME -1, and whenever it is set),
+    /// or no longer does (-2).
+    pub hold_access_time: Option<bool>,
+    /// The same for writing and the write time.
+    pub hold_write_time: Option<bool>,
 }
 
 /// A page of a directory.
@@ -387,7 +394,7 @@ bitflags::bitflags! {
         const EXECUTE = 4;
         /// Change mode, owner, times and attributes.
         const OWNER = 8;
-        /// Remove this name from its directory.
+        /// Remove this name from its directory. Told when [`OpenHow::delete`] asks for it.
         const DELETE = 16;
     }
 }

@@ -3,6 +3,7 @@
 use super::{Cx, Event, access, security};
 use crate::{
     flow::{Flow, Handled, Refused, job::Who, refuse},
+    name::mapping,
     state::open::Open,
     status::NtStatus,
     vfs::{Call, Done, FileInfo, FileKind, Op, VolumeInfo},
@@ -21,9 +22,10 @@ use crate::{
         message::ResponseBody,
         output::Output,
         query_info::{InfoType, QueryInfoRequest, SecurityInformation},
+        utf16::Utf16,
     },
 };
-use alloc::{string::String, vec, vec::Vec};
+use alloc::{vec, vec::Vec};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
@@ -191,7 +193,7 @@ fn file_value(
     info: &FileInfo,
     delete_pending: bool,
 ) -> Option<FileInformation> {
-    let name = || open.place().map_or_else(String::new, |place| place.path.to_windows());
+    let name = || open.place().map_or_else(Utf16::default, |place| place.path.to_windows());
     let reparse_tag = if info.kind == FileKind::Symlink { TAG_SYMLINK } else { 0 };
     Some(match class {
         FileInfoClass::BASIC => FileInformation::Basic(basic(info)),
@@ -216,9 +218,10 @@ fn file_value(
             file_name: name(),
         }),
         // 8.3 names are not made up: a file's other name is its name.
-        FileInfoClass::ALTERNATE_NAME => FileInformation::AlternateName(
-            open.place().map_or_else(String::new, |place| place.path.file_name().into()),
-        ),
+        FileInfoClass::ALTERNATE_NAME => {
+            let name = open.place().map(|place| mapping::units(place.path.file_name()).collect());
+            FileInformation::AlternateName(Utf16(name.unwrap_or_default()))
+        }
         FileInfoClass::STREAM => FileInformation::Stream(streams(info)),
         FileInfoClass::NETWORK_OPEN => FileInformation::NetworkOpen(NetworkOpenInformation {
             creation_time: info.creation_time,
@@ -233,7 +236,8 @@ fn file_value(
             FileInformation::AttributeTag { file_attributes: info.attributes, reparse_tag }
         }
         FileInfoClass::NORMALIZED_NAME => {
-            FileInformation::NormalizedName(name().trim_start_matches('\\').into())
+            let name = open.place().map(|place| place.path.to_units());
+            FileInformation::NormalizedName(name.unwrap_or_default())
         }
         FileInfoClass::ID => {
             let mut file_id = [0; 16];

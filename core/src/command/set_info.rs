@@ -132,6 +132,11 @@ fn basic(cx: &Cx<'_>, id: OpenId, set: &BasicInformation) -> Handled<super::Step
         Some(_) => Ok(None),
         None => Err(bad_time),
     };
+    let hold = |time| match TimeChange::of(time) {
+        Some(TimeChange::Set(_) | TimeChange::Suspend) => Some(true),
+        Some(TimeChange::Resume) => Some(false),
+        _ => None,
+    };
     let attributes = set.file_attributes;
     let directory = open.is_directory();
     if attributes.contains(FileAttributes::DIRECTORY) && !directory {
@@ -146,6 +151,8 @@ fn basic(cx: &Cx<'_>, id: OpenId, set: &BasicInformation) -> Handled<super::Step
         last_write_time: time(set.last_write_time)?,
         change_time: time(set.change_time)?,
         attributes: Some(attributes).filter(|attributes| !attributes.is_empty()),
+        hold_access_time: hold(set.last_access_time),
+        hold_write_time: hold(set.last_write_time),
     };
     call(open, Op::SetBasic { file: open.handle.clone(), set }, Step::Done)
 }

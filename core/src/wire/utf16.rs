@@ -47,6 +47,11 @@ impl Utf16 {
     pub fn to_string(&self) -> Option<String> {
         String::from_utf16(&self.0).ok()
     }
+
+    /// The Unicode string; surrogates without a partner become U+FFFD.
+    pub fn to_string_lossy(&self) -> String {
+        String::from_utf16_lossy(&self.0)
+    }
 }
 
 impl From<&str> for Utf16 {

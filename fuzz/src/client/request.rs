@@ -167,7 +167,7 @@ impl Client {
 
 /// The names in a page of [`FileInfoClass::ID_BOTH_DIRECTORY`].
 pub fn names(page: &[u8]) -> Vec<String> {
-    entries(page).into_iter().map(|entry| entry.file_name).collect()
+    entries(page).into_iter().map(|entry| entry.file_name.to_string_lossy()).collect()
 }
 
 /// The entries in a page of [`FileInfoClass::ID_BOTH_DIRECTORY`].

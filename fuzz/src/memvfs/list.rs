@@ -2,8 +2,12 @@
 
 use super::{Content, Handle, MemVfs, Outcome, tree::is_dot};
 use ksmbd_core::{
+    name::mapping,
     vfs::{Cursor, Done, Identity, ListHow, VfsError},
-    wire::fscc::directory::{DirectoryEntry, DirectoryPacker},
+    wire::{
+        fscc::directory::{DirectoryEntry, DirectoryPacker},
+        utf16::Utf16,
+    },
 };
 use std::collections::VecDeque;
 
@@ -75,7 +79,7 @@ impl MemVfs {
                 allocation_size: info.allocation,
                 file_attributes: info.attributes,
                 file_id: info.key.inode,
-                file_name: name,
+                file_name: Utf16(mapping::units(&name).collect()),
                 ..DirectoryEntry::default()
             });
         }

@@ -1,6 +1,6 @@
 //! Data: reading and writing at offsets, sizes and space on the disk.
 
-use super::{Outcome, again, failed, handle::Handle, identity::Who, info};
+use super::{Outcome, again, failed, handle::Handle, info};
 use ksmbd_core::{
     buffer::{Payload, ReplyBuf},
     vfs::{File, FileInfo, FileKind, VfsError},
@@ -24,13 +24,18 @@ pub(super) fn read(
     length: u32,
     reply_buf: &mut dyn FnMut(usize) -> ReplyBuf,
 ) -> Outcome<ReplyBuf> {
-    let fd = Handle::of(file)?.readable()?;
+    let handle = Handle::of(file)?;
+    let fd = handle.readable()?;
     let length = length as usize;
     let mut reply = reply_buf(length);
     if offset > MAX_OFFSET {
         return Ok(reply);
     }
-    let data = reply.vec();
+    handle.held.while_reading(fd, || read_all(fd, reply.vec(), offset, length))?;
+    Ok(reply)
+}
+
+fn read_all(fd: BorrowedFd<'_>, data: &mut Vec<u8>, offset: u64, length: usize) -> Outcome<()> {
     let start = data.len();
     let end = start.saturating_add(length);
     while data.len() < end {
@@ -39,7 +44,7 @@ pub(super) fn read(
             break;
         }
     }
-    Ok(reply)
+    Ok(())
 }
 
 /// Appends to `data`, up to `end`. Memory is not cleared first where that can be helped: the kernel
@@ -66,11 +71,20 @@ fn read_some(fd: BorrowedFd<'_>, data: &mut Vec<u8>, end: usize, at: u64) -> Out
 
 /// [`Op::Write`](ksmbd_core::vfs::Op::Write): all of it or an error.
 pub(super) fn write(file: &File, offset: u64, data: &Payload, through: bool) -> Outcome<u32> {
-    let fd = Handle::of(file)?.writable()?;
+    let handle = Handle::of(file)?;
+    let fd = handle.writable()?;
     let bytes = data.bytes();
     let end = offset.checked_add(bytes.len() as u64).filter(|&end| end <= MAX_OFFSET);
     let end = end.ok_or(VfsError::Invalid)?;
     check_room(fd, end)?;
+    handle.held.while_writing(fd, || write_all(fd, offset, bytes))?;
+    if through {
+        again(|| fs::fdatasync(fd))?;
+    }
+    u32::try_from(bytes.len()).map_err(|_| VfsError::Invalid)
+}
+
+fn write_all(fd: BorrowedFd<'_>, offset: u64, bytes: &[u8]) -> Outcome<()> {
     let mut written = 0;
     while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
         match again(|| io::pwrite(fd, rest, offset + written as u64))? {
@@ -78,10 +92,7 @@ pub(super) fn write(file: &File, offset: u64, data: &Payload, through: bool) -> 
             count => written += count,
         }
     }
-    if through {
-        again(|| fs::fdatasync(fd))?;
-    }
-    u32::try_from(written).map_err(|_| VfsError::Invalid)
+    Ok(())
 }
 
 /// Sizes from here on are looked at before they are written to.
@@ -115,11 +126,12 @@ pub(super) fn flush(file: &File) -> Outcome<()> {
 
 /// [`Op::SetEndOfFile`](ksmbd_core::vfs::Op::SetEndOfFile).
 pub(super) fn set_end_of_file(file: &File, size: u64) -> Outcome<()> {
-    let fd = Handle::of(file)?.writable()?;
+    let handle = Handle::of(file)?;
+    let fd = handle.writable()?;
     if size > MAX_OFFSET {
         return Err(VfsError::Invalid);
     }
-    again(|| fs::ftruncate(fd, size))
+    handle.held.while_writing(fd, || again(|| fs::ftruncate(fd, size)))
 }
 
 /// [`Op::SetAllocation`](ksmbd_core::vfs::Op::SetAllocation).
@@ -131,7 +143,7 @@ pub(super) fn set_allocation(file: &File, size: u64) -> Outcome<()> {
     }
     let stat = info::stat_fd(fd).map_err(failed)?;
     if size < stat.stx_size {
-        again(|| fs::ftruncate(fd, size))?;
+        handle.held.while_writing(fd, || again(|| fs::ftruncate(fd, size)))?;
     } else if size > stat.stx_size {
         match reserve(fd, size) {
             // Not every file system can; the client only wanted it to be quick.
@@ -156,7 +168,7 @@ fn reserve(fd: BorrowedFd<'_>, size: u64) -> Outcome<()> {
 }
 
 /// [`Op::Overwrite`](ksmbd_core::vfs::Op::Overwrite).
-pub(super) fn overwrite(file: &File, attributes: FileAttributes, who: Who) -> Outcome<FileInfo> {
+pub(super) fn overwrite(file: &File, attributes: FileAttributes) -> Outcome<FileInfo> {
     let handle = Handle::of(file)?;
     if handle.kind != FileKind::File {
         return Err(VfsError::AccessDenied);
@@ -165,5 +177,5 @@ pub(super) fn overwrite(file: &File, attributes: FileAttributes, who: Who) -> Ou
     again(|| fs::ftruncate(fd, 0))?;
     handle.reserved.store(0, Ordering::Relaxed);
     info::keep(handle, Some(attributes), None)?;
-    handle.info(who)
+    handle.info()
 }

@@ -2,23 +2,27 @@
 //! that no longer fits is kept for the next page.
 
 use super::{
-    Outcome, dos_attrib, failed,
+    Outcome, dos_attrib, entries, failed,
     handle::{Handle, Root, reopen},
+    identity::Who,
     info,
-    resolve::{self, Last, Place as Found, find_directory, look_for},
+    resolve::{self, Last, Place as Found, find_directory},
 };
 use ksmbd_core::{
     id::FileKey,
-    name::{Pattern, SharePath},
+    name::{Pattern, SharePath, mapping},
     vfs::{Cursor, Done, FileInfo, FileKind, ListHow, VfsError},
-    wire::fscc::{
-        FileAttributes,
-        directory::{DirectoryEntry, DirectoryPacker},
+    wire::{
+        fscc::{
+            FileAttributes, FileInfoClass,
+            directory::{DirectoryEntry, DirectoryPacker},
+        },
+        utf16::Utf16,
     },
 };
 use rustix::{
     fd::{AsFd, OwnedFd},
-    fs::{Dir, OFlags, Statx},
+    fs::{Dir, FileType, OFlags, Statx},
     io::Errno,
 };
 use std::{collections::VecDeque, sync::Arc};
@@ -53,16 +57,17 @@ struct Place {
 }
 
 /// [`Op::List`](ksmbd_core::vfs::Op::List).
-pub(super) fn list(how: ListHow) -> Outcome<Done> {
+pub(super) fn list(how: ListHow, who: Who) -> Outcome<Done> {
     let ListHow { file, cursor, pattern, class, max, single } = how;
     let mut place = match cursor {
         Some(Cursor(place)) => *place.downcast::<Place>().map_err(|_| VfsError::Invalid)?,
-        None => Place::begin(Handle::of(&file)?, &pattern)?,
+        None => Place::begin(Handle::of(&file)?, &pattern, who)?,
     };
     let mut packer = DirectoryPacker::new(class, max as usize).ok_or(VfsError::Invalid)?;
     let mut packed = false;
     let mut overflow = false;
-    while let Some(entry) = place.next(&pattern)? {
+    let names_only = class == FileInfoClass::NAMES;
+    while let Some(entry) = place.next(&pattern, names_only, who)? {
         if !packer.push(&entry) {
             overflow = !packed;
             place.kept = Some(entry);
@@ -78,7 +83,7 @@ pub(super) fn list(how: ListHow) -> Outcome<Done> {
 }
 
 impl Place {
-    fn begin(handle: &Handle, pattern: &Pattern) -> Outcome<Self> {
+    fn begin(handle: &Handle, pattern: &Pattern, who: Who) -> Outcome<Self> {
         if handle.kind != FileKind::Directory {
             return Err(VfsError::NotDirectory);
         }
@@ -94,7 +99,7 @@ impl Place {
             rest: None,
         };
         if let Some(name) = pattern.literal() {
-            place.first.extend(place.look_up(name)?);
+            place.first.extend(place.look_up(name, who)?);
         } else {
             place.first.extend([".".to_owned(), "..".to_owned()]);
             let fd = reopen(&handle.fd, OFlags::RDONLY | OFlags::DIRECTORY)?;
@@ -104,36 +109,47 @@ impl Place {
     }
 
     /// The one entry of that name, exactly or in another case.
-    fn look_up(&self, name: &str) -> Outcome<Option<String>> {
-        match info::stat_entry(&self.directory, name) {
-            _ if name.contains('/') => Ok(None),
-            Ok(_) => Ok(Some(name.to_owned())),
-            Err(Errno::NOENT) => look_for(self.directory.as_fd(), name),
-            Err(Errno::NAMETOOLONG) => Ok(None),
-            Err(errno) => Err(failed(errno)),
+    fn look_up(&self, name: &str, who: Who) -> Outcome<Option<String>> {
+        match info::stat_entry(&self.directory, &mapping::host(name)) {
+            Ok(_) => return Ok(Some(name.to_owned())),
+            Err(Errno::NOENT | Errno::NAMETOOLONG) => {}
+            Err(errno) => return Err(failed(errno)),
         }
+        let stat = info::stat_fd(&self.directory).map_err(failed)?;
+        let fd = self.directory.as_fd();
+        entries::Place { root: &self.root, fd, stat: &stat, who }.look_for(name)
     }
 
     /// The next entry that matches and can be told.
-    fn next(&mut self, pattern: &Pattern) -> Outcome<Option<DirectoryEntry>> {
+    fn next(
+        &mut self,
+        pattern: &Pattern,
+        names_only: bool,
+        who: Who,
+    ) -> Outcome<Option<DirectoryEntry>> {
         if let Some(entry) = self.kept.take() {
             return Ok(Some(entry));
         }
-        while let Some(name) = self.next_name()? {
+        while let Some((name, kind)) = self.next_name()? {
             if !pattern.matches(&name) {
                 continue;
             }
+            // A link may have to be left out; nothing else has to be looked at for its name.
+            if names_only && !matches!(kind, FileType::Symlink | FileType::Unknown) {
+                return Ok(Some(DirectoryEntry { file_name: units(&name), ..Default::default() }));
+            }
             // A name that is gone by now, or that may not be looked at, is left out.
-            if let Some(entry) = self.entry(name) {
+            if let Some(entry) = self.entry(&name, who) {
                 return Ok(Some(entry));
             }
         }
         Ok(None)
     }
 
-    fn next_name(&mut self) -> Outcome<Option<String>> {
+    /// As it is shown, and what kind of file it is where the directory knows that.
+    fn next_name(&mut self) -> Outcome<Option<(String, FileType)>> {
         if let Some(name) = self.first.pop_front() {
-            return Ok(Some(name));
+            return Ok(Some((name, FileType::Unknown)));
         }
         let Some(rest) = &mut self.rest else { return Ok(None) };
         loop {
@@ -144,35 +160,33 @@ impl Place {
                 Err(Errno::NOENT) => return Ok(None),
                 Err(errno) => return Err(failed(errno)),
             };
-            match entry.file_name().to_str() {
-                Ok("." | "..") => {}
-                // A client would take the backslash for a separator.
-                Ok(name) if !name.contains('\\') => return Ok(Some(name.to_owned())),
-                _ => log::debug!("not listed: {:?}", entry.file_name()),
+            let name = entry.file_name().to_bytes();
+            if !matches!(name, b"." | b"..") {
+                return Ok(Some((mapping::shown(name).into_owned(), entry.file_type())));
             }
         }
     }
 
-    fn entry(&self, name: String) -> Option<DirectoryEntry> {
-        let seen = if name == ".." && self.top { "." } else { name.as_str() };
-        let mut stat = info::stat_entry(&self.directory, seen).ok()?;
+    fn entry(&self, name: &str, who: Who) -> Option<DirectoryEntry> {
+        let host = mapping::host(if name == ".." && self.top { "." } else { name });
+        let mut stat = info::stat_entry(&self.directory, &host).ok()?;
         let mut target = None;
         if info::kind(&stat) == FileKind::Symlink && self.root.share.follow_symlinks {
             // A link that leads nowhere, or out of the share, is left out.
-            let fd = self.follow(&name)?;
+            let fd = self.follow(name, who)?;
             stat = info::stat_fd(&fd).ok()?;
             target = Some(fd);
         }
         let kind = info::kind(&stat);
         let stored = match &target {
             Some(fd) => info::stored(&self.root.share, fd.as_fd(), false, kind),
-            None => self.stored(seen, kind),
+            None => self.stored(&host, kind),
         };
-        let info = info::describe(&self.root.share, &stat, stored, info::is_dot(&name), 0);
+        let info = info::describe(&self.root.share, &stat, stored, info::is_dot(name), 0);
         Some(entry(name, &info, &stat))
     }
 
-    fn stored(&self, name: &str, kind: FileKind) -> Option<dos_attrib::Stored> {
+    fn stored(&self, name: &[u8], kind: FileKind) -> Option<dos_attrib::Stored> {
         let can = matches!(kind, FileKind::File | FileKind::Directory);
         (can && self.root.share.store_dos_attributes)
             .then(|| dos_attrib::load_entry(self.directory.as_fd(), name))
@@ -181,10 +195,10 @@ impl Place {
 
     /// What a link in this directory leads to. That is resolved from the share, since a link may
     /// climb in it; only while the directory still is where it was opened.
-    fn follow(&self, name: &str) -> Option<OwnedFd> {
-        let (directory, path) = find_directory(&self.root, &self.path).ok()?;
+    fn follow(&self, name: &str, who: Who) -> Option<OwnedFd> {
+        let (directory, path) = find_directory(&self.root, &self.path, who).ok()?;
         let same = info::key(&info::stat_fd(directory).ok()?) == self.key;
-        match resolve::find(&self.root, &path.join_host(name), Last::AsShare) {
+        match resolve::find(&self.root, &path.join_host(name), Last::AsShare, false, who) {
             Ok(Found::Here(fd, _)) if same => Some(fd),
             _ => None,
         }
@@ -192,7 +206,7 @@ impl Place {
 }
 
 /// The wire's form.
-fn entry(file_name: String, info: &FileInfo, stat: &Statx) -> DirectoryEntry {
+fn entry(name: &str, info: &FileInfo, stat: &Statx) -> DirectoryEntry {
     let reparse = info.attributes.contains(FileAttributes::REPARSE_POINT);
     DirectoryEntry {
         file_index: 0,
@@ -206,13 +220,16 @@ fn entry(file_name: String, info: &FileInfo, stat: &Statx) -> DirectoryEntry {
         ea_size: 0,
         reparse_point_tag: if reparse { tag(stat) } else { 0 },
         file_id: info.key.inode,
-        file_name,
+        file_name: units(name),
     }
+}
+
+fn units(name: &str) -> Utf16 {
+    Utf16(mapping::units(name).collect())
 }
 
 /// What kind of special file it is.
 fn tag(stat: &Statx) -> u32 {
-    use rustix::fs::FileType;
     match FileType::from_raw_mode(stat.stx_mode.into()) {
         FileType::Symlink => TAG_SYMLINK,
         FileType::Socket => TAG_SOCKET,

@@ -143,21 +143,21 @@ pub(super) fn load(fd: BorrowedFd<'_>, plain: bool) -> Option<Stored> {
 }
 
 /// What is kept with an entry of a directory. A link is not followed.
-pub(super) fn load_entry(directory: BorrowedFd<'_>, name: &str) -> Option<Stored> {
+pub(super) fn load_entry(directory: BorrowedFd<'_>, name: &[u8]) -> Option<Stored> {
     let mut value = [0; MAX_VALUE];
-    let path = format!("{}/{name}", proc_path(directory));
+    let path = [proc_path(directory).as_bytes(), b"/", name].concat();
     let length = fs::lgetxattr(path, NAME, &mut value[..]).ok()?;
     parse(value.get(..length)?)
 }
 
-/// Keeps attributes and creation time. A file system without such attributes keeps nothing, and
+/// Keeps attributes and creation time. A file system without such attributes keeps nothing (false), and
 /// that is no error; `plain` is an open for data and not an O_PATH descriptor.
 pub(super) fn store(
     fd: BorrowedFd<'_>,
     plain: bool,
     attributes: FileAttributes,
     creation_time: FileTime,
-) -> Outcome<()> {
+) -> Outcome<bool> {
     let value = encode(attributes, creation_time);
     let result = if plain {
         fs::fsetxattr(fd, NAME, &value, XattrFlags::empty())
@@ -165,8 +165,8 @@ pub(super) fn store(
         fs::setxattr(proc_path(fd), NAME, &value, XattrFlags::empty())
     };
     match result {
-        Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
-        result => result.map_err(failed),
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(false),
+        result => result.map(|()| true).map_err(failed),
     }
 }
 

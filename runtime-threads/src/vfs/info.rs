@@ -5,8 +5,8 @@ use super::{
     Outcome,
     dos_attrib::{self, SETTABLE, Stored},
     failed,
-    handle::{Handle, proc_fd, proc_name},
-    identity::Who,
+    handle::Handle,
+    times,
 };
 use ksmbd_core::{
     config::Share,
@@ -17,10 +17,7 @@ use ksmbd_core::{
 };
 use rustix::{
     fd::{AsFd, BorrowedFd},
-    fs::{
-        self, Access, AtFlags, FileType, Statx, StatxFlags, StatxTimestamp, Timespec, Timestamps,
-        UTIME_OMIT,
-    },
+    fs::{self, AtFlags, FileType, Statx, StatxFlags, StatxTimestamp, Timespec, UTIME_OMIT},
     io::Errno,
 };
 use std::sync::atomic::Ordering;
@@ -30,15 +27,15 @@ pub(super) const BLOCK: u64 = 4096;
 
 /// `statx` of a descriptor.
 pub(super) fn stat_fd(fd: impl AsFd) -> Result<Statx, Errno> {
-    stat_flags(fd, "", AtFlags::EMPTY_PATH)
+    stat_flags(fd, b"", AtFlags::EMPTY_PATH)
 }
 
-/// `statx` of an entry of a directory; a link is not followed.
-pub(super) fn stat_entry(directory: impl AsFd, name: &str) -> Result<Statx, Errno> {
+/// `statx` of an entry of a directory (its name on the disk); a link is not followed.
+pub(super) fn stat_entry(directory: impl AsFd, name: &[u8]) -> Result<Statx, Errno> {
     stat_flags(directory, name, AtFlags::SYMLINK_NOFOLLOW)
 }
 
-fn stat_flags(fd: impl AsFd, path: &str, flags: AtFlags) -> Result<Statx, Errno> {
+fn stat_flags(fd: impl AsFd, path: &[u8], flags: AtFlags) -> Result<Statx, Errno> {
     let mask = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
     fs::statx(fd, path, flags | AtFlags::NO_AUTOMOUNT, mask)
 }
@@ -139,35 +136,20 @@ pub(super) fn stored(
     (can && share.store_dos_attributes).then(|| dos_attrib::load(fd, plain)).flatten()
 }
 
-/// What the calling identity may do, asked of the kernel: it knows groups and ACLs.
-pub(super) fn permitted(
-    fd: BorrowedFd<'_>,
-    stat: &Statx,
-    who: Who,
-    deletable: bool,
-) -> Outcome<Permitted> {
-    let mut permitted = Permitted::empty();
-    let may = |access| -> Outcome<bool> {
-        Ok(fs::accessat(proc_fd()?, proc_name(fd), access, AtFlags::EACCESS).is_ok())
-    };
-    permitted.set(Permitted::READ, may(Access::READ_OK)?);
-    permitted.set(Permitted::WRITE, may(Access::WRITE_OK)?);
-    permitted.set(Permitted::EXECUTE, may(Access::EXEC_OK)?);
-    permitted.set(Permitted::OWNER, who.uid == 0 || who.uid == stat.stx_uid);
-    permitted.set(Permitted::DELETE, deletable);
-    Ok(permitted)
-}
-
 impl Handle {
     /// Everything about the open file as it is now.
-    pub(super) fn info(&self, who: Who) -> Outcome<FileInfo> {
+    pub(super) fn info(&self) -> Outcome<FileInfo> {
         let stat = stat_fd(&self.fd).map_err(failed)?;
         let stored = stored(&self.root.share, self.fd.as_fd(), self.plain(), self.kind);
+        Ok(self.describe(&stat, stored))
+    }
+
+    /// The same from what is known already.
+    pub(super) fn describe(&self, stat: &Statx, stored: Option<Stored>) -> FileInfo {
         let reserved = self.reserved.load(Ordering::Relaxed);
         let dot = is_dot(self.path.file_name());
-        let mut info = describe(&self.root.share, &stat, stored, dot, reserved);
-        info.permitted = permitted(self.fd.as_fd(), &stat, who, self.deletable)?;
-        Ok(info)
+        let info = describe(&self.root.share, stat, stored, dot, reserved);
+        FileInfo { permitted: self.permitted, ..info }
     }
 
     /// The descriptor is open for data: calls that refuse O_PATH take it.
@@ -177,8 +159,8 @@ impl Handle {
 }
 
 /// [`Op::Query`](ksmbd_core::vfs::Op::Query).
-pub(super) fn query(file: &File, who: Who) -> Outcome<FileInfo> {
-    Handle::of(file)?.info(who)
+pub(super) fn query(file: &File) -> Outcome<FileInfo> {
+    Handle::of(file)?.info()
 }
 
 /// [`Op::SetBasic`](ksmbd_core::vfs::Op::SetBasic).
@@ -188,17 +170,10 @@ pub(super) fn set_basic(file: &File, set: &SetBasic) -> Outcome<()> {
         keep(handle, set.attributes, set.creation_time)?;
     }
     if set.last_access_time.is_some() || set.last_write_time.is_some() {
-        let times = Timestamps {
-            last_access: timespec(set.last_access_time),
-            last_modification: timespec(set.last_write_time),
-        };
-        if handle.plain() {
-            fs::futimens(&handle.fd, &times).map_err(failed)?;
-        } else {
-            let name = proc_name(&handle.fd);
-            fs::utimensat(proc_fd()?, name, &times, AtFlags::empty()).map_err(failed)?;
-        }
+        let (access, write) = (timespec(set.last_access_time), timespec(set.last_write_time));
+        times::set(handle.fd.as_fd(), handle.plain(), access, write)?;
     }
+    handle.held.change(set);
     Ok(())
 }
 
@@ -229,17 +204,17 @@ pub(super) fn keep(
         Some(time) => time,
         None => birth(&stat_fd(&handle.fd).map_err(failed)?),
     };
-    store_all(handle.fd.as_fd(), handle.plain(), handle.kind, attributes, creation_time)
+    store_all(handle.fd.as_fd(), handle.plain(), handle.kind, attributes, creation_time).map(|_| ())
 }
 
-/// Stores, with the bit that other servers expect in a directory's value.
+/// Stores, with the bit that other servers expect in a directory's value. False where nothing is kept.
 pub(super) fn store_all(
     fd: BorrowedFd<'_>,
     plain: bool,
     kind: FileKind,
     mut attributes: FileAttributes,
     creation_time: FileTime,
-) -> Outcome<()> {
+) -> Outcome<bool> {
     attributes.set(FileAttributes::DIRECTORY, kind == FileKind::Directory);
     dos_attrib::store(fd, plain, attributes, creation_time)
 }

@@ -5,12 +5,15 @@ mod data;
 mod delete;
 mod directory;
 mod dos_attrib;
+mod entries;
 mod handle;
 pub mod identity;
 mod info;
 mod open;
 mod rename;
 mod resolve;
+mod rights;
+mod times;
 mod volume;
 
 use ksmbd_core::{
@@ -36,7 +39,7 @@ fn dispatch(call: Call, reply_buf: &mut dyn FnMut(usize) -> ReplyBuf) -> Outcome
     let who = identity::assume(&identity)?;
     Ok(match op {
         Op::Open(how) => opened(open::open(&how, who)?),
-        Op::Overwrite { file, attributes } => told(data::overwrite(&file, attributes, who)?),
+        Op::Overwrite { file, attributes } => told(data::overwrite(&file, attributes)?),
         Op::Read { file, offset, length } => {
             Done::Read(data::read(&file, offset, length, reply_buf)?)
         }
@@ -44,18 +47,18 @@ fn dispatch(call: Call, reply_buf: &mut dyn FnMut(usize) -> ReplyBuf) -> Outcome
             Done::Wrote(data::write(&file, offset, &data, through)?)
         }
         Op::Flush { file } => done(data::flush(&file)),
-        Op::Query { file } => told(info::query(&file, who)?),
+        Op::Query { file } => told(info::query(&file)?),
         Op::SetBasic { file, set } => done(info::set_basic(&file, &set)),
         Op::SetEndOfFile { file, size } => done(data::set_end_of_file(&file, size)),
         Op::SetAllocation { file, size } => done(data::set_allocation(&file, size)),
         Op::Rename { root, from, to, key, replace } => {
-            done(rename::rename(&root, &from, &to, key, replace))
+            done(rename::rename(&root, &from, &to, key, replace, who))
         }
         Op::Delete { root, path, key, directory } => {
-            done(delete::delete(&root, &path, key, directory))
+            done(delete::delete(&root, &path, key, directory, who))
         }
         Op::CheckEmpty { file } => done(delete::check_empty(&file)),
-        Op::List(how) => directory::list(*how)?,
+        Op::List(how) => directory::list(*how, who)?,
         Op::Volume { file } => Done::Volume(Box::new(volume::query(&file)?)),
         _ => Done::Failed(VfsError::NotSupported),
     })

@@ -2,21 +2,25 @@
 //! only when that names a regular file or a directory is it opened for data.
 
 use super::{
-    Outcome, again, data, delete, failed,
+    Outcome, again, data,
+    dos_attrib::{self, Stored},
+    failed,
     handle::{Handle, Root, reopen},
     identity::{self, Who},
     info,
-    resolve::{self, Last, Place},
+    resolve::{self, Last, Place, Vacancy},
+    rights,
+    times::Held,
 };
 use ksmbd_core::{
     config::{Share, ShareKind},
-    name::SharePath,
+    name::{SharePath, mapping},
     vfs::{Existing, File, FileKind, Identity, Missing, OpenHow, Opened, VfsError, WantedKind},
     wire::fscc::FileAttributes,
 };
 use rustix::{
-    fd::{AsFd, OwnedFd},
-    fs::{self, AtFlags, CWD, Mode, OFlags, Statx},
+    fd::{AsFd, BorrowedFd, OwnedFd},
+    fs::{self, AtFlags, CWD, Mode, OFlags, StatVfsMountFlags, Statx},
     io::Errno,
 };
 use std::sync::{Arc, OnceLock, atomic::AtomicU64};
@@ -43,33 +47,31 @@ pub(super) fn open_share(share: Arc<Share>, identity: &Arc<Identity>) -> Outcome
     resolve::probe(directory.as_fd());
     let fd = directory.try_clone().map_err(|_| VfsError::TooManyFiles)?;
     let stat = info::stat_fd(&fd).map_err(failed)?;
-    let root = Arc::new(Root { share, directory, key: info::key(&stat) });
+    let read_only = fs::fstatvfs(&fd).map_err(failed)?.f_flag.contains(StatVfsMountFlags::RDONLY);
+    let root = Arc::new(Root { share, directory, key: info::key(&stat), read_only });
     let who = identity::assume(identity)?;
-    let found = Found { fd, read: false, write: false, deletable: false };
-    found.opened(&root, SharePath::root(), false, who)
+    let stored = info::stored(&root.share, fd.as_fd(), false, FileKind::Directory);
+    let found = Found { fd, stat, stored, read: false, write: false, deletable: false };
+    Ok(found.opened(&root, SharePath::root(), false, who))
 }
 
 /// [`Op::Open`](ksmbd_core::vfs::Op::Open).
 pub(super) fn open(how: &OpenHow, who: Who) -> Outcome<Opened> {
     let root = &Handle::of(&how.root)?.root;
     let last = if how.no_follow { Last::Link } else { Last::AsShare };
+    let makes = how.missing != Missing::Fail;
     for _ in 0..TRIES {
-        match (resolve::find(root, &how.path, last)?, how.missing) {
-            (Place::Here(..), _) if how.existing == Existing::Fail => {
-                return Err(VfsError::Exists);
-            }
-            (Place::Here(fd, path), _) => return existing(root, fd, path, how, who),
-            (Place::Missing(..), Missing::Fail) => return Err(VfsError::NotFound),
-            (Place::Missing(parent, path), Missing::CreateFile) => {
-                if let Some(opened) = create_file(root, &parent, path, how, who)? {
-                    return Ok(opened);
-                }
-            }
-            (Place::Missing(parent, path), Missing::CreateDirectory) => {
-                if let Some(opened) = create_directory(root, &parent, path, how, who)? {
-                    return Ok(opened);
-                }
-            }
+        let made = match resolve::find(root, &how.path, last, makes, who)? {
+            Place::Here(..) if how.existing == Existing::Fail => return Err(VfsError::Exists),
+            Place::Here(fd, path) => return existing(root, fd, path, how, who),
+            Place::Missing(vacancy) => match how.missing {
+                Missing::Fail => return Err(VfsError::NotFound),
+                Missing::CreateFile => create_file(root, *vacancy, how, who)?,
+                Missing::CreateDirectory => create_directory(root, *vacancy, how, who)?,
+            },
+        };
+        if let Some(opened) = made {
+            return Ok(opened);
         }
         // Somebody made it in between: then it exists.
     }
@@ -77,33 +79,35 @@ pub(super) fn open(how: &OpenHow, who: Who) -> Outcome<Opened> {
     Err(VfsError::AccessDenied)
 }
 
-/// A descriptor and what it may be used for.
+/// A descriptor, what it may be used for, and what was learned of the file on the way.
 struct Found {
     fd: OwnedFd,
+    stat: Statx,
+    stored: Option<Stored>,
     read: bool,
     write: bool,
     deletable: bool,
 }
 
 impl Found {
-    fn opened(self, root: &Arc<Root>, path: SharePath, created: bool, who: Who) -> Outcome<Opened> {
-        let Self { fd, read, write, deletable } = self;
-        let stat = info::stat_fd(&fd).map_err(failed)?;
+    fn opened(self, root: &Arc<Root>, path: SharePath, created: bool, who: Who) -> Opened {
+        let Self { fd, stat, stored, read, write, deletable } = self;
         let handle = Handle {
             root: Arc::clone(root),
-            fd,
             read,
             write,
             kind: info::kind(&stat),
             key: info::key(&stat),
             path: path.clone(),
-            deletable,
+            permitted: rights::permitted(root, fd.as_fd(), &stat, who, deletable),
+            held: Held::default(),
             reserved: AtomicU64::new(0),
             reader: OnceLock::new(),
             writer: OnceLock::new(),
+            fd,
         };
-        let info = handle.info(who)?;
-        Ok(Opened { file: File(Arc::new(handle)), path, info, created })
+        let info = handle.describe(&stat, stored);
+        Opened { file: File(Arc::new(handle)), path, info, created }
     }
 }
 
@@ -130,8 +134,9 @@ fn existing(
         // Opening a FIFO could wait for its other end, and a device could do anything.
         FileKind::Symlink | FileKind::Special => return Err(VfsError::AccessDenied),
     };
-    let deletable = delete::may_delete(root, &path, &stat, who);
-    Found { fd, read, write, deletable }.opened(root, path, false, who)
+    let stored = info::stored(&root.share, fd.as_fd(), read || write, kind);
+    let deletable = how.delete && may_delete(root, &path, &stat, who);
+    Ok(Found { fd, stat, stored, read, write, deletable }.opened(root, path, false, who))
 }
 
 fn access(read: bool, write: bool) -> OFlags {
@@ -146,11 +151,26 @@ fn mode(bits: u32) -> Mode {
     Mode::from_raw_mode(bits & 0o7777)
 }
 
-/// `None`: it is there by now. `parent` was resolved, and the name is a single component.
+/// Could the identity remove `path`? The share's own directory is never removed.
+fn may_delete(root: &Root, path: &SharePath, stat: &Statx, who: Who) -> bool {
+    if path.is_root() || rights::may_all(root, who) {
+        return !path.is_root();
+    }
+    let may = |parent: BorrowedFd<'_>| {
+        info::stat_fd(parent)
+            .is_ok_and(|above| rights::may_remove(root, (parent, &above), stat, who))
+    };
+    let parent = path.parent();
+    if parent.is_root() {
+        return may(root.directory.as_fd());
+    }
+    resolve::find_directory(root, &parent, who).is_ok_and(|(parent, _)| may(parent.as_fd()))
+}
+
+/// `None`: it is there by now.
 fn create_file(
     root: &Arc<Root>,
-    parent: &OwnedFd,
-    path: SharePath,
+    vacancy: Vacancy,
     how: &OpenHow,
     who: Who,
 ) -> Outcome<Option<Opened>> {
@@ -163,37 +183,36 @@ fn create_file(
     let write = how.write || how.allocation > 0;
     let flags = access(how.read, write) | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
     let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let name = path.file_name().to_owned();
-    let made = again_unless_exists(|| fs::openat(parent, name.as_str(), flags, mode))?;
+    let parent = &vacancy.parent;
+    let name = mapping::host(vacancy.path.file_name());
+    let made = again_unless_exists(|| fs::openat(parent, &*name, flags, mode))?;
     let Some(fd) = made else { return Ok(None) };
     let finish = || -> Outcome<Opened> {
-        first_attributes(root, &fd, true, FileKind::File, how.attributes)?;
-        let stat = info::stat_fd(&fd).map_err(failed)?;
-        let deletable = delete::may_delete_from(parent.as_fd(), &stat, who);
-        let found = Found {
-            fd: fd.try_clone().map_err(|_| VfsError::TooManyFiles)?,
-            read: how.read,
-            write,
-            deletable,
-        };
-        let mut opened = found.opened(root, path, true, who)?;
+        let (stat, stored) = first_attributes(root, &fd, true, how.attributes)?;
+        let deletable = may_remove(root, &vacancy, &stat, how, who);
+        let found = Found { fd, stat, stored, read: how.read, write, deletable };
+        let mut opened = found.opened(root, vacancy.path.clone(), true, who);
         if how.allocation > 0 {
             data::set_allocation(&opened.file, how.allocation)?;
-            opened.info = info::query(&opened.file, who)?;
+            opened.info = info::query(&opened.file)?;
         }
         Ok(opened)
     };
     finish().map(Some).inspect_err(|_| {
         // A create that fails leaves nothing behind.
-        let _ = fs::unlinkat(parent, name.as_str(), AtFlags::empty());
+        let _ = fs::unlinkat(parent, &*name, AtFlags::empty());
     })
+}
+
+fn may_remove(root: &Root, vacancy: &Vacancy, stat: &Statx, how: &OpenHow, who: Who) -> bool {
+    let parent = (vacancy.parent.as_fd(), &vacancy.parent_stat);
+    how.delete && rights::may_remove(root, parent, stat, who)
 }
 
 /// `None`: it is there by now.
 fn create_directory(
     root: &Arc<Root>,
-    parent: &OwnedFd,
-    path: SharePath,
+    vacancy: Vacancy,
     how: &OpenHow,
     who: Who,
 ) -> Outcome<Option<Opened>> {
@@ -202,18 +221,18 @@ fn create_directory(
     }
     let share = &root.share;
     let mode = mode((0o777 & share.directory_mask) | share.force_directory_mode);
-    let name = path.file_name().to_owned();
-    if again_unless_exists(|| fs::mkdirat(parent, name.as_str(), mode))?.is_none() {
+    let parent = &vacancy.parent;
+    let name = mapping::host(vacancy.path.file_name());
+    if again_unless_exists(|| fs::mkdirat(parent, &*name, mode))?.is_none() {
         return Ok(None);
     }
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let fd = again(|| fs::openat(parent, name.as_str(), flags, Mode::empty()))?;
-    first_attributes(root, &fd, false, FileKind::Directory, how.attributes)?;
-    let stat = info::stat_fd(&fd).map_err(failed)?;
+    let fd = again(|| fs::openat(parent, &*name, flags, Mode::empty()))?;
+    let (stat, stored) = first_attributes(root, &fd, false, how.attributes)?;
     let fd = if how.read { reopen(&fd, OFlags::RDONLY)? } else { fd };
-    let deletable = delete::may_delete_from(parent.as_fd(), &stat, who);
-    let found = Found { fd, read: how.read, write: false, deletable };
-    found.opened(root, path, true, who).map(Some)
+    let deletable = may_remove(root, &vacancy, &stat, how, who);
+    let found = Found { fd, stat, stored, read: how.read, write: false, deletable };
+    Ok(Some(found.opened(root, vacancy.path.clone(), true, who)))
 }
 
 fn again_unless_exists<T>(call: impl FnMut() -> Result<T, Errno>) -> Outcome<Option<T>> {
@@ -224,24 +243,31 @@ fn again_unless_exists<T>(call: impl FnMut() -> Result<T, Errno>) -> Outcome<Opt
     }
 }
 
-/// Stores what a new file begins with. The creation time is stored as well, so that it survives a
-/// copy of the disk to one that does not know it.
+/// Stores what a new file begins with, and tells what it then is. The creation time is stored as well,
+/// so that it survives a copy of the disk to one that does not know it.
 fn first_attributes(
     root: &Root,
     fd: &OwnedFd,
     plain: bool,
-    kind: FileKind,
     attributes: FileAttributes,
-) -> Outcome<()> {
+) -> Outcome<(Statx, Option<Stored>)> {
+    let stat = info::stat_fd(fd).map_err(failed)?;
     if !root.share.store_dos_attributes {
-        return Ok(());
+        return Ok((stat, None));
     }
-    let stat: Statx = info::stat_fd(fd).map_err(failed)?;
-    let attributes = attributes & super::dos_attrib::SETTABLE;
-    let stored = info::store_all(fd.as_fd(), plain, kind, attributes, info::birth(&stat));
-    match stored {
-        // The mode of the share's settings may not let the owner write: then nothing is stored.
-        Err(VfsError::AccessDenied) => Ok(()),
-        stored => stored,
+    let creation_time = info::birth(&stat);
+    let attributes = attributes & dos_attrib::SETTABLE;
+    let kind = info::kind(&stat);
+    match info::store_all(fd.as_fd(), plain, kind, attributes, creation_time) {
+        Ok(true) => {
+            let stored =
+                Stored { attributes: Some(attributes), creation_time: Some(creation_time) };
+            // Storing changed the time of the last change.
+            Ok((info::stat_fd(fd).map_err(failed)?, Some(stored)))
+        }
+        // The file system keeps nothing, or the mode of the share's settings does not let the owner
+        // write.
+        Ok(false) | Err(VfsError::AccessDenied) => Ok((stat, None)),
+        Err(error) => Err(error),
     }
 }

@@ -3,14 +3,15 @@
 use super::{
     Outcome, again,
     delete::still_there,
-    failed,
+    entries, failed,
     handle::{Handle, Root},
+    identity::Who,
     info,
-    resolve::{find_directory, look_for},
+    resolve::find_directory,
 };
 use ksmbd_core::{
     id::FileKey,
-    name::SharePath,
+    name::{SharePath, mapping},
     vfs::{File, FileKind, VfsError},
 };
 use rustix::{
@@ -19,10 +20,19 @@ use rustix::{
     io::Errno,
 };
 
-/// One end of a rename: a directory and a name in it.
+/// One end of a rename: a directory and a name in it. The directory's case is the disk's, a new name's
+/// the client's.
 struct End {
     directory: OwnedFd,
+    stat: Statx,
     name: String,
+}
+
+impl End {
+    fn new(directory: OwnedFd, path: &SharePath) -> Outcome<Self> {
+        let stat = info::stat_fd(&directory).map_err(failed)?;
+        Ok(Self { directory, stat, name: path.file_name().to_owned() })
+    }
 }
 
 /// [`Op::Rename`](ksmbd_core::vfs::Op::Rename).
@@ -32,18 +42,22 @@ pub(super) fn rename(
     to: &SharePath,
     key: FileKey,
     replace: bool,
+    who: Who,
 ) -> Outcome<()> {
     let root = &Handle::of(root)?.root;
     if to.is_root() {
         return Err(VfsError::AccessDenied);
     }
-    let (directory, from) = still_there(root, from, key)?;
-    let from = End { directory, name: from.file_name().to_owned() };
-    let to = destination(root, to)?;
-    let Some((there, stat)) = occupant(&to)? else {
+    let (directory, from) = still_there(root, from, key, who)?;
+    let from = End::new(directory, &from)?;
+    let (directory, _) = find_directory(root, &to.parent(), who)?;
+    let to = End::new(directory, to)?;
+    // From here on nobody makes the new name in another case.
+    let _turn = entries::turn(&to.stat, &to.name);
+    let Some((there, stat)) = occupant(root, &to, who)? else {
         return move_to(&from, &to, false);
     };
-    let same_place = there == from.name && same_directory(&from, &to)?;
+    let same_place = there == from.name && info::key(&from.stat) == info::key(&to.stat);
     if same_place {
         // Only the case changes, or nothing.
         return move_to(&from, &to, true);
@@ -56,56 +70,44 @@ pub(super) fn rename(
     }
     if info::key(&stat) == key {
         // Two names of one file: rename() would do nothing, and the client wants one name less.
-        return again(|| fs::unlinkat(&from.directory, from.name.as_str(), AtFlags::empty()));
+        let name = mapping::host(&from.name);
+        return again(|| fs::unlinkat(&from.directory, &*name, AtFlags::empty()));
     }
     if there != to.name {
         // A name in another case is replaced: it goes with the move, then the case is put right.
-        let other = End { directory: duplicate(&to.directory)?, name: there };
+        let directory = to.directory.try_clone().map_err(|_| VfsError::TooManyFiles)?;
+        let other = End { directory, stat: to.stat, name: there };
         move_to(&from, &other, true)?;
         return move_to(&other, &to, false);
     }
     move_to(&from, &to, true)
 }
 
-fn duplicate(fd: &OwnedFd) -> Outcome<OwnedFd> {
-    fd.try_clone().map_err(|_| VfsError::TooManyFiles)
-}
-
-/// The new name's directory must exist; its case is the disk's, the name's case the client's.
-fn destination(root: &Root, to: &SharePath) -> Outcome<End> {
-    let (directory, _) = find_directory(root, &to.parent())?;
-    Ok(End { directory, name: to.file_name().to_owned() })
-}
-
 /// What is at `end`, in whatever case.
-fn occupant(end: &End) -> Outcome<Option<(String, Statx)>> {
-    let exact = Some(end.name.clone());
-    for name in [exact, look_for(end.directory.as_fd(), &end.name)?].into_iter().flatten() {
-        match info::stat_entry(&end.directory, &name) {
-            Ok(stat) => return Ok(Some((name, stat))),
-            Err(Errno::NOENT) => {}
-            Err(errno) => return Err(failed(errno)),
-        }
+fn occupant(root: &Root, end: &End, who: Who) -> Outcome<Option<(String, Statx)>> {
+    let look = |name: &str| match info::stat_entry(&end.directory, &mapping::host(name)) {
+        Ok(stat) => Ok(Some((name.to_owned(), stat))),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(failed(errno)),
+    };
+    if let Some(exact) = look(&end.name)? {
+        return Ok(Some(exact));
     }
-    Ok(None)
-}
-
-fn same_directory(a: &End, b: &End) -> Outcome<bool> {
-    let key = |end: &End| info::stat_fd(&end.directory).map(|stat| info::key(&stat));
-    Ok(key(a).map_err(failed)? == key(b).map_err(failed)?)
+    let place = entries::Place { root, fd: end.directory.as_fd(), stat: &end.stat, who };
+    place.look_for(&end.name)?.map_or(Ok(None), |name| look(&name))
 }
 
 fn move_to(from: &End, to: &End, replace: bool) -> Outcome<()> {
-    let (old, new) = (from.name.as_str(), to.name.as_str());
+    let (old, new) = (mapping::host(&from.name), mapping::host(&to.name));
     if !replace {
         let flags = RenameFlags::NOREPLACE;
-        match fs::renameat_with(&from.directory, old, &to.directory, new, flags) {
+        match fs::renameat_with(&from.directory, &*old, &to.directory, &*new, flags) {
             // The file system cannot refuse by itself; that nothing is there was just seen.
             Err(Errno::INVAL | Errno::NOSYS) => {}
             result => return result.map_err(refused),
         }
     }
-    fs::renameat(&from.directory, old, &to.directory, new).map_err(refused)
+    fs::renameat(&from.directory, &*old, &to.directory, &*new).map_err(refused)
 }
 
 /// A directory cannot become its own descendant.

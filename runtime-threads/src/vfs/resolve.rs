@@ -2,17 +2,20 @@
 //! (`openat2`, RESOLVE_BENEATH), so neither `..`, nor an absolute or magic link, nor somebody who
 //! swaps a directory for a link at the wrong moment leads out.
 
-use super::{Outcome, failed, handle::Root, info};
+use super::{Outcome, entries, failed, handle::Root, identity::Who, info};
 use ksmbd_core::{
-    name::{SharePath, same_name},
+    name::{SharePath, mapping},
     vfs::VfsError,
 };
 use rustix::{
     fd::{AsFd, BorrowedFd, OwnedFd},
-    fs::{self, Dir, Mode, OFlags, ResolveFlags},
+    fs::{self, Mode, OFlags, ResolveFlags, Statx},
     io::Errno,
 };
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    MutexGuard,
+    atomic::{AtomicBool, Ordering},
+};
 
 /// The kernel has no `openat2` (before 5.6, or behind an old seccomp filter).
 static NO_OPENAT2: AtomicBool = AtomicBool::new(false);
@@ -20,12 +23,26 @@ static NO_OPENAT2: AtomicBool = AtomicBool::new(false);
 /// A rename somewhere in the tree can make `openat2` give up; that is worth another try.
 const TRIES: usize = 64;
 
+/// Bytes of one component that the kernel takes.
+const MAX_COMPONENT: usize = 255;
+
 /// Where a path leads.
 pub(super) enum Place {
     /// Something is there: an O_PATH descriptor, and the path in the case that is on the disk.
     Here(OwnedFd, SharePath),
-    /// Only the last component is missing: its directory (O_PATH) and its path.
-    Missing(OwnedFd, SharePath),
+    /// Only the last component is missing.
+    Missing(Box<Vacancy>),
+}
+
+/// A name that nothing has.
+pub(super) struct Vacancy {
+    /// Its directory (O_PATH), which the calling identity can look in.
+    pub(super) parent: OwnedFd,
+    pub(super) parent_stat: Statx,
+    /// The directory in the case that is on the disk, the name in the client's.
+    pub(super) path: SharePath,
+    /// Nobody else makes it in another case meanwhile. Only when it is looked for to be made.
+    _turn: Option<MutexGuard<'static, ()>>,
 }
 
 /// What becomes of a symbolic link at the end of a path.
@@ -48,53 +65,90 @@ impl Last {
     }
 }
 
-/// Finds `path`: exactly if it is there, else ignoring case, component by component.
-pub(super) fn find(root: &Root, path: &SharePath, last: Last) -> Outcome<Place> {
+/// Finds `path`: exactly if it is there, else ignoring case, component by component. `makes` when what
+/// is missing is going to be made.
+pub(super) fn find(
+    root: &Root,
+    path: &SharePath,
+    last: Last,
+    makes: bool,
+    who: Who,
+) -> Outcome<Place> {
     let flags = last.flags(root);
-    match beneath(root, path.as_str(), flags) {
-        Ok(fd) => return Ok(Place::Here(fd, path.clone())),
-        Err(Errno::NOENT) => {}
-        Err(errno) => return Err(on_the_way(errno)),
-    }
-    let (parent, real) = find_directory(root, &path.parent())?;
     let wanted = path.file_name();
-    for name in [Some(wanted.to_owned()), look_for(parent.as_fd(), wanted)?].into_iter().flatten() {
-        let real = real.join_host(&name);
-        match beneath(root, real.as_str(), flags) {
-            Ok(fd) => return Ok(Place::Here(fd, real)),
-            Err(Errno::NOENT) => {}
-            Err(errno) => return Err(on_the_way(errno)),
+    let open = |path: &SharePath| match beneath(root, path, flags) {
+        Ok(fd) => Ok(Some(fd)),
+        Err(errno) if is_absent(errno, wanted) => Ok(None),
+        Err(errno) => Err(on_the_way(errno)),
+    };
+    if let Some(fd) = open(path)? {
+        return Ok(Place::Here(fd, path.clone()));
+    }
+    let above = path.parent();
+    let (parent, real_parent) = find_directory(root, &above, who)?;
+    let exact = real_parent.join_host(wanted);
+    if real_parent != above
+        && let Some(fd) = open(&exact)?
+    {
+        return Ok(Place::Here(fd, exact));
+    }
+    let parent_stat = info::stat_fd(&parent).map_err(failed)?;
+    let turn = makes.then(|| entries::turn(&parent_stat, wanted));
+    let place = entries::Place { root, fd: parent.as_fd(), stat: &parent_stat, who };
+    if let Some(name) = place.look_for(wanted)? {
+        let real = real_parent.join_host(&name);
+        if let Some(fd) = open(&real)? {
+            return Ok(Place::Here(fd, real));
         }
     }
-    Ok(Place::Missing(parent, real.join_host(wanted)))
+    let vacancy = Vacancy { parent, parent_stat, path: exact, _turn: turn };
+    Ok(Place::Missing(Box::new(vacancy)))
 }
 
 /// Finds a directory on the way to something: an O_PATH descriptor and its path on the disk.
-pub(super) fn find_directory(root: &Root, path: &SharePath) -> Outcome<(OwnedFd, SharePath)> {
-    match directory(root, path) {
-        Ok(fd) => return Ok((fd, path.clone())),
-        Err(Errno::NOENT) => {}
-        Err(errno) => return Err(on_the_way(errno)),
+pub(super) fn find_directory(
+    root: &Root,
+    path: &SharePath,
+    who: Who,
+) -> Outcome<(OwnedFd, SharePath)> {
+    let open = |path: &SharePath, wanted: &str| match beneath(
+        root,
+        path,
+        OFlags::PATH | OFlags::DIRECTORY,
+    ) {
+        Ok(fd) => Ok(Some(fd)),
+        Err(errno) if is_absent(errno, wanted) => Ok(None),
+        Err(errno) => Err(on_the_way(errno)),
+    };
+    let too_long = path.as_str().split('/').find(|component| is_too_long(component));
+    if let Some(fd) = open(path, too_long.unwrap_or_default())? {
+        return Ok((fd, path.clone()));
     }
     let mut real = SharePath::root();
-    let mut fd = directory(root, &real).map_err(on_the_way)?;
+    let mut fd = open(&real, "")?.ok_or(VfsError::PathNotFound)?;
     for wanted in path.as_str().split('/') {
         let exact = real.join_host(wanted);
-        match directory(root, &exact) {
-            Ok(next) => (fd, real) = (next, exact),
-            Err(Errno::NOENT) => {
-                let name = look_for(fd.as_fd(), wanted)?.ok_or(VfsError::PathNotFound)?;
-                real = real.join_host(&name);
-                fd = directory(root, &real).map_err(on_the_way)?;
-            }
-            Err(errno) => return Err(on_the_way(errno)),
+        if let Some(next) = open(&exact, wanted)? {
+            (fd, real) = (next, exact);
+            continue;
         }
+        let stat = info::stat_fd(&fd).map_err(failed)?;
+        let place = entries::Place { root, fd: fd.as_fd(), stat: &stat, who };
+        let name = place.look_for(wanted)?.ok_or(VfsError::PathNotFound)?;
+        real = real.join_host(&name);
+        fd = open(&real, &name)?.ok_or(VfsError::PathNotFound)?;
     }
     Ok((fd, real))
 }
 
-fn directory(root: &Root, path: &SharePath) -> Result<OwnedFd, Errno> {
-    beneath(root, path.as_str(), OFlags::PATH | OFlags::DIRECTORY)
+/// Nothing has this name. One that is too long for the kernel could still be there in another case,
+/// and to clients it is not wrong, but missing.
+fn is_absent(errno: Errno, component: &str) -> bool {
+    errno == Errno::NOENT || errno == Errno::NAMETOOLONG && is_too_long(component)
+}
+
+fn is_too_long(component: &str) -> bool {
+    component.len() > MAX_COMPONENT && mapping::host(component).len() > MAX_COMPONENT
 }
 
 /// An error before the last component is reached.
@@ -107,38 +161,10 @@ fn on_the_way(errno: Errno) -> VfsError {
     }
 }
 
-/// The entry of `directory` that is `wanted` in another case. A directory that may be searched and
-/// not read has no such entry.
-pub(super) fn look_for(directory: BorrowedFd<'_>, wanted: &str) -> Outcome<Option<String>> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let fd = match fs::openat(directory, c".", flags, Mode::empty()) {
-        Ok(fd) => fd,
-        Err(Errno::ACCESS | Errno::PERM) => return Ok(None),
-        Err(errno) => return Err(failed(errno)),
-    };
-    let mut other_case = None;
-    for entry in Dir::new(fd).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let Ok(name) = entry.file_name().to_str() else { continue };
-        if name == wanted {
-            // It appeared while we looked: the exact name is the right one.
-            return Ok(Some(name.to_owned()));
-        }
-        if other_case.is_none() && same(name, wanted) {
-            other_case = Some(name.to_owned());
-        }
-    }
-    Ok(other_case)
-}
-
-/// [`same_name`], fast for what most names are.
-fn same(a: &str, b: &str) -> bool {
-    if a.is_ascii() && b.is_ascii() { a.eq_ignore_ascii_case(b) } else { same_name(a, b) }
-}
-
 /// Opens `path` below the share; the empty path is the share. Creates nothing.
-fn beneath(root: &Root, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
-    let path = if path.is_empty() { "." } else { path };
+fn beneath(root: &Root, path: &SharePath, flags: OFlags) -> Result<OwnedFd, Errno> {
+    let path = path.host();
+    let path = if path.is_empty() { b"." } else { &*path };
     let flags = flags | OFlags::CLOEXEC;
     if NO_OPENAT2.load(Ordering::Relaxed) {
         return step_by_step(root, path, flags);
@@ -169,10 +195,10 @@ pub(super) fn probe(directory: BorrowedFd<'_>) {
 }
 
 /// What `openat2` does, for old kernels: no link is followed, whatever the share's setting.
-fn step_by_step(root: &Root, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+fn step_by_step(root: &Root, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
     let way = OFlags::PATH | OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let mut at = None;
-    let mut components = path.split('/').peekable();
+    let mut components = path.split(|&byte| byte == b'/').peekable();
     while let Some(component) = components.next() {
         let flags = if components.peek().is_some() { way } else { flags | OFlags::NOFOLLOW };
         let from = at.as_ref().unwrap_or(&root.directory);
@@ -190,12 +216,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_compare_as_clients_compare_them() {
-        assert!(same("README.txt", "readme.TXT") && same("Äpfel", "äPFEL"));
-        assert!(!same("a", "b") && !same("a", "ab"));
-    }
-
-    #[test]
     fn without_openat2_no_link_is_followed() {
         use ksmbd_core::config::Share;
         use std::{fs, os::unix::fs::symlink};
@@ -207,8 +227,10 @@ mod tests {
         let share = Share::disk("s", dir.to_str().unwrap());
         let directory: OwnedFd = fs::File::open(&dir).unwrap().into();
         let key = info::key(&info::stat_fd(&directory).unwrap());
-        let root = Root { share: std::sync::Arc::new(share), directory, key };
-        let open = |path| step_by_step(&root, path, OFlags::PATH | OFlags::CLOEXEC);
+        let share = std::sync::Arc::new(share);
+        let root = Root { share, directory, key, read_only: false };
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let open = |path: &str| step_by_step(&root, path.as_bytes(), flags);
         assert!(open(".").is_ok() && open("a/b/f").is_ok());
         assert_eq!(open("a/c").unwrap_err(), Errno::NOENT);
         assert_eq!(open("a/b/f/g").unwrap_err(), Errno::NOTDIR);

@@ -2,8 +2,8 @@
 
 use crate::rig::Rig;
 use ksmbd_core::{
-    name::Pattern,
-    vfs::{Done, ListHow, Op},
+    name::{Pattern, SharePath},
+    vfs::{Done, ListHow, Op, OpenHow},
     wire::fscc::{FileAttributes, FileInfoClass, directory::DirectoryEntry},
 };
 use std::{collections::BTreeSet, ffi::OsStr, fs, os::unix::ffi::OsStrExt};
@@ -20,10 +20,10 @@ fn every_entry_comes_once_whatever_the_page() {
         let (entries, pages) = rig.list_pages(&directory, "*", max);
         assert_eq!(entries.len(), 502, "{max}");
         assert!(pages > 1 || max > 60_000);
-        assert_eq!((entries[0].file_name.as_str(), entries[1].file_name.as_str()), (".", ".."));
+        assert_eq!((&entries[0].file_name, &entries[1].file_name), (&".".into(), &"..".into()));
         let names: BTreeSet<_> = entries.iter().map(|e| e.file_name.clone()).collect();
         assert_eq!(names.len(), 502);
-        let last = entries.iter().find(|e| e.file_name == "file-499").unwrap();
+        let last = entries.iter().find(|e| e.file_name == "file-499".into()).unwrap();
         assert_eq!((last.end_of_file, last.allocation_size), (499, 4096));
         assert_eq!(last.file_attributes, FileAttributes::ARCHIVE);
     }
@@ -71,12 +71,30 @@ fn an_entry_that_does_not_fit_is_an_overflow_and_is_not_lost() {
 }
 
 #[test]
-fn names_that_clients_cannot_be_told_are_left_out() {
+fn names_that_clients_cannot_say_are_told_and_reached() {
     let rig = Rig::new();
-    fs::write(rig.dir.join(OsStr::from_bytes(b"bad\xff")), "").unwrap();
-    fs::write(rig.host("..\\..\\evil"), "").unwrap();
-    fs::write(rig.host("good"), "").unwrap();
-    assert_eq!(rig.names("", "*"), [".", "..", "good"]);
+    for name in
+        [&b"bad\xff"[..], b"..\\..\\evil", b"a:b?", b"end.", b"end ", b"\x01", b"lone\xed\xa0\x80"]
+    {
+        fs::write(rig.dir.join(OsStr::from_bytes(name)), name).unwrap();
+    }
+    let entries = rig.list("", "*");
+    assert_eq!(entries.len(), 2 + 7);
+    for entry in entries.iter().skip(2) {
+        let how = OpenHow { path: SharePath::parse(&entry.file_name.0).unwrap(), ..rig.how("") };
+        let opened = rig.open(OpenHow { read: true, ..how }).unwrap();
+        assert_eq!(opened.info.size, entry.end_of_file, "{:?}", entry.file_name);
+        assert_eq!(opened.path.to_units(), entry.file_name);
+        let data = rig.read(&opened.file, 0, 100).unwrap();
+        assert_eq!(&*opened.path.host(), data);
+    }
+    assert_eq!(rig.names("", "*\u{f022}B\u{f025}"), ["a\u{f022}b\u{f025}"]);
+    assert_eq!(rig.names("", "END."), ["end\u{f029}"]);
+    // And what clients make there is what Linux would call it.
+    rig.create("dir\u{f022}1\u{f029}").unwrap();
+    assert!(rig.dir.join("dir:1.").exists());
+    rig.rename("dir\u{f022}1\u{f029}", "\u{f7fe}", false).unwrap();
+    assert!(rig.dir.join(OsStr::from_bytes(b"\xfe")).exists());
 }
 
 #[test]

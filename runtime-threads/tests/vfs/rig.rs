@@ -101,6 +101,7 @@ impl Rig {
             kind: WantedKind::Any,
             attributes: FileAttributes::ARCHIVE,
             allocation: 0,
+            delete: true,
             no_follow: false,
         }
     }
@@ -216,7 +217,10 @@ impl Rig {
     }
 
     pub(crate) fn names(&self, name: &str, pattern: &str) -> Vec<String> {
-        self.list(name, pattern).into_iter().map(|entry| entry.file_name).collect()
+        self.list(name, pattern)
+            .into_iter()
+            .map(|entry| entry.file_name.to_string_lossy())
+            .collect()
     }
 }
 

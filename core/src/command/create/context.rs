@@ -18,7 +18,8 @@ use alloc::vec::Vec;
 pub(super) struct Contexts {
     /// SMB2_CREATE_ALLOCATION_SIZE, in bytes.
     pub(super) allocation: u64,
-    maximal_access: bool,
+    /// The client asks what it could have had.
+    pub(super) maximal_access: bool,
     disk_id: bool,
 }
 

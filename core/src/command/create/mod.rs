@@ -209,6 +209,8 @@ fn how(tree: &Tree, wanted: &Wanted) -> Result<OpenHow, Refused> {
         },
         attributes: wanted.attributes(),
         allocation: wanted.contexts.allocation,
+        delete: wanted.desired.intersects(AccessMask::DELETE | AccessMask::MAXIMUM_ALLOWED)
+            || wanted.contexts.maximal_access,
         no_follow: wanted.has(CreateOptions::OPEN_REPARSE_POINT),
     })
 }

@@ -1,11 +1,11 @@
 //! What QUERY_DIRECTORY answers (MS-FSCC 2.4.8, 2.4.10, 2.4.14, 2.4.17, 2.4.22, 2.4.24, 2.4.33).
 
 use super::chain::{Chain, Entries};
-use super::field::{Field, put_utf16, text, utf16_len32};
+use super::field::{Field, len32, units};
 use super::{FileAttributes, FileInfoClass};
 use crate::time::FileTime;
 use crate::wire::codec::{Malformed, Parse, Reader, Writer};
-use alloc::string::String;
+use crate::wire::utf16::Utf16;
 use alloc::vec::Vec;
 
 /// One entry, with the fields of every class.
@@ -35,7 +35,7 @@ pub struct DirectoryEntry {
     /// The 64-bit file id; a 128-bit field has it in its low half.
     pub file_id: u64,
     /// The name.
-    pub file_name: String,
+    pub file_name: Utf16,
 }
 
 /// What follows FileNameLength in an entry, before the name.
@@ -89,7 +89,7 @@ impl Layout {
         if self != Self::Names {
             entry.put_sizes(writer);
         }
-        writer.u32(utf16_len32(&entry.file_name));
+        writer.u32(len32(entry.file_name.byte_len()));
         match self {
             Self::Names | Self::Directory => (),
             Self::Full => writer.u32(entry.ea_size_or_tag()),
@@ -115,7 +115,7 @@ impl Layout {
                 writer.u64(0);
             }
         }
-        put_utf16(writer, &entry.file_name);
+        entry.file_name.encode(writer);
     }
 
     fn parse(self, bytes: &[u8]) -> Parse<DirectoryEntry> {
@@ -151,7 +151,7 @@ impl Layout {
                 reader.skip(8)?;
             }
         }
-        entry.file_name = text(reader, length)?;
+        entry.file_name = Utf16(units(reader, length)?);
         Ok(entry)
     }
 }
@@ -243,7 +243,6 @@ pub fn parse_entries(class: FileInfoClass, bytes: &[u8]) -> Parse<Vec<DirectoryE
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::ToString;
 
     const CLASSES: [(u8, usize); 7] =
         [(1, 64), (2, 68), (3, 94), (12, 12), (37, 104), (38, 80), (60, 88)];
@@ -259,7 +258,7 @@ mod tests {
             file_attributes: FileAttributes::REPARSE_POINT,
             reparse_point_tag: 0xa000_000c,
             file_id: 0x0102_0304_0506_0708,
-            file_name: name.to_string(),
+            file_name: name.into(),
             ..Default::default()
         }
     }

@@ -5,6 +5,7 @@
 use super::{AccessMask, FileAttributes, FileMode};
 use crate::time::FileTime;
 use crate::wire::codec::{Malformed, Parse, Reader, Writer};
+use crate::wire::utf16::Utf16;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -120,6 +121,18 @@ impl Field for String {
     fn take(reader: &mut Reader<'_>) -> Parse<Self> {
         let length = reader.u32()?;
         text(reader, length)
+    }
+}
+
+/// The same for what need not be Unicode.
+impl Field for Utf16 {
+    fn put(&self, writer: &mut Writer<'_>) {
+        put_units(writer, &self.0);
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Parse<Self> {
+        let length = reader.u32()?;
+        units(reader, length).map(Self)
     }
 }
 

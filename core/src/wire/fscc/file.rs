@@ -6,7 +6,7 @@ use super::field::Field;
 use super::structure::pack_streams;
 use super::{AccessMask, FileAttributes, FileInfoClass, FileMode, Fit, Information, fit_bytes};
 use crate::wire::codec::{Malformed, Parse, Reader, Writer};
-use alloc::string::String;
+use crate::wire::utf16::Utf16;
 use alloc::vec::Vec;
 
 pub use super::structure::{
@@ -30,7 +30,7 @@ pub enum FileInformation {
     /// Nearly everything (MS-FSCC 2.4.2).
     All(AllInformation),
     /// The 8.3 name (MS-FSCC 2.4.5).
-    AlternateName(String),
+    AlternateName(Utf16),
     /// Attributes and reparse tag (MS-FSCC 2.4.6).
     AttributeTag {
         /// The attributes.
@@ -69,7 +69,7 @@ pub enum FileInformation {
     /// What a redirector asks for (MS-FSCC 2.4.34).
     NetworkOpen(NetworkOpenInformation),
     /// The path below the share, without short names (MS-FSCC 2.4.36).
-    NormalizedName(String),
+    NormalizedName(Utf16),
     /// The modes of a pipe (MS-FSCC 2.4.37).
     Pipe {
         /// 0: bytes, 1: messages.
@@ -270,7 +270,7 @@ mod tests {
                 directory: false,
             },
             access_flags: AccessMask::ALL_ACCESS,
-            file_name: "\\bufsize.txt".to_string(),
+            file_name: "\\bufsize.txt".into(),
             ..Default::default()
         }
     }
@@ -293,7 +293,7 @@ mod tests {
             (F::Access { access_flags: AccessMask::DELETE }, 4),
             (F::Alignment { alignment_requirement: 1 }, 4),
             (F::All(all()), 100 + 24),
-            (F::AlternateName("BUFSIZ~1.TXT".to_string()), 28),
+            (F::AlternateName("BUFSIZ~1.TXT".into()), 28),
             (F::AttributeTag { file_attributes: FileAttributes::NORMAL, reparse_tag: 9 }, 8),
             (F::Basic(all().basic), 40),
             (F::Compression(CompressionInformation::default()), 16),
@@ -303,7 +303,7 @@ mod tests {
             (F::Internal { index_number: 4 }, 8),
             (F::Mode { mode: FileMode::WRITE_THROUGH }, 4),
             (F::NetworkOpen(NetworkOpenInformation::default()), 56),
-            (F::NormalizedName("dir\\\u{1f600}".to_string()), 4 + 12),
+            (F::NormalizedName("dir\\\u{1f600}".into()), 4 + 12),
             (F::Pipe { read_mode: 1, completion_mode: 0 }, 8),
             (F::PipeLocal(PipeLocalInformation::default()), 40),
             (F::Position { current_byte_offset: 2 }, 8),

@@ -5,6 +5,7 @@ use super::field::{fields, put_utf16, text, utf16_len32};
 use super::{AccessMask, FileAttributes, FileMode};
 use crate::time::FileTime;
 use crate::wire::codec::{Parse, Reader};
+use crate::wire::utf16::Utf16;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -64,7 +65,7 @@ fields! {
         /// What buffers must be aligned to, less one.
         alignment_requirement: u32,
         /// The path below the share, with a backslash in front.
-        file_name: String,
+        file_name: Utf16,
     }
     padding 0
 }
