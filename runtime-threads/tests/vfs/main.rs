@@ -7,5 +7,6 @@ mod identity;
 mod listing;
 mod names;
 mod opening;
+mod races;
 mod rig;
 mod workload;

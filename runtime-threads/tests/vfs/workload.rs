@@ -2,7 +2,7 @@
 
 use crate::rig::Rig;
 use ksmbd_core::vfs::{Existing, Missing, Op, OpenHow};
-use std::{fs, io::Write};
+use std::{fs, io::Write, time::Instant};
 
 /// Says where one kind of call begins, so that what it costs can be counted:
 ///
@@ -34,7 +34,7 @@ fn workload() {
     let name = |number| format!("dir/sub/new{number}");
     let mut kept = Vec::new();
     steps("create a file", |number| kept.push(rig.create(&name(number)).unwrap()));
-    steps("query", |number| drop(rig.query(&kept[number].file)));
+    steps("query", |number| assert_eq!(rig.query(&kept[number].file).size, 0));
     steps("write", |number| {
         rig.write(&kept[number].file, 0, b"x").unwrap();
     });
@@ -65,4 +65,29 @@ fn workload() {
         rig.ok(Op::Delete { root: root.clone(), path, key, directory: false }).unwrap();
     });
     steps("list 200", |_| assert_eq!(rig.list("dir/sub", "o*").len(), 200));
+}
+
+/// A hundred thousand names, made and listed: neither may cost more for each the more there are.
+#[test]
+#[ignore = "takes a while"]
+fn many() {
+    let rig = Rig::new();
+    rig.mkdir("dir").unwrap();
+    for batch in 0..10 {
+        let began = Instant::now();
+        for number in 0..10_000 {
+            rig.create(&format!("dir/Name-{batch}-{number}")).unwrap();
+        }
+        eprintln!("batch {batch}: {:?}", began.elapsed());
+    }
+    for (what, pattern) in [("all", "*"), ("some", "*-7-*"), ("one", "NAME-3-3")] {
+        let began = Instant::now();
+        let listed = rig.list("dir", pattern).len();
+        eprintln!("list {what}, {listed}: {:?}", began.elapsed());
+    }
+    let began = Instant::now();
+    for number in 0..10_000 {
+        rig.look(&format!("dir/nAME-5-{number}")).unwrap();
+    }
+    eprintln!("10000 in another case: {:?}", began.elapsed());
 }
