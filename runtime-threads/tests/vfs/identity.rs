@@ -119,3 +119,109 @@ fn nobody_can_be_an_impossible_identity() {
     let nobody = user(u32::MAX);
     assert_eq!(rig.open_as(&nobody, rig.how("")).unwrap_err(), VfsError::AccessDenied);
 }
+
+/// Tag, permissions and id, as the kernel keeps them in an attribute (version 2).
+fn acl(entries: &[(u16, u16, u32)]) -> Vec<u8> {
+    let mut value = 2_u32.to_le_bytes().to_vec();
+    for (tag, permissions, id) in entries {
+        value.extend(tag.to_le_bytes());
+        value.extend(permissions.to_le_bytes());
+        value.extend(id.to_le_bytes());
+    }
+    value
+}
+
+#[test]
+fn an_acl_counts_where_mode_bits_do_not_tell() {
+    if skip() {
+        return;
+    }
+    let rig = Rig::new();
+    let (owner, user_tag, group, mask, other) = (0x01, 0x02, 0x04, 0x10, 0x20);
+    let none = u32::MAX;
+    fs::write(rig.host("f"), "x").unwrap();
+    chown(rig.host("f"), Some(12_340), Some(777)).unwrap();
+    let value = acl(&[
+        (owner, 4, none),
+        (user_tag, 6, 12_345),
+        (user_tag, 0, 12_346),
+        (group, 4, none),
+        (mask, 6, none),
+        (other, 4, none),
+    ]);
+    let flags = rustix::fs::XattrFlags::empty();
+    let name = "system.posix_acl_access";
+    if rustix::fs::setxattr(rig.host("f"), name, &value, flags).is_err() {
+        println!("skipped: no ACLs here");
+        return;
+    }
+    let how = || OpenHow { delete: false, ..rig.how("f") };
+    let permitted = |uid| rig.open_as(&user(uid), how()).unwrap().info.permitted;
+    assert_eq!(permitted(12_340), Permitted::READ | Permitted::OWNER, "the owner");
+    assert_eq!(permitted(12_345), Permitted::READ | Permitted::WRITE, "somebody named");
+    assert_eq!(permitted(12_346), Permitted::empty(), "somebody named");
+    assert_eq!(permitted(12_347), Permitted::READ, "anybody else");
+}
+
+/// Whatever the mode, what is told is what the kernel says.
+#[test]
+fn mode_bits_are_read_as_the_kernel_reads_them() {
+    if skip() {
+        return;
+    }
+    let rig = Rig::new();
+    fs::write(rig.host("f"), "x").unwrap();
+    fs::create_dir(rig.host("d")).unwrap();
+    let mut member = (*user(12_345)).clone();
+    member.groups = vec![777];
+    let who = [user(0), user(12_340), member.into(), user(12_346), user(65_534)];
+    for name in ["f", "d"] {
+        for mode in (0..0o1000).step_by(7).chain([0, 0o777, 0o600, 0o060, 0o006]) {
+            for owner in [12_340, 65_534] {
+                chown(rig.host(name), Some(owner), Some(777)).unwrap();
+                fs::set_permissions(rig.host(name), fs::Permissions::from_mode(mode)).unwrap();
+                for who in &who {
+                    let told = rig.open_as(who, rig.how(name)).unwrap().info.permitted;
+                    for (bit, access) in [
+                        (Permitted::READ, rustix::fs::Access::READ_OK),
+                        (Permitted::WRITE, rustix::fs::Access::WRITE_OK),
+                        (Permitted::EXECUTE, rustix::fs::Access::EXEC_OK),
+                    ] {
+                        // The thread still has the identity of the open.
+                        let flags = rustix::fs::AtFlags::EACCESS;
+                        let path = rig.host(name);
+                        let may = rustix::fs::accessat(rustix::fs::CWD, path, access, flags);
+                        assert_eq!(told.contains(bit), may.is_ok(), "{mode:o} {} {bit:?}", who.uid);
+                    }
+                }
+                // As root again.
+                rig.look("").unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_directory_that_may_not_be_read_tells_no_other_case() {
+    if skip() {
+        return;
+    }
+    let rig = Rig::new();
+    fs::create_dir(rig.host("d")).unwrap();
+    fs::set_permissions(rig.host("d"), fs::Permissions::from_mode(0o711)).unwrap();
+    fs::write(rig.host("d/Secret"), "x").unwrap();
+    fs::set_permissions(rig.host("d/Secret"), fs::Permissions::from_mode(0o644)).unwrap();
+    // Root has the names kept in mind.
+    for number in 0..5 {
+        assert!(rig.look(&format!("d/none{number}")).is_err());
+    }
+    assert!(rig.look("d/SECRET").is_ok());
+    let alice = user(12_345);
+    let look = |name: &str| rig.open_as(&alice, rig.how(name)).map(|_| ());
+    assert_eq!(look("d/SECRET"), Err(VfsError::NotFound));
+    assert_eq!(look("d/Secret"), Ok(()));
+    // As root again.
+    rig.look("").unwrap();
+    fs::set_permissions(rig.host("d"), fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(look("d/SECRET"), Ok(()));
+}

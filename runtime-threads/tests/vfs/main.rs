@@ -9,4 +9,5 @@ mod names;
 mod opening;
 mod races;
 mod rig;
+mod times;
 mod workload;
