@@ -39,7 +39,8 @@ pub fn can_switch() -> bool {
 /// Makes the calling thread use files as `identity`. When this fails, nothing may be called.
 pub fn assume(identity: &Arc<Identity>) -> Result<Who, VfsError> {
     if !can_switch() {
-        return Ok(Who { uid: process::geteuid().as_raw() });
+        static OWN: OnceLock<u32> = OnceLock::new();
+        return Ok(Who { uid: *OWN.get_or_init(|| process::geteuid().as_raw()) });
     }
     CURRENT.with_borrow_mut(|current| {
         let same = matches!(current, Current::User(now)

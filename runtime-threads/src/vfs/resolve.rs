@@ -78,7 +78,7 @@ pub(super) fn find(
     let wanted = path.file_name();
     let open = |path: &SharePath| match beneath(root, path, flags) {
         Ok(fd) => Ok(Some(fd)),
-        Err(errno) if is_absent(errno, wanted) => Ok(None),
+        Err(errno) if is_absent(errno, path) => Ok(None),
         Err(errno) => Err(on_the_way(errno)),
     };
     if let Some(fd) = open(path)? {
@@ -111,24 +111,19 @@ pub(super) fn find_directory(
     path: &SharePath,
     who: Who,
 ) -> Outcome<(OwnedFd, SharePath)> {
-    let open = |path: &SharePath, wanted: &str| match beneath(
-        root,
-        path,
-        OFlags::PATH | OFlags::DIRECTORY,
-    ) {
+    let open = |path: &SharePath| match beneath(root, path, OFlags::PATH | OFlags::DIRECTORY) {
         Ok(fd) => Ok(Some(fd)),
-        Err(errno) if is_absent(errno, wanted) => Ok(None),
+        Err(errno) if is_absent(errno, path) => Ok(None),
         Err(errno) => Err(on_the_way(errno)),
     };
-    let too_long = path.as_str().split('/').find(|component| is_too_long(component));
-    if let Some(fd) = open(path, too_long.unwrap_or_default())? {
+    if let Some(fd) = open(path)? {
         return Ok((fd, path.clone()));
     }
     let mut real = SharePath::root();
-    let mut fd = open(&real, "")?.ok_or(VfsError::PathNotFound)?;
+    let mut fd = open(&real)?.ok_or(VfsError::PathNotFound)?;
     for wanted in path.as_str().split('/') {
         let exact = real.join_host(wanted);
-        if let Some(next) = open(&exact, wanted)? {
+        if let Some(next) = open(&exact)? {
             (fd, real) = (next, exact);
             continue;
         }
@@ -136,19 +131,18 @@ pub(super) fn find_directory(
         let place = entries::Place { root, fd: fd.as_fd(), stat: &stat, who };
         let name = place.look_for(wanted)?.ok_or(VfsError::PathNotFound)?;
         real = real.join_host(&name);
-        fd = open(&real, &name)?.ok_or(VfsError::PathNotFound)?;
+        fd = open(&real)?.ok_or(VfsError::PathNotFound)?;
     }
     Ok((fd, real))
 }
 
-/// Nothing has this name. One that is too long for the kernel could still be there in another case,
-/// and to clients it is not wrong, but missing.
-fn is_absent(errno: Errno, component: &str) -> bool {
-    errno == Errno::NOENT || errno == Errno::NAMETOOLONG && is_too_long(component)
-}
-
-fn is_too_long(component: &str) -> bool {
-    component.len() > MAX_COMPONENT && mapping::host(component).len() > MAX_COMPONENT
+/// Nothing has this name. A component that is too long for the kernel could still be there in another
+/// case, and to clients it is not wrong, but missing.
+fn is_absent(errno: Errno, path: &SharePath) -> bool {
+    let too_long = |component: &str| {
+        component.len() > MAX_COMPONENT && mapping::host(component).len() > MAX_COMPONENT
+    };
+    errno == Errno::NOENT || errno == Errno::NAMETOOLONG && path.as_str().split('/').any(too_long)
 }
 
 /// An error before the last component is reached.

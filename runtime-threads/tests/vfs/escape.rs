@@ -1,11 +1,17 @@
 //! Nothing leads out of a share: a canary beside it is never read, changed or removed.
 
 use crate::rig::{Rig, path};
-use ksmbd_core::vfs::{Op, OpenHow, VfsError};
+use ksmbd_core::{
+    id::FileKey,
+    name::SharePath,
+    time::FileTime,
+    vfs::{Missing, Op, OpenHow, SetBasic, VfsError},
+    wire::fscc::FileAttributes,
+};
 use std::{
     fs,
     os::unix::fs::symlink,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -94,22 +100,141 @@ fn above_the_share_is_the_share() {
     assert_eq!(inside[1].file_id, listed[0].file_id);
 }
 
+/// What clients could call something outside.
+#[test]
+fn no_name_leads_out() {
+    let (rig, outside) = rig(true);
+    let absolute = outside.join(CANARY).display().to_string();
+    let there = format!("..\\outside\\{CANARY}");
+    let mut names = vec![
+        there.clone(),
+        format!(".\\{there}"),
+        format!("inside\\..\\{there}"),
+        format!("inside\\deep\\..\\..\\{there}"),
+        format!("\\{there}"),
+        format!("\\\\?\\{absolute}"),
+        format!("C:\\{there}"),
+        format!("inside\\file:{there}"),
+        absolute.clone(),
+        absolute.replace('/', "\\"),
+        format!("../outside/{CANARY}"),
+        format!("inside\\../../outside/{CANARY}"),
+    ];
+    // Two dots, and what is not quite two dots; a slash, and what some would take for one.
+    for dots in
+        ["..", ".\u{f029}", "\u{f029}\u{f029}", "\u{ff0e}\u{ff0e}", "\u{f7c0}\u{f7ae}.", "..."]
+    {
+        for slash in ["\\", "/", "\u{f026}", "\u{2215}", "\u{f7af}", "\u{f7c0}\u{f7af}", "\u{f02f}"]
+        {
+            names.push(format!("{dots}{slash}outside{slash}{CANARY}"));
+        }
+    }
+    let mut reached = Vec::new();
+    for name in &names {
+        let utf16: Vec<u16> = name.encode_utf16().collect();
+        let Ok(path) = SharePath::parse(&utf16) else { continue };
+        reached.push(path.as_str().to_owned());
+        let how = || OpenHow { path: path.clone(), ..rig.how("") };
+        assert!(rig.open(OpenHow { read: true, ..how() }).is_err(), "{name:?}");
+        let moved = rig.look("inside/file").unwrap();
+        let (from, key, root) = (moved.path, moved.info.key, rig.root.clone());
+        let rename = Op::Rename { root, from, to: path.clone(), key, replace: true };
+        if rig.ok(rename).is_ok() {
+            // As one name that only looks like a path.
+            let file = rig.open(how()).unwrap();
+            let (root, key) = (rig.root.clone(), file.info.key);
+            assert_eq!(file.info.size, 2);
+            rig.ok(Op::Delete { root, path: path.clone(), key, directory: false }).unwrap();
+            fs::write(rig.host("inside/file"), "in").unwrap();
+        }
+        if let Ok(made) = rig.open(OpenHow { missing: Missing::CreateDirectory, ..how() }) {
+            assert_eq!(rig.list_pages(&made.file, "*", 65_536).0.len(), 2);
+        }
+    }
+    assert!(reached.len() > 10, "{reached:?}");
+    untouched(&outside);
+}
+
+/// Nothing was added, removed or changed.
+fn untouched(outside: &Path) {
+    let found: Vec<_> = fs::read_dir(outside).unwrap().flatten().map(|e| e.file_name()).collect();
+    assert_eq!(found, [CANARY]);
+    assert_eq!(fs::read_to_string(outside.join(CANARY)).unwrap(), CANARY);
+    let times = fs::metadata(outside.join(CANARY)).unwrap();
+    assert!(times.modified().unwrap().elapsed().unwrap().as_secs() < 1000);
+}
+
+/// Exchanges two names until it is stopped.
+struct Swapper(Arc<AtomicBool>, Option<thread::JoinHandle<()>>);
+
+impl Swapper {
+    fn start(a: PathBuf, b: PathBuf) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let swap = move || {
+            while !stopped.load(Ordering::Relaxed) {
+                let flags = rustix::fs::RenameFlags::EXCHANGE;
+                let here = rustix::fs::CWD;
+                // One may be missing for a moment.
+                let _ = rustix::fs::renameat_with(here, &a, here, &b, flags);
+            }
+        };
+        Self(stop, Some(thread::spawn(swap)))
+    }
+}
+
+impl Drop for Swapper {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+        self.1.take().unwrap().join().unwrap();
+    }
+}
+
+/// The same with a file and a link to the canary, and everything that changes what it names.
+#[test]
+fn a_swapped_file_never_leads_out() {
+    for follow in [false, true] {
+        let (rig, outside) = rig(follow);
+        fs::write(rig.host("inside/one"), "inside").unwrap();
+        symlink(outside.join(CANARY), rig.host("inside/two")).unwrap();
+        let old = FileTime::from_unix(1, 0);
+        let swapper = Swapper::start(rig.host("inside/one"), rig.host("inside/two"));
+        for round in 0..300 {
+            let how =
+                || OpenHow { write: true, no_follow: round % 2 == 0, ..rig.how("inside/one") };
+            if let Ok(opened) = rig.open(how()) {
+                let _ = rig.write(&opened.file, 0, b"INSIDE");
+                let attributes = FileAttributes::HIDDEN;
+                rig.run(Op::Overwrite { file: opened.file, attributes });
+            }
+            if let Ok(opened) = rig.look("inside/one") {
+                let set = SetBasic { last_write_time: Some(old), ..SetBasic::default() };
+                rig.run(Op::SetBasic { file: opened.file, set });
+                let (root, key, path) = (rig.root.clone(), opened.info.key, opened.path);
+                if round % 10 == 0
+                    && rig.ok(Op::Delete { root, path, key, directory: false }).is_ok()
+                {
+                    // Whichever it was: it is put back under a name of its own and moved there.
+                    let spare = rig.host("inside/spare");
+                    if rig.host("inside/one").symlink_metadata().is_err() {
+                        fs::write(&spare, "inside").unwrap();
+                        fs::rename(&spare, rig.host("inside/one")).unwrap();
+                    }
+                }
+            }
+        }
+        drop(swapper);
+        untouched(&outside);
+    }
+}
+
 /// Somebody with a shell swaps a directory for a link out, again and again.
 #[test]
 fn a_swapped_directory_never_leads_out() {
     let (rig, outside) = rig(true);
     fs::write(rig.host("inside/canary"), "inside").unwrap();
     symlink(&outside, rig.host("swap")).unwrap();
-    let stop = Arc::new(AtomicBool::new(false));
-    let swapper = {
-        let (stop, a, b) = (Arc::clone(&stop), rig.host("inside"), rig.host("swap"));
-        thread::spawn(move || {
-            while !stop.load(Ordering::Relaxed) {
-                let flags = rustix::fs::RenameFlags::EXCHANGE;
-                rustix::fs::renameat_with(rustix::fs::CWD, &a, rustix::fs::CWD, &b, flags).unwrap();
-            }
-        })
-    };
+    let swapper = Swapper::start(rig.host("inside"), rig.host("swap"));
     let (mut inside, mut refused) = (0, 0);
     for round in 0..3000 {
         match rig.open(OpenHow { read: true, ..rig.how("inside/canary") }) {
@@ -126,12 +251,13 @@ fn a_swapped_directory_never_leads_out() {
             let to = path("inside/canary");
             let key = opened.info.key;
             let _ = rig.run(Op::Rename { root, from: to.clone(), to, key, replace: true });
+            let (root, path) = (rig.root.clone(), opened.path);
+            let other = FileKey { inode: key.inode ^ 1, ..key };
+            let delete = Op::Delete { root, path, key: other, directory: false };
+            assert!(rig.ok(delete).is_err(), "not what is open");
         }
     }
-    stop.store(true, Ordering::Relaxed);
-    swapper.join().unwrap();
+    drop(swapper);
     assert!(inside > 0 && refused > 0, "{inside} {refused}");
-    let found: Vec<_> = fs::read_dir(&outside).unwrap().flatten().map(|e| e.file_name()).collect();
-    assert_eq!(found, [CANARY]);
-    assert_eq!(fs::read_to_string(outside.join(CANARY)).unwrap(), CANARY);
+    untouched(&outside);
 }

@@ -3,6 +3,7 @@
 
 mod data;
 mod escape;
+mod faults;
 mod identity;
 mod listing;
 mod names;
