@@ -156,8 +156,12 @@ fn wanted(open: OpenId, element: &LockElement) -> Result<RangeLock, Refused> {
 fn wait_for(cx: &mut Cx<'_>, who: &Who, lock: RangeLock) -> Handled<super::Step> {
     let open = cx.state.opens.get(&lock.open).ok_or(NtStatus::RANGE_NOT_LOCKED)?;
     let key = open.key().ok_or(NtStatus::RANGE_NOT_LOCKED)?;
+    let limit = cx.state.config.limits.locks_per_open;
     let file = cx.state.files.get_mut(&key).ok_or(NtStatus::RANGE_NOT_LOCKED)?;
     if !file.locks.conflicts(&lock) {
+        if file.locks.count(lock.open) >= limit {
+            return refuse(NtStatus::INSUFFICIENT_RESOURCES, "as many locks as allowed");
+        }
         file.locks.add(lock);
         return Flow::answer(ResponseBody::Lock);
     }
