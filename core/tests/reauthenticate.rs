@@ -25,7 +25,7 @@ fn again_keeps_keys_and_opens() {
     }
 }
 
-/// A failed attempt leaves the session as it was.
+/// Who cannot prove again who they are does not go on (MS-SMB2 3.3.5.5.3).
 #[test]
 fn again_with_a_wrong_password() {
     let w = World::new();
@@ -34,7 +34,9 @@ fn again_with_a_wrong_password() {
     let mut logon = a.begin(Credentials::new("alice", "WORLD", "guess"));
     logon.session_id = a.session_id;
     logon.run(&mut a).is(NtStatus::LOGON_FAILURE);
-    a.write(f, 0, b"still open").ok();
+    assert_eq!((w.counters().opens, w.counters().sessions), (0, 0));
+    a.sign = false;
+    a.write(f, 0, b"gone").is(NtStatus::USER_SESSION_DELETED);
 }
 
 /// MS-SMB2 3.3.5.5.3: the lost session of the same user ends after the proof.
