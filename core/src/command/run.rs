@@ -6,10 +6,11 @@ use crate::{
     flow::{
         Answer, Flow, Handled, Refused, Running,
         job::Job,
-        park::{Park, Parked, Wake},
+        park::{Park, Parked, Wait, Wake},
     },
     id::{AsyncId, OpId, SessionId},
     message::{Element, ReplyBody},
+    state::open::Stage,
     status::NtStatus,
     vfs::Done,
     wire::{error_response::ErrorResponse, message::ResponseBody},
@@ -28,14 +29,18 @@ pub(crate) fn completed(cx: &mut Cx<'_>, op: OpId, done: Done) {
     let Some(running) = cx.flows.running.remove(&op) else {
         return;
     };
-    if let Some(id) = running.open {
-        ending::call_is_back(cx, id);
-    }
     match (running.job, running.step) {
         (None, Step::DeleteOnClose(id)) => ending::deleted(cx, id),
         (None, _) => {}
         (Some(mut job), step) => {
             let handled = resume(cx, &mut job.who, step, Event::Done(done));
+            if matches!(handled, Ok(Flow::Call(..))) {
+                // Another call with the same open: it stays in use between the two.
+                go_on(cx, job, handled);
+                return running.open.into_iter().for_each(|id| ending::call_is_back(cx, id));
+            }
+            // What the call has changed is in the tables; only now may the open go.
+            running.open.into_iter().for_each(|id| ending::call_is_back(cx, id));
             go_on(cx, job, handled);
         }
     }
@@ -71,6 +76,9 @@ fn go_on_as(cx: &mut Cx<'_>, mut job: Job, mut handled: Handled<Step>, id: Optio
             Ok(Flow::Call(call, step)) => {
                 let (conn, open) = (job.conn, job.who.open);
                 return cx.start(Some(conn), call, Running { job: Some(job), step, open });
+            }
+            Ok(Flow::Park(park, step)) if is_late(cx, &job, &park) => {
+                handled = resume(cx, &mut job.who, step, Event::Wake(Wake::Closed));
             }
             Ok(Flow::Park(park, step)) => match may_park(cx, &job) {
                 Ok(()) => return wait(cx, job, park, step, id),
@@ -123,6 +131,12 @@ fn refusal(cx: &mut Cx<'_>, job: &Job, refused: Refused) -> Answer {
     let Refused { status, at } = refused;
     cx.out.refused(&Refusal { conn, session, command: who.asked.command, at, status });
     Answer { status, body: ReplyBody::Wire(ResponseBody::Error(ErrorResponse::default())) }
+}
+
+/// The open was closed while a call of this request was out: nothing would end the wait.
+fn is_late(cx: &Cx<'_>, job: &Job, park: &Park) -> bool {
+    let live = |id| cx.state.opens.get(&id).is_some_and(|open| open.stage == Stage::Live);
+    !matches!(park.wait, Wait::Gone(_)) && !job.who.open.is_none_or(live)
 }
 
 /// Waiting requests are counted; and an interim answer only ever belongs to a chain's last request
