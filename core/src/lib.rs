@@ -30,6 +30,7 @@ pub mod server;
 pub mod sink;
 mod state;
 pub mod status;
+pub mod status_report;
 pub mod time;
 pub mod vfs;
 pub mod wire;
