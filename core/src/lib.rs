@@ -32,6 +32,7 @@ mod state;
 pub mod status;
 pub mod status_report;
 pub mod time;
+pub mod veto;
 pub mod vfs;
 pub mod wire;
 
