@@ -88,6 +88,7 @@ pub(crate) fn ksmbd_conf(setup: &Setup, shares: &Path) -> String {
          interfaces = lo\n\
          server min protocol = SMB2_02\n\
          share:fake_fscaps = 0\n\
+         smb2 max trans = 8MB\n\
          max connections = 1024\n\
          max ip connections = 1024\n",
     );

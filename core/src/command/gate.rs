@@ -26,9 +26,11 @@ pub(super) fn pass(cx: &mut Cx<'_>, job: &mut Job, element: &Element) -> Result<
         inherit(job)?;
     } else {
         job.link.open = Err(NtStatus::INVALID_PARAMETER);
+        job.link.valid = false;
     }
     let command = element.header.command;
     if matches!(command, Command::NEGOTIATE | Command::SESSION_SETUP) {
+        job.link.valid = true;
         return element.body.as_ref().map(|_| ()).map_err(|status| (*status).into());
     }
     let without_session = matches!(command, Command::ECHO | Command::CANCEL);
@@ -36,6 +38,7 @@ pub(super) fn pass(cx: &mut Cx<'_>, job: &mut Job, element: &Element) -> Result<
         return Ok(());
     }
     check_session(cx, job, command)?;
+    job.link.valid = true;
     let body = match &element.body {
         Ok(body) => body,
         Err(status) => return refuse(*status, "3.3.5.2: malformed, unpaid or wrongly signed"),
@@ -52,9 +55,9 @@ pub(super) fn pass(cx: &mut Cx<'_>, job: &mut Job, element: &Element) -> Result<
 
 /// MS-SMB2 3.3.5.2.7.2: a related request takes session, tree and open of the one before.
 fn inherit(job: &mut Job) -> Result<(), Refused> {
-    let Link { session_id, tree_id, begun, .. } = job.link;
-    if !begun {
-        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.2.7.2: the first request is related");
+    let Link { session_id, tree_id, valid, .. } = job.link;
+    if !valid {
+        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.2.7.2: related to nothing valid");
     }
     job.who.session_id = session_id;
     job.who.tree_id = tree_id;

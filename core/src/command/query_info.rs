@@ -118,6 +118,7 @@ fn file_min(class: FileInfoClass) -> Option<usize> {
         FileInfoClass::MODE,
         FileInfoClass::ALIGNMENT,
         FileInfoClass::ALL,
+        FileInfoClass::ALTERNATE_NAME,
         FileInfoClass::STREAM,
         FileInfoClass::NETWORK_OPEN,
         FileInfoClass::ATTRIBUTE_TAG,
@@ -214,6 +215,10 @@ fn file_value(
             alignment_requirement: 0,
             file_name: name(),
         }),
+        // 8.3 names are not made up: a file's other name is its name.
+        FileInfoClass::ALTERNATE_NAME => FileInformation::AlternateName(
+            open.place().map_or_else(String::new, |place| place.path.file_name().into()),
+        ),
         FileInfoClass::STREAM => FileInformation::Stream(streams(info)),
         FileInfoClass::NETWORK_OPEN => FileInformation::NetworkOpen(NetworkOpenInformation {
             creation_time: info.creation_time,

@@ -4,13 +4,17 @@ use super::{Cx, Event};
 use crate::{
     flow::{Flow, Handled, Refused, job::Who, refuse},
     id::{FileKey, OpenId},
-    name::SharePath,
-    state::open::{Open, What},
+    name::{SharePath, same_name},
+    state::{
+        open::{Open, What},
+        share_mode,
+    },
     status::NtStatus,
     vfs::{Call, Done, FileInfo, Op, SetBasic},
     wire::{
+        create::ShareAccess,
         fscc::{
-            FileAttributes, FileInfoClass, FileMode,
+            AccessMask, FileAttributes, FileInfoClass, FileMode,
             file::BasicInformation,
             set_file::{SetFileInformation, SetInfoError, Target, TimeChange},
         },
@@ -186,6 +190,9 @@ fn rename(cx: &Cx<'_>, id: OpenId, target: &Target) -> Handled<super::Step> {
     if cx.state.files.get(key).is_some_and(|file| file.delete.is_some()) {
         return refuse(NtStatus::DELETE_PENDING, "MS-FSA 2.1.5.15.12: about to be deleted");
     }
+    if parent_is_held(cx, open, &to) {
+        return refuse(NtStatus::SHARING_VIOLATION, "3.3.5.21.1: the target directory is held");
+    }
     if open.is_directory() && holds_opens(cx, open, &place.path) {
         return refuse(NtStatus::ACCESS_DENIED, "MS-FSA 2.1.5.15.12: something below is open");
     }
@@ -197,6 +204,19 @@ fn rename(cx: &Cx<'_>, id: OpenId, target: &Target) -> Handled<super::Step> {
         replace: target.replace_if_exists(),
     };
     call(open, op, Step::Renamed { from: place.path.clone(), to })
+}
+
+/// Renaming opens the target's directory to add the name, without sharing its deletion: whoever has
+/// the directory open for deletion, or does not share writing, is in the way.
+fn parent_is_held(cx: &Cx<'_>, open: &Open, to: &SharePath) -> bool {
+    let parent = to.parent();
+    let mine = (AccessMask::FILE_ADD_FILE, ShareAccess::READ | ShareAccess::WRITE);
+    let held = |other: &Open| {
+        other.share.name == open.share.name
+            && other.place().is_some_and(|place| same_name(place.path.as_str(), parent.as_str()))
+            && share_mode::conflicts((other.granted, other.share_access), mine)
+    };
+    cx.state.opens.values().any(held)
 }
 
 /// Another open of this share lies below.

@@ -102,7 +102,7 @@ pub(super) fn begin(
     request: CreateRequest,
 ) -> Handled<super::Step> {
     let (session, tree) = (who.session()?, who.tree()?);
-    if cx.state.opens.len() >= cx.state.config.limits.opens {
+    if is_full(cx) {
         return refuse(NtStatus::TOO_MANY_OPENED_FILES, "as many opens as allowed");
     }
     let tree = cx.state.tree(session, tree).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
@@ -118,6 +118,15 @@ pub(super) fn begin(
     let how = how(tree, &wanted)?;
     let call = Call { identity, op: Op::Open(Box::new(how)) };
     Ok(Flow::Call(call, super::Step::Create(Step::Opened(wanted))))
+}
+
+/// Opens on their way count as well; they are only counted where it matters.
+fn is_full(cx: &Cx<'_>) -> bool {
+    let (limit, opens) = (cx.state.config.limits.opens, cx.state.opens.len());
+    let opening =
+        |step: &super::Step| matches!(step, super::Step::Create(Step::Opened(_) | Step::Pipe));
+    opens + cx.flows.running.len() >= limit
+        && opens + cx.flows.running_at(|running| opening(&running.step)) >= limit
 }
 
 pub(super) fn resume(
