@@ -121,7 +121,9 @@ mod tests {
         let child = Command::new(&program).arg("60").spawn().expect("started");
         for _ in 0..500 {
             let comm = fs::read_to_string(format!("/proc/{}/comm", child.id()));
-            if comm.is_ok_and(|comm| comm.trim_end() == name) {
+            // The arguments come a moment after the name.
+            let arguments = fs::read(format!("/proc/{}/cmdline", child.id())).unwrap_or_default();
+            if comm.is_ok_and(|comm| comm.trim_end() == name) && !arguments.is_empty() {
                 break;
             }
             std::thread::sleep(Duration::from_millis(10));
