@@ -49,7 +49,7 @@ pub(super) fn begin(
     if open.is_pipe() {
         return refuse(NtStatus::NOT_SUPPORTED, "3.3.5.21: pipes cannot be changed");
     }
-    if request.buffer.len() > cx.state.config.max_trans as usize {
+    if request.buffer.len() > cx.state.config_of(who.conn).max_trans as usize {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.21: longer than MaxTransactSize");
     }
     match request.info_type {
