@@ -157,3 +157,17 @@ fn replaced_in_between() {
     a.close(f).ok();
     assert_eq!(w.data("x").unwrap(), b"another");
 }
+
+/// SMB2_CLOSE_FLAG_POSTQUERY_ATTRIB: what is asked before it goes is answered after it went.
+#[test]
+fn closed_with_a_last_look() {
+    use ksmbd_core::wire::close::{CloseFlags, CloseRequest};
+    let w = World::new();
+    w.put("x", b"0123456789");
+    let mut a = w.logged_on("alice");
+    let file_id = a.create("x").delete_on_close().ok();
+    let request = CloseRequest { flags: CloseFlags::POSTQUERY_ATTRIB, file_id };
+    let answer = a.request(&RequestBody::Close(request)).ok();
+    assert!(matches!(answer.body, ResponseBody::Close(close) if close.end_of_file == 10));
+    assert!(!w.exists("x"));
+}
