@@ -13,7 +13,7 @@ use crate::{
     state::open::Stage,
     status::NtStatus,
     vfs::Done,
-    wire::{error_response::ErrorResponse, message::ResponseBody},
+    wire::{error_response::ErrorResponse, header::Command, message::ResponseBody},
 };
 
 /// A frame arrives.
@@ -99,7 +99,12 @@ fn go_on_as(cx: &mut Cx<'_>, mut job: Job, mut handled: Handled<Step>, id: Optio
                 };
                 id = None;
             }
-            Err(refused) => handled = Ok(Flow::Answer(refusal(cx, &job, refused))),
+            Err(refused) => {
+                let answer = refusal(cx, &job, refused);
+                // MS-SMB2 3.3.5.16: CANCEL is never answered, not even when it is refused.
+                let cancel = job.who.asked.command == Command::CANCEL;
+                handled = Ok(if cancel { Flow::Silent } else { Flow::Answer(answer) });
+            }
         }
     }
 }
