@@ -110,7 +110,10 @@ fn remove(cx: &mut Cx<'_>, id: OpenId) {
             cx.flows.parking.wake(Wait::Range(key));
         }
         if file.opens.is_empty() {
-            cx.state.files.remove(&key);
+            let file = cx.state.files.remove(&key);
+            let doomed = file.and_then(|file| file.delete);
+            // The tree that the name belongs to may have gone before.
+            doomed.into_iter().for_each(|place| cx.out.release(place.root));
         }
     }
     let Open { session, tree, handle, .. } = open;
