@@ -157,3 +157,39 @@ fn replaced_in_between() {
     a.close(f).ok();
     assert_eq!(w.data("x").unwrap(), b"another");
 }
+
+/// SMB2_CLOSE_FLAG_POSTQUERY_ATTRIB: what is asked before it goes is answered after it went.
+#[test]
+fn closed_with_a_last_look() {
+    use ksmbd_core::wire::close::{CloseFlags, CloseRequest};
+    let w = World::new();
+    w.put("x", b"0123456789");
+    let mut a = w.logged_on("alice");
+    let file_id = a.create("x").delete_on_close().ok();
+    let request = CloseRequest { flags: CloseFlags::POSTQUERY_ATTRIB, file_id };
+    let answer = a.request(&RequestBody::Close(request)).ok();
+    assert!(matches!(answer.body, ResponseBody::Close(close) if close.end_of_file == 10));
+    assert!(!w.exists("x"));
+}
+
+/// The share's directory is kept by the name that is to go, when its tree is gone already; and is
+/// not closed under the lock, which the simulator sees to.
+#[test]
+fn doomed_by_who_has_left() {
+    let w = World::new();
+    w.put("x", b"");
+    let mut a = w.logged_on("alice");
+    let mut b = w.logged_on("bob");
+    let f = b.create("x").ok();
+    a.create("x").delete_on_close().ok();
+    a.logoff().ok();
+    b.delete(f, false).ok();
+    b.close(f).ok();
+    assert!(w.exists("x"));
+    let f = b.create("x").ok();
+    let mut a = w.logged_on("alice");
+    a.create("x").delete_on_close().ok();
+    a.logoff().ok();
+    b.close(f).ok();
+    assert!(!w.exists("x"));
+}

@@ -13,7 +13,7 @@ use crate::{
     state::open::Stage,
     status::NtStatus,
     vfs::Done,
-    wire::{error_response::ErrorResponse, message::ResponseBody},
+    wire::{error_response::ErrorResponse, header::Command, message::ResponseBody},
 };
 
 /// A frame arrives.
@@ -29,21 +29,19 @@ pub(crate) fn completed(cx: &mut Cx<'_>, op: OpId, done: Done) {
     let Some(running) = cx.flows.running.remove(&op) else {
         return;
     };
+    if let Some(open) = running.open.and_then(|id| cx.state.opens.get_mut(&id)) {
+        open.running -= 1;
+    }
     match (running.job, running.step) {
         (None, Step::DeleteOnClose(id)) => ending::deleted(cx, id),
         (None, _) => {}
         (Some(mut job), step) => {
             let handled = resume(cx, &mut job.who, step, Event::Done(done));
-            if matches!(handled, Ok(Flow::Call(..))) {
-                // Another call with the same open: it stays in use between the two.
-                go_on(cx, job, handled);
-                return running.open.into_iter().for_each(|id| ending::call_is_back(cx, id));
-            }
-            // What the call has changed is in the tables; only now may the open go.
-            running.open.into_iter().for_each(|id| ending::call_is_back(cx, id));
             go_on(cx, job, handled);
         }
     }
+    // What the call has changed is in the tables; only now may its open go.
+    running.open.into_iter().for_each(|id| ending::advance(cx, id));
 }
 
 /// Everything that was woken checks again. Ends every entry into the server.
@@ -101,7 +99,12 @@ fn go_on_as(cx: &mut Cx<'_>, mut job: Job, mut handled: Handled<Step>, id: Optio
                 };
                 id = None;
             }
-            Err(refused) => handled = Ok(Flow::Answer(refusal(cx, &job, refused))),
+            Err(refused) => {
+                let answer = refusal(cx, &job, refused);
+                // MS-SMB2 3.3.5.16: CANCEL is never answered, not even when it is refused.
+                let cancel = job.who.asked.command == Command::CANCEL;
+                handled = Ok(if cancel { Flow::Silent } else { Flow::Answer(answer) });
+            }
         }
     }
 }

@@ -255,9 +255,8 @@ fn disposition(cx: &mut Cx<'_>, id: OpenId, delete: bool) -> Handled<super::Step
     let open = open_of(cx, id)?;
     if !delete {
         let key = open.key().ok_or(NtStatus::INVALID_PARAMETER)?;
-        if let Some(file) = cx.state.files.get_mut(&key) {
-            file.delete = None;
-        }
+        let doomed = cx.state.files.get_mut(&key).and_then(|file| file.delete.take());
+        doomed.into_iter().for_each(|place| cx.out.release(place.root));
         return Flow::answer(ResponseBody::SetInfo);
     }
     if open.place().is_none_or(|place| place.path.is_root()) {
@@ -282,7 +281,8 @@ fn doom(cx: &mut Cx<'_>, id: OpenId) -> Handled<super::Step> {
     let open = open_of(cx, id)?;
     let (key, place): (Option<FileKey>, _) = (open.key(), open.place().cloned());
     if let Some(file) = key.and_then(|key| cx.state.files.get_mut(&key)) {
-        file.delete = place;
+        let doomed = core::mem::replace(&mut file.delete, place);
+        doomed.into_iter().for_each(|place| cx.out.release(place.root));
     }
     Flow::answer(ResponseBody::SetInfo)
 }
