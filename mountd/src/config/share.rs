@@ -185,6 +185,21 @@ impl<'a> Reader<'a> {
         self.switch(&["store dos attributes"], &mut share.store_dos_attributes);
         self.switch(&["follow symlinks"], &mut share.follow_symlinks);
         self.switch(&["crossmnt"], &mut share.cross_mounts);
+        self.read_modules(share);
+    }
+
+    /// Samba's modules, as far as there is something here that they ask for.
+    fn read_modules(&mut self, share: &mut Share) {
+        let Some(entry) = self.get(keys::VFS_OBJECTS) else { return };
+        for module in entry.value().split([' ', '\t', ',']).filter(|module| !module.is_empty()) {
+            match module {
+                "acl_xattr" => share.acl_xattr = true,
+                other => {
+                    let what = format!("the module `{other}` is not here; it has no effect");
+                    self.warn(entry, &what, "remove it from the line");
+                }
+            }
+        }
     }
 
     fn read_access(&mut self, settings: &mut ShareSettings) {
