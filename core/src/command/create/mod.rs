@@ -6,6 +6,7 @@ mod validate;
 
 use super::{Cx, Event, ending, pipe};
 use crate::{
+    acl::Token,
     flow::{Flow, Handled, Refused, job::Who, park::Wake, refuse},
     id::OpenId,
     name::SharePath,
@@ -16,8 +17,8 @@ use crate::{
     },
     status::NtStatus,
     vfs::{
-        Call, Done, Existing, File, FileInfo, FileKind, Missing, Op, OpenHow, Opened, VfsError,
-        WantedKind,
+        Call, Done, Existing, File, FileInfo, FileKind, Missing, Op, OpenHow, OpenSecurity, Opened,
+        VfsError, WantedKind,
     },
     wire::{
         create::{
@@ -51,9 +52,15 @@ pub(crate) struct Wanted {
     contexts: Contexts,
     /// The tree's.
     read_only: bool,
+    /// The tree's.
+    token: Option<Arc<Token>>,
 }
 
 impl Wanted {
+    fn token(&self) -> Option<&Token> {
+        self.token.as_deref()
+    }
+
     fn has(&self, option: CreateOptions) -> bool {
         self.request.create_options.contains(option)
     }
@@ -120,7 +127,7 @@ pub(super) fn begin(
         let call = Call { identity, op: Op::PipeOpen { name, account } };
         return Ok(Flow::Call(call, super::Step::Create(Step::Pipe)));
     }
-    let wanted = Box::new(validate::wanted(request, tree.read_only)?);
+    let wanted = Box::new(validate::wanted(request, tree)?);
     let how = how(tree, &wanted)?;
     let call = Call { identity, op: Op::Open(Box::new(how)) };
     Ok(Flow::Call(call, super::Step::Create(Step::Opened(wanted))))
@@ -216,6 +223,10 @@ fn how(tree: &Tree, wanted: &Wanted) -> Result<OpenHow, Refused> {
         attributes: wanted.attributes(),
         allocation: wanted.contexts.allocation,
         no_follow: wanted.has(CreateOptions::OPEN_REPARSE_POINT),
+        security: wanted.token.as_ref().map(|token| {
+            let descriptor = wanted.contexts.security.clone();
+            Box::new(OpenSecurity { token: Arc::clone(token), descriptor })
+        }),
     })
 }
 
@@ -348,7 +359,7 @@ fn response(
         end_of_file: info.size,
         file_attributes: info.attributes.bits(),
         file_id: file_id(who)?,
-        contexts: wanted.contexts.answer(info, wanted.read_only),
+        contexts: wanted.contexts.answer(info, wanted.token(), wanted.read_only),
     })
 }
 
