@@ -1,6 +1,6 @@
 //! What the server is told once, and what a share is. Plain values: the daemon reads the files.
 
-use crate::{auth::ServerNames, wire::negotiate::Dialect};
+use crate::{auth::ServerNames, veto::Veto, wire::negotiate::Dialect};
 use alloc::string::String;
 use core::time::Duration;
 
@@ -149,6 +149,10 @@ pub struct Share {
     pub follow_symlinks: bool,
     /// Other file systems mounted below the share are entered.
     pub cross_mounts: bool,
+    /// New files belong to the owner of their directory (only root can serve so).
+    pub inherit_owner: bool,
+    /// Names that are neither shown nor opened nor made.
+    pub veto: Veto,
     /// Encrypted requests only (SMB2_SHAREFLAG_ENCRYPT_DATA).
     pub encrypt: bool,
 }
@@ -170,6 +174,8 @@ impl Share {
             acl_xattr: false,
             follow_symlinks: false,
             cross_mounts: true,
+            inherit_owner: false,
+            veto: Veto::default(),
             encrypt: false,
         }
     }

@@ -31,7 +31,9 @@ pub mod server;
 pub mod sink;
 mod state;
 pub mod status;
+pub mod status_report;
 pub mod time;
+pub mod veto;
 pub mod vfs;
 pub mod wire;
 

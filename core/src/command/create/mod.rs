@@ -85,6 +85,12 @@ impl Wanted {
         )
     }
 
+    /// It would be made as what may not be deleted, to be deleted on close: it is not made.
+    fn is_stillborn(&self) -> bool {
+        self.has(CreateOptions::DELETE_ON_CLOSE)
+            && self.attributes().contains(FileAttributes::READONLY)
+    }
+
     /// For what is made or overwritten.
     fn attributes(&self) -> FileAttributes {
         let settable = FileAttributes::READONLY
@@ -193,7 +199,7 @@ fn how(tree: &Tree, wanted: &Wanted) -> Result<OpenHow, Refused> {
         return refuse(NtStatus::ACCESS_DENIED, "the share's own directory stays");
     }
     let directory = wanted.has(CreateOptions::DIRECTORY_FILE);
-    let creates = wanted.creates() && !tree.read_only;
+    let creates = wanted.creates() && !tree.read_only && !wanted.is_stillborn();
     let no_directory = wanted.has(CreateOptions::NON_DIRECTORY_FILE) || wanted.overwrites();
     Ok(OpenHow {
         root,
@@ -231,6 +237,9 @@ fn failed(cx: &Cx<'_>, who: &Who, wanted: &Wanted, error: VfsError) -> Handled<s
     let tree = cx.state.tree(who.session()?, who.tree()?);
     if error == VfsError::NotFound && wanted.creates() && tree.is_some_and(|tree| tree.read_only) {
         return refuse(NtStatus::ACCESS_DENIED, "the share is read-only");
+    }
+    if error == VfsError::NotFound && wanted.creates() && wanted.is_stillborn() {
+        return refuse(NtStatus::CANNOT_DELETE, "MS-FSA 2.1.5.1.1: read-only, deleted on close");
     }
     Err(error.status().into())
 }
