@@ -5,12 +5,12 @@ use crate::rpc::{People, User};
 
 /// The Unix group of accounts that have none of their own, where there is no nobody either.
 const NOGROUP: u32 = 65534;
-/// Numbers of accounts without a Unix user have this bit, which no Unix user's number has.
+/// Numbers of accounts without that of a Unix user have this bit, which no Unix user's number has.
 const WITHOUT_UNIX_USER: u32 = 0x8000_0000;
 
-/// A number for an account without a Unix user, made from its name alone (FNV-1a), so that it
-/// stays the same however many accounts come and go. All of them use files as nobody, but it would
-/// help no client if they all had nobody's number.
+/// A number for an account without that of a Unix user, made from its name alone (FNV-1a), so that
+/// it stays the same however many accounts come and go. Those without a Unix user use files as
+/// nobody, but it would help no client if they all had nobody's number.
 fn made_of(name: &str) -> u32 {
     let hash = name
         .bytes()
@@ -23,11 +23,13 @@ impl People for Accounts {
         self.database.iter().map(|(name, _)| name.to_owned()).collect()
     }
 
-    /// ksmbd's rule: an account's number is its Unix user's.
+    /// ksmbd's rule: an account's number is its Unix user's. Only root's is not, as in ksmbd: clients
+    /// take zero for none.
     fn account(&self, name: &str) -> Option<User> {
         self.database.contains(name).then(|| {
             let (rid, gid) = match self.unix.user(name) {
-                Some(user) => (user.uid, user.gid),
+                Some(user) if user.uid != 0 => (user.uid, user.gid),
+                Some(root) => (made_of(name), root.gid),
                 None => {
                     let nobody = self.unix.user(super::NOBODY);
                     (made_of(name), nobody.map_or(NOGROUP, |nobody| nobody.gid))
@@ -86,6 +88,15 @@ mod tests {
         assert_eq!(people.accounts(), ["alice", "bob"]);
         let alice = people.account("alice").expect("there");
         assert_eq!(people.groups_of(&alice), [1000, 50]);
+    }
+
+    #[test]
+    fn roots_number_is_not_zero() {
+        let people = accounts(&["root"], Serving::Users);
+        let root = people.account("root").expect("there");
+        assert_eq!((root.rid >> 31, root.gid), (1, 0));
+        assert_eq!(people.account_of(root.rid), Some(root));
+        assert_eq!(people.account_of(0), None);
     }
 
     #[test]

@@ -32,13 +32,13 @@ fn call(call: &mut Call<'_>) -> Result<(), Fault> {
 /// DsRolerGetPrimaryDomainInformation (Opnum 0), MS-DSSP 3.2.5.1.
 fn get_primary_domain_information(call: &mut Call<'_>) -> Result<(), Fault> {
     let level = call.input.enumeration()?;
+    let known = matches!(level, 1..=3);
     let out = &mut call.output;
-    out.pointer(matches!(level, 1..=3));
+    out.pointer(known);
     match level {
         // DSROLER_PRIMARY_DOMAIN_INFO_BASIC (2.2.3).
         1 => {
-            out.u16(level);
-            out.align(4);
+            out.arm(level);
             out.u16(STANDALONE_SERVER);
             out.u32(0);
             out.pointer(true);
@@ -49,18 +49,17 @@ fn get_primary_domain_information(call: &mut Call<'_>) -> Result<(), Fault> {
         }
         // DSROLE_UPGRADE_STATUS_INFO (2.2.7): none is under way, and there was no role before.
         2 => {
-            out.u16(level);
+            out.arm(level);
             out.u32(0);
             out.u16(0);
         }
         // DSROLE_OPERATION_STATE_INFO (2.2.6): idle.
         3 => {
-            out.u16(level);
+            out.arm(level);
             out.u16(0);
         }
         _ => {}
     }
-    let known = matches!(level, 1..=3);
     out.u32(if known { status::SUCCESS } else { status::INVALID_PARAMETER });
     Ok(())
 }

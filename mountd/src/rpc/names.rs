@@ -144,6 +144,8 @@ impl Place {
                 .iter()
                 .find(|known| known.0 == number)
                 .map(|(_, name)| (known(name), Use::Alias)),
+            // Zero is no number, so that root and its group are Unix users and groups alone.
+            Self::Machine if number == 0 => None,
             Self::Machine => None
                 .or_else(|| Some((people.account_of(number)?.name, Use::User)))
                 .or_else(|| Some((people.unix_user_name(number)?, Use::User)))
@@ -182,7 +184,8 @@ impl Place {
                     // Its number must not mean somebody else.
                     let gid = group().filter(|gid| people.unix_user_name(*gid).is_none())?;
                     Some((gid, Use::Group))
-                }),
+                })
+                .filter(|(number, _)| *number != 0),
             Self::UnixUsers => Some((user().or_else(|| name.parse().ok())?, Use::User)),
             Self::UnixGroups => Some((group().or_else(|| name.parse().ok())?, Use::Group)),
         }

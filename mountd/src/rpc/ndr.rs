@@ -169,6 +169,13 @@ impl Writer {
         self.u32(u32::try_from(count).unwrap_or(u32::MAX));
     }
 
+    /// The discriminant of a union, where it is an enumeration, and the gap before the arm: all arms
+    /// begin where the one that wants the largest alignment does (C706 14.3.8, MS-RPCE 2.2.4.12).
+    pub(super) fn arm(&mut self, discriminant: u16) {
+        self.u16(discriminant);
+        self.align(4);
+    }
+
     /// A unique pointer. The identifiers count up as Windows' do; they must differ from each other.
     pub(super) fn pointer(&mut self, present: bool) {
         if present {

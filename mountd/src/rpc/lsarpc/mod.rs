@@ -136,7 +136,7 @@ fn query_info_policy(call: &mut Call<'_>) -> Result<(), Fault> {
         }
     };
     out.pointer(true);
-    out.u16(class);
+    out.arm(class);
     match policy {
         Policy::PrimaryDomain => {
             out.text_head(call.directory.workgroup());

@@ -27,7 +27,7 @@ pub(super) fn query_user(call: &mut Call<'_>) -> Result<(), Fault> {
     let out = &mut call.output;
     out.pointer(user.is_ok());
     if let Ok(user) = &user {
-        out.u16(level);
+        out.arm(level);
         match level {
             7 => write_text(out, &user.name),
             8 => write_text(out, ""),
@@ -92,7 +92,7 @@ pub(super) fn query_domain(call: &mut Call<'_>) -> Result<(), Fault> {
         domain.and_then(|domain| if known { Ok(domain) } else { Err(status::INVALID_INFO_CLASS) });
     call.output.pointer(domain.is_ok());
     if let Ok(domain) = domain {
-        call.output.u16(class);
+        call.output.arm(class);
         write_domain(call, domain, class);
     }
     call.output.u32(domain.err().unwrap_or(status::SUCCESS));
@@ -130,6 +130,30 @@ fn write_domain(call: &mut Call<'_>, domain: Domain, class: u16) {
             out.u16(0);
         }
     }
+}
+
+/// SamrGetUserDomainPasswordInformation (Opnum 44), MS-SAMR 3.1.5.13.4.
+pub(super) fn get_user_password_rules(call: &mut Call<'_>) -> Result<(), Fault> {
+    let user = user::user(call)?;
+    write_rules(&mut call.output, user.err());
+    Ok(())
+}
+
+/// SamrGetDomainPasswordInformation (Opnum 56), MS-SAMR 3.1.5.13.3: asked before one has any handle.
+pub(super) fn get_password_rules(call: &mut Call<'_>) -> Result<(), Fault> {
+    if call.input.pointer()? {
+        call.input.text()?;
+    }
+    let refused = call.account.is_none().then_some(status::ACCESS_DENIED);
+    write_rules(&mut call.output, refused);
+    Ok(())
+}
+
+/// USER_DOMAIN_PASSWORD_INFORMATION (MS-SAMR 2.2.4.2): no shortest length, nothing else.
+fn write_rules(out: &mut Writer, refused: Option<u32>) {
+    out.u16(0);
+    out.u32(0);
+    out.u32(refused.unwrap_or(status::SUCCESS));
 }
 
 /// MS-SAMR 2.2.4.1, DOMAIN_SERVER_ROLE: `DomainServerRolePrimary`.

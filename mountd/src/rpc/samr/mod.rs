@@ -54,6 +54,8 @@ fn call(call: &mut Call<'_>) -> Result<(), Fault> {
         36 | 47 => info::query_user(call),
         39 => user::get_groups(call),
         40 | 48 | 51 => user::query_display(call),
+        44 => info::get_user_password_rules(call),
+        56 => info::get_password_rules(call),
         57 => connect_2(call),
         62 => connect_4(call),
         64 => connect_5(call),

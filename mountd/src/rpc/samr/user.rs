@@ -89,7 +89,7 @@ pub(super) fn query_display(call: &mut Call<'_>) -> Result<(), Fault> {
     // In bytes, which nobody counts: clients go by the entries and the result.
     out.count(all.len());
     out.count(users.len());
-    out.u16(class);
+    out.arm(class);
     write_display(out, &users, start);
     out.u32(status);
     Ok(())
