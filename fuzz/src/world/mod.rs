@@ -286,6 +286,11 @@ impl Inner {
         link.and_then(|link| link.connection.as_mut()).map_or(0, |c| c.spare().len())
     }
 
+    /// Calls would be held back.
+    pub(crate) fn holds(&self) -> bool {
+        self.calls.holds()
+    }
+
     fn complete_held(&mut self, index: usize, error: Option<VfsError>) {
         let (op, call) = self.calls.take(index);
         match error {
