@@ -8,7 +8,8 @@ use crate::{
 /// Actions of one run; more bytes mean nothing.
 const STEPS: usize = 200;
 
-/// Any bytes into a connection, in pieces whose size the first byte says.
+/// Any bytes into a connection. The first byte says whether a dialect was negotiated before, whether
+/// each frame gets the prefix that it needs, and how large the pieces are.
 pub fn frame(data: &[u8]) {
     let Some((first, bytes)) = data.split_first() else {
         return;
@@ -18,8 +19,21 @@ pub fn frame(data: &[u8]) {
     if first & 1 == 1 {
         client.negotiate().ok();
     }
-    for piece in bytes.chunks(usize::from(first >> 1).max(1) * 8) {
-        client.raw_bytes(piece);
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let framed = first & 2 == 2;
+        let piece;
+        if framed {
+            // Two bytes of length, then the frame.
+            let (length, behind) = rest.split_at(rest.len().min(2));
+            let length = length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+            (piece, rest) = behind.split_at(behind.len().min(length));
+            client.raw_frame(piece);
+        } else {
+            let length = usize::from(first >> 2).max(1) * 8;
+            (piece, rest) = rest.split_at(rest.len().min(length));
+            client.raw_bytes(piece);
+        }
         while client.raw_answer().is_some() {}
     }
     client.forget();
@@ -67,7 +81,7 @@ mod tests {
                 rng.fill(&mut body);
                 let message = [start, &body].concat();
                 let prefix = (message.len() as u32).to_be_bytes();
-                for first in [0, 1, 254, 255] {
+                for first in [0, 1, 2, 3, 254, 255] {
                     frame(&[&[first][..], &prefix, &message].concat());
                 }
             }

@@ -60,7 +60,7 @@ impl Action {
 
 /// What the world does.
 impl Swarm {
-    pub(super) fn hold(&mut self, choices: &mut dyn Choices) {
+    pub(super) fn hold(&self, choices: &mut dyn Choices) {
         match choices.below(4) {
             0 => self.world.hold_calls(),
             1 => self.world.hold(["read", "write", "open", "delete", "list"][choices.below(5)]),
@@ -68,7 +68,7 @@ impl Swarm {
         }
     }
 
-    pub(super) fn complete(&mut self, choices: &mut dyn Choices) {
+    pub(super) fn complete(&self, choices: &mut dyn Choices) {
         let held = self.world.held();
         let index = choices.below(held.len());
         let Some(op) = held.get(index) else {
@@ -83,7 +83,7 @@ impl Swarm {
         }
     }
 
-    pub(super) fn fault(&mut self, choices: &mut dyn Choices) {
+    pub(super) fn fault(&self, choices: &mut dyn Choices) {
         let op = ["open", "read", "write", "query", "list", "rename", "delete", "overwrite"];
         let op = op[choices.below(op.len())];
         let errors = [VfsError::Io, VfsError::NoSpace, VfsError::Gone, VfsError::TooManyFiles];

@@ -77,7 +77,7 @@ impl Actor {
 
     /// It can still pay for `count` requests.
     fn can_send(&self, count: u64) -> bool {
-        self.client.credits >= count + 1 && (!self.client.encrypt || self.client.keys().is_some())
+        self.client.credits > count && (!self.client.encrypt || self.client.keys().is_some())
     }
 }
 
