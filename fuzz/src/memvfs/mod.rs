@@ -112,7 +112,7 @@ impl MemVfs {
             Op::SetAllocation { file, size } => {
                 self.allocate(&file, size, who).map(|()| Done::Ok)?
             }
-            Op::Rename { root, from, to, key, replace } => {
+            Op::Rename { root, from, to, key, replace, token: _ } => {
                 let root = Handle::of(&root)?.inode;
                 self.rename(root, [&from, &to], key, replace, who).map(|()| Done::Ok)?
             }
@@ -293,6 +293,7 @@ pub fn op_name(op: &Op) -> &'static str {
         Op::SetBasic { .. } => "set basic",
         Op::SetEndOfFile { .. } => "set end of file",
         Op::SetAllocation { .. } => "set allocation",
+        Op::SetSecurity { .. } => "set security",
         Op::Rename { .. } => "rename",
         Op::Delete { .. } => "delete",
         Op::CheckEmpty { .. } => "check empty",
