@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod admit;
+pub mod check;
 pub mod config;
 pub mod daemon;
 pub mod detach;

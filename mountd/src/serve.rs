@@ -48,12 +48,7 @@ fn serve(options: &Options, detached: bool) -> Result<(), StartError> {
         true => None,
         false => Some(LockFile::acquire(&paths::lock_file()).map_err(StartError::Lock)?),
     };
-    let source = Source {
-        config: absolute(&options.common.config),
-        pwddb: absolute(&options.common.pwddb),
-        unix: Arc::from(unix::machine()),
-        serving: Serving::detect(),
-    };
+    let source = source(options);
     let state = source.load().map_err(StartError::Load)?;
     let listen = listen(&state, options.port)?;
     let server = Server::start(state, listen)?;
@@ -65,6 +60,16 @@ fn serve(options: &Options, detached: bool) -> Result<(), StartError> {
     server.stop();
     log::info!("stopped");
     Ok(())
+}
+
+/// The files that the command line names.
+pub(crate) fn source(options: &Options) -> Source {
+    Source {
+        config: absolute(&options.common.config),
+        pwddb: absolute(&options.common.pwddb),
+        unix: Arc::from(unix::machine()),
+        serving: Serving::detect(),
+    }
 }
 
 /// TERM, INT and QUIT end it, HUP reads the files again, USR1 lists.
@@ -108,7 +113,7 @@ pub(crate) fn reload(server: &Server, source: &Source) -> Result<String, String>
     }
 }
 
-fn listen(state: &State, port: Option<u16>) -> Result<Vec<SocketAddr>, StartError> {
+pub(crate) fn listen(state: &State, port: Option<u16>) -> Result<Vec<SocketAddr>, StartError> {
     let mut global = state.settings.global.clone();
     global.port = port.unwrap_or(global.port);
     listen_addresses(&global).map_err(StartError::Interfaces)
