@@ -117,7 +117,8 @@ mod tests {
 
     fn sleeper(scratch: &Scratch, name: &str) -> Child {
         let program = scratch.path().join(name);
-        fs::copy("/bin/sleep", &program).expect("copied");
+        // Not a copy: while another test forks, a file just written cannot be executed.
+        std::os::unix::fs::symlink("/bin/sleep", &program).expect("linked");
         let child = Command::new(&program).arg("60").spawn().expect("started");
         for _ in 0..500 {
             let comm = fs::read_to_string(format!("/proc/{}/comm", child.id()));

@@ -93,6 +93,8 @@ impl Options {
             && (options.common.config_given || pwddb_given)
         {
             return Err("--try uses no files: leave -C and -P out".into());
+        } else if options.action != Action::Serve && options.control.is_some() {
+            return Err("--control is for a server: leave --check and --try out".into());
         }
         Ok(options)
     }
@@ -185,6 +187,9 @@ mod tests {
         assert_eq!(parse("--check -C a").action, Action::Check);
         assert_eq!(parse("--control /run/c").control, Some("/run/c".into()));
         assert_eq!(error("--control"), "missing argument for option '--control'");
+        let both = "--control is for a server: leave --check and --try out";
+        assert_eq!(error("--control x --check"), both);
+        assert_eq!(error("--try --control x"), both);
         assert_eq!(error("--check /x"), "unexpected argument \"/x\"");
         assert_eq!(error("--check --try"), "--check and --try are two different things");
         assert_eq!(error("--try --check"), error("--check --try"));

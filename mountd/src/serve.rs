@@ -12,6 +12,8 @@ use signal_hook::iterator::Signals;
 
 use crate::account::{Serving, unix};
 use crate::config::interfaces::listen_addresses;
+use crate::control::handler::ServerHandler;
+use crate::control::socket::ControlSocket;
 use crate::lock_file::LockFile;
 use crate::options::Options;
 use crate::server::{Server, StartError};
@@ -51,15 +53,36 @@ fn serve(options: &Options, detached: bool) -> Result<(), StartError> {
     let source = source(options);
     let state = source.load().map_err(StartError::Load)?;
     let listen = listen(&state, options.port)?;
-    let server = Server::start(state, listen)?;
+    let socket = control_socket(options)?;
+    let server = Arc::new(Server::start(state, listen)?);
+    let handler = ServerHandler { server: Arc::clone(&server), source: source.clone() };
+    let control = socket.map(|socket| socket.serve(handler)).transpose();
+    let control = control.map_err(|error| StartError::System("start a thread", error))?;
     log_what_is_served(&server);
     if detached {
         go_quiet();
     }
     wait(&mut signals, &server, &source);
-    server.stop();
+    drop(control);
+    // With its thread the control socket's hold of the server is gone.
+    if let Some(server) = Arc::into_inner(server) {
+        server.stop();
+    }
     log::info!("stopped");
     Ok(())
+}
+
+/// The socket that the command line names; else, with the system's configuration, the usual one.
+/// Several servers with configurations of their own would fight for it.
+fn control_socket(options: &Options) -> Result<Option<ControlSocket>, StartError> {
+    if let Some(path) = &options.control {
+        return ControlSocket::bind(&absolute(path)).map(Some).map_err(StartError::Control);
+    }
+    if options.common.config_given {
+        return Ok(None);
+    }
+    let socket = ControlSocket::bind(&paths::control_socket());
+    Ok(socket.inspect_err(|error| log::warn!("ksmbd.control cannot be used: {error}")).ok())
 }
 
 /// The files that the command line names.
