@@ -118,10 +118,10 @@ mod tests {
         let child = Command::new(&program).arg("60").spawn().expect("started");
         // Until it has executed, the process still has our name.
         for _ in 0..500 {
-            let comm = fs::read_to_string(format!("/proc/{}/comm", child.id()));
-            // The arguments come a moment after the name.
-            let arguments = fs::read(format!("/proc/{}/cmdline", child.id())).unwrap_or_default();
-            if comm.is_ok_and(|comm| comm.trim_end() == name) && !arguments.is_empty() {
+            let of = |what| fs::read_to_string(format!("/proc/{}/{what}", child.id()));
+            // An exec sets the name before the arguments.
+            let named = of("comm").is_ok_and(|comm| comm.trim_end() == name);
+            if named && of("cmdline").is_ok_and(|line| !line.is_empty()) {
                 break;
             }
             std::thread::sleep(Duration::from_millis(10));

@@ -271,6 +271,7 @@ impl MemVfs {
             uid: node.uid,
             gid: node.gid,
             permitted: Permitted::empty(),
+            security: None,
         })
     }
 

@@ -194,6 +194,7 @@ impl<'a> Reader<'a> {
             self.needs_root("inherit owner");
         }
         self.read_veto(share);
+        self.read_modules(share);
     }
 
     /// `/a/b*/?c/`. Names cannot contain the `/`, so one at either end is for the eye.
@@ -209,6 +210,20 @@ impl<'a> Reader<'a> {
         }
         if share.veto.is_empty() {
             self.warn(entry, "it names no file", "write patterns between slashes: /*.exe/.*/");
+        }
+    }
+
+    /// Samba's modules, as far as there is something here that they ask for.
+    fn read_modules(&mut self, share: &mut Share) {
+        let Some(entry) = self.get(&["vfs objects"]) else { return };
+        for module in entry.value().split([' ', '\t', ',']).filter(|module| !module.is_empty()) {
+            match module {
+                "acl_xattr" => share.acl_xattr = true,
+                other => {
+                    let what = format!("the module `{other}` is not here; it has no effect");
+                    self.warn(entry, &what, "remove it from the line");
+                }
+            }
         }
     }
 

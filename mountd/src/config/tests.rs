@@ -218,6 +218,14 @@ fn who_says_whether_a_share_is_writable() {
 }
 
 #[test]
+fn modules_that_are_here_are_taken() {
+    let modules = |line: &str| share(&format!("[a]\npath = /tmp\nvfs objects = {line}\n"));
+    assert!(modules("acl_xattr").share.acl_xattr);
+    assert!(modules("catia, acl_xattr\tfruit").share.acl_xattr);
+    assert!(!modules("catia").share.acl_xattr && !modules("").share.acl_xattr);
+}
+
+#[test]
 fn share_keys_in_global_are_every_shares_defaults() {
     let settings = right(
         "[global]\ncomment = Ours\nvalid users = alice\nmax connections = 9\nguest ok = no\n\

@@ -1,11 +1,11 @@
 //! What stands behind the core's [`File`]: a descriptor that was resolved below its share.
 
-use super::{Outcome, failed};
+use super::{Outcome, acl::Store, failed};
 use ksmbd_core::{
     config::Share,
     id::FileKey,
     name::SharePath,
-    vfs::{File, FileKind, FileObject, VfsError},
+    vfs::{File, FileKind, FileObject, Permitted, VfsError},
 };
 use rustix::{
     fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
@@ -22,6 +22,8 @@ pub(super) struct Root {
     /// Opened with O_PATH: the identity of a call decides what it may see below.
     pub(super) directory: OwnedFd,
     pub(super) key: FileKey,
+    /// Where descriptors are kept.
+    pub(super) acl: Store,
 }
 
 /// One open file.
@@ -37,6 +39,8 @@ pub(super) struct Handle {
     pub(super) path: SharePath,
     /// The identity of the open could remove the name from its directory.
     pub(super) deletable: bool,
+    /// What its directory's descriptor grants of it.
+    pub(super) by_parent: Permitted,
     /// Bytes that this handle reserved beyond the end of the file.
     pub(super) reserved: AtomicU64,
     /// What was not opened for reading at once is when it is first read: a client that asks for the

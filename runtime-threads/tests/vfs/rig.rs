@@ -102,6 +102,7 @@ impl Rig {
             attributes: FileAttributes::ARCHIVE,
             allocation: 0,
             no_follow: false,
+            security: None,
         }
     }
 
@@ -172,6 +173,7 @@ impl Rig {
             to: path(to),
             key: opened.info.key,
             replace,
+            token: None,
         })
     }
 
