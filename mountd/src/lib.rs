@@ -16,4 +16,5 @@ mod scratch;
 pub mod serve;
 pub mod server;
 pub mod state;
+pub mod subauth;
 pub mod try_out;

@@ -16,7 +16,7 @@ use crate::lock_file::LockFile;
 use crate::options::Options;
 use crate::server::{Server, StartError};
 use crate::state::{Source, State};
-use crate::{detach, logger};
+use crate::{detach, logger, subauth};
 
 /// Serves in this process until a signal ends it, or in a child if it is to detach.
 pub fn run(options: &Options) -> ExitCode {
@@ -48,11 +48,15 @@ fn serve(options: &Options, detached: bool) -> Result<(), StartError> {
         true => None,
         false => Some(LockFile::acquire(&paths::lock_file()).map_err(StartError::Lock)?),
     };
+    let config = absolute(&options.common.config);
+    let machine =
+        subauth::load_or_create(&subauth::beside(&config)).map_err(StartError::Subauth)?;
     let source = Source {
-        config: absolute(&options.common.config),
+        config,
         pwddb: absolute(&options.common.pwddb),
         unix: Arc::from(unix::machine()),
         serving: Serving::detect(),
+        machine,
     };
     let state = source.load().map_err(StartError::Load)?;
     let listen = listen(&state, options.port)?;
