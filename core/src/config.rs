@@ -1,6 +1,6 @@
 //! What the server is told once, and what a share is. Plain values: the daemon reads the files.
 
-use crate::{auth::ServerNames, wire::negotiate::Dialect};
+use crate::{auth::ServerNames, veto::Veto, wire::negotiate::Dialect};
 use alloc::string::String;
 use core::time::Duration;
 
@@ -143,10 +143,16 @@ pub struct Share {
     pub hide_dot_files: bool,
     /// Attributes and creation time are kept in `user.DOSATTRIB`.
     pub store_dos_attributes: bool,
+    /// Security descriptors are kept in `security.NTACL` and count (`vfs objects = acl_xattr`).
+    pub acl_xattr: bool,
     /// Symbolic links are followed inside the share.
     pub follow_symlinks: bool,
     /// Other file systems mounted below the share are entered.
     pub cross_mounts: bool,
+    /// New files belong to the owner of their directory (only root can serve so).
+    pub inherit_owner: bool,
+    /// Names that are neither shown nor opened nor made.
+    pub veto: Veto,
     /// Encrypted requests only (SMB2_SHAREFLAG_ENCRYPT_DATA).
     pub encrypt: bool,
 }
@@ -165,8 +171,11 @@ impl Share {
             force_directory_mode: 0,
             hide_dot_files: true,
             store_dos_attributes: true,
+            acl_xattr: false,
             follow_symlinks: false,
             cross_mounts: true,
+            inherit_owner: false,
+            veto: Veto::default(),
             encrypt: false,
         }
     }

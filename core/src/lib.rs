@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+pub mod acl;
 pub mod auth;
 pub mod buffer;
 mod command;
@@ -30,7 +31,9 @@ pub mod server;
 pub mod sink;
 mod state;
 pub mod status;
+pub mod status_report;
 pub mod time;
+pub mod veto;
 pub mod vfs;
 pub mod wire;
 

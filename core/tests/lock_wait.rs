@@ -179,7 +179,7 @@ fn an_encrypted_wait() {
     assert!(a.answer(waiting.mid).ok().encrypted);
 }
 
-/// What does not wait cannot be cancelled.
+/// What does not wait cannot be cancelled, and CANCEL is never answered (MS-SMB2 3.3.5.16).
 #[test]
 fn cancel_of_nothing() {
     let w = World::new();
@@ -187,4 +187,11 @@ fn cancel_of_nothing() {
     a.cancel_message(12345);
     a.nothing();
     a.echo().ok();
+    a.session_id = 77;
+    a.cancel_message(12345);
+    a.nothing();
+    let mut cancel = a.message(&RequestBody::Cancel);
+    cancel.body.truncate(1);
+    a.send_chain(&[cancel]);
+    a.nothing();
 }

@@ -71,21 +71,13 @@ pub(crate) fn end_connection(cx: &mut Cx<'_>, id: ConnId) {
     }
 }
 
-/// A call that used the open is back.
-pub(super) fn call_is_back(cx: &mut Cx<'_>, id: OpenId) {
-    if let Some(open) = cx.state.opens.get_mut(&id) {
-        open.running -= 1;
-        advance(cx, id);
-    }
-}
-
 /// The delete has been tried; whether it worked is for nobody to know.
 pub(super) fn deleted(cx: &mut Cx<'_>, id: OpenId) {
     remove(cx, id);
 }
 
 /// Goes on closing when nothing uses the open any more.
-fn advance(cx: &mut Cx<'_>, id: OpenId) {
+pub(super) fn advance(cx: &mut Cx<'_>, id: OpenId) {
     let Some(open) = cx.state.opens.get_mut(&id) else {
         return;
     };
@@ -118,7 +110,10 @@ fn remove(cx: &mut Cx<'_>, id: OpenId) {
             cx.flows.parking.wake(Wait::Range(key));
         }
         if file.opens.is_empty() {
-            cx.state.files.remove(&key);
+            let file = cx.state.files.remove(&key);
+            let doomed = file.and_then(|file| file.delete);
+            // The tree that the name belongs to may have gone before.
+            doomed.into_iter().for_each(|place| cx.out.release(place.root));
         }
     }
     let Open { session, tree, handle, .. } = open;

@@ -1,7 +1,8 @@
 //! QUERY_INFO.
 
-use super::{Cx, Event, access, security};
+use super::{Cx, Event, security};
 use crate::{
+    config::Share,
     flow::{Flow, Handled, Refused, job::Who, refuse},
     name::mapping,
     state::open::Open,
@@ -45,7 +46,7 @@ pub(super) fn begin(
 ) -> Handled<super::Step> {
     let max = request.output_buffer_length;
     let open = cx.state.opens.get(&who.open()?).ok_or(NtStatus::FILE_CLOSED)?;
-    if max > cx.state.config.max_trans {
+    if max > cx.state.config_of(who.conn).max_trans {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.20: longer than MaxTransactSize");
     }
     let step = match request.info_type {
@@ -97,12 +98,14 @@ pub(super) fn resume(
             let read_only = who.session.zip(who.tree);
             let tree = read_only.and_then(|(session, tree)| cx.state.tree(session, tree));
             let read_only = tree.is_some_and(|tree| tree.read_only);
-            let Some(value) = fs_value(class, &open.share.name, &volume, extra, read_only) else {
+            let Some(value) = fs_value(class, &open.share, &volume, extra, read_only) else {
                 return refuse(NtStatus::INVALID_INFO_CLASS, "3.3.5.20.2: unknown class");
             };
             fitted(&value, max)
         }
-        (Step::Security { parts, max }, Done::Info(info)) => security::answer(&info, parts, max),
+        (Step::Security { parts, max }, Done::Info(info)) => {
+            security::answer(cx, who, &info, parts, max)
+        }
         (_, Done::Failed(error)) => Err(error.status().into()),
         _ => Err(NtStatus::INTERNAL_ERROR.into()),
     }
@@ -267,7 +270,7 @@ const DEVICE_IS_MOUNTED: u32 = 0x20;
 /// MS-FSCC 2.5, the classes of [`fs_min`].
 fn fs_value(
     class: FsInfoClass,
-    label: &str,
+    share: &Share,
     volume: &VolumeInfo,
     extra: u32,
     read_only: bool,
@@ -279,7 +282,7 @@ fn fs_value(
             volume_creation_time: volume.creation_time,
             volume_serial_number: volume.serial,
             supports_objects: false,
-            volume_label: label.into(),
+            volume_label: share.name.as_str().into(),
         },
         FsInfoClass::SIZE => FsInformation::Size(SizeInformation {
             total_allocation_units: volume.total,
@@ -304,6 +307,7 @@ fn fs_value(
                 | FsAttributes::UNICODE_ON_DISK
                 | FsAttributes::from_bits_retain(extra);
             attributes.set(FsAttributes::READ_ONLY_VOLUME, read_only);
+            attributes.set(FsAttributes::PERSISTENT_ACLS, share.acl_xattr);
             FsInformation::Attribute {
                 file_system_attributes: attributes,
                 maximum_component_name_length: 255,
@@ -339,17 +343,4 @@ fn on_pipe(open: &Open, step: Step) -> Handled<super::Step> {
         }),
         max,
     )
-}
-
-/// For [`security`]: the mask that a mode's bits stand for.
-pub(super) fn mask_of(info: &FileInfo, bits: u32) -> crate::wire::fscc::AccessMask {
-    use crate::{vfs::Permitted, wire::fscc::AccessMask};
-    let mut permitted = Permitted::empty();
-    permitted.set(Permitted::READ, bits & 4 != 0);
-    permitted.set(Permitted::WRITE, bits & 2 != 0);
-    permitted.set(Permitted::EXECUTE, bits & 1 != 0);
-    if bits == 0 {
-        return AccessMask::empty();
-    }
-    access::maximal(&FileInfo { permitted, ..info.clone() }, false)
 }

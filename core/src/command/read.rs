@@ -32,7 +32,7 @@ pub(super) struct Io {
 pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: &ReadRequest) -> Handled<super::Step> {
     let id = who.open()?;
     let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
-    if request.length > cx.state.config.max_read {
+    if request.length > cx.state.config_of(who.conn).max_read {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.12: longer than MaxReadSize");
     }
     if open.is_pipe() {

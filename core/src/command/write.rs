@@ -30,7 +30,7 @@ pub(super) fn begin(
     let id = who.open()?;
     let data = who.bytes.slice(request.data.clone());
     let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
-    if data.len() > cx.state.config.max_write as usize {
+    if data.len() > cx.state.config_of(who.conn).max_write as usize {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.13: longer than MaxWriteSize");
     }
     if open.is_pipe() {

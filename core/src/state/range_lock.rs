@@ -94,6 +94,11 @@ impl RangeLocks {
         self.held.len()
     }
 
+    /// The locks of an open.
+    pub(crate) fn of(&self, open: OpenId) -> impl Iterator<Item = &RangeLock> {
+        self.held.iter().filter(move |lock| lock.open == open)
+    }
+
     pub(crate) fn count(&self, open: OpenId) -> usize {
         self.held.iter().filter(|lock| lock.open == open).count()
     }

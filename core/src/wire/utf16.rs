@@ -60,6 +60,12 @@ impl From<&str> for Utf16 {
     }
 }
 
+impl PartialEq<&str> for Utf16 {
+    fn eq(&self, text: &&str) -> bool {
+        text.encode_utf16().eq(self.0.iter().copied())
+    }
+}
+
 impl fmt::Debug for Utf16 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_char('"')?;

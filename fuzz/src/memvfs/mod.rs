@@ -6,6 +6,7 @@ mod list;
 mod open;
 mod pages;
 mod rename;
+mod security;
 mod tree;
 
 pub use handle::inside;
@@ -101,18 +102,24 @@ impl MemVfs {
             Op::Overwrite { file, attributes } => {
                 Done::Info(Box::new(self.overwrite(&file, attributes, who)?))
             }
-            Op::Read { file, offset, length } => Done::Read(self.read(&file, offset, length)?),
+            Op::Read { file, offset, length } => Done::Read(self.read(&file, offset, length, who)?),
             Op::Write { file, offset, data, .. } => {
-                Done::Wrote(self.write(&file, offset, data.bytes())?)
+                Done::Wrote(self.write(&file, offset, data.bytes(), who)?)
             }
             Op::Flush { file } => Handle::of(&file).map(|_| Done::Ok)?,
             Op::Query { file } => Done::Info(Box::new(self.info(Handle::of(&file)?, who)?)),
             Op::SetBasic { file, set } => self.set_basic(&file, &set, who).map(|()| Done::Ok)?,
-            Op::SetEndOfFile { file, size } => self.resize(&file, size).map(|()| Done::Ok)?,
-            Op::SetAllocation { file, size } => self.allocate(&file, size).map(|()| Done::Ok)?,
-            Op::Rename { root, from, to, key, replace } => {
+            Op::SetEndOfFile { file, size } => self.resize(&file, size, who).map(|()| Done::Ok)?,
+            Op::SetAllocation { file, size } => {
+                self.allocate(&file, size, who).map(|()| Done::Ok)?
+            }
+            Op::SetSecurity { file, change } => {
+                self.set_security(&file, &change, who).map(|()| Done::Ok)?
+            }
+            Op::Rename { root, from, to, key, replace, token } => {
                 let root = Handle::of(&root)?.inode;
-                self.rename(root, [&from, &to], key, replace, who).map(|()| Done::Ok)?
+                let token = token.as_deref();
+                self.rename(root, [&from, &to], (key, replace), token, who).map(|()| Done::Ok)?
             }
             Op::Delete { root, path, key, directory } => {
                 let root = Handle::of(&root)?.inode;
@@ -125,11 +132,8 @@ impl MemVfs {
         })
     }
 
-    fn read(&mut self, file: &File, offset: u64, length: u32) -> Outcome<ReplyBuf> {
-        let handle = Handle::of(file)?;
-        if !handle.read {
-            return Err(VfsError::AccessDenied);
-        }
+    fn read(&self, file: &File, offset: u64, length: u32, who: &Identity) -> Outcome<ReplyBuf> {
+        let handle = self.for_data(file, 4, who)?;
         let Content::File(data) = &self.node(handle.inode)?.content else {
             return Err(VfsError::IsDirectory);
         };
@@ -138,11 +142,8 @@ impl MemVfs {
         Ok(reply)
     }
 
-    fn write(&mut self, file: &File, offset: u64, bytes: &[u8]) -> Outcome<u32> {
-        let handle = Handle::of(file)?;
-        if !handle.write {
-            return Err(VfsError::AccessDenied);
-        }
+    fn write(&mut self, file: &File, offset: u64, bytes: &[u8], who: &Identity) -> Outcome<u32> {
+        let handle = self.for_data(file, 2, who)?;
         let end = offset.checked_add(bytes.len() as u64).filter(|end| *end <= MAX_OFFSET);
         end.ok_or(VfsError::Invalid)?;
         let (used, capacity, now) = (self.used(), self.capacity, self.now);
@@ -158,11 +159,8 @@ impl MemVfs {
         u32::try_from(bytes.len()).map_err(|_| VfsError::Invalid)
     }
 
-    fn resize(&mut self, file: &File, size: u64) -> Outcome<()> {
-        let handle = Handle::of(file)?;
-        if !handle.write {
-            return Err(VfsError::AccessDenied);
-        }
+    fn resize(&mut self, file: &File, size: u64, who: &Identity) -> Outcome<()> {
+        let handle = self.for_data(file, 2, who)?;
         if size > MAX_OFFSET {
             return Err(VfsError::Invalid);
         }
@@ -176,11 +174,8 @@ impl MemVfs {
         Ok(())
     }
 
-    fn allocate(&mut self, file: &File, size: u64) -> Outcome<()> {
-        let handle = Handle::of(file)?;
-        if !handle.write {
-            return Err(VfsError::AccessDenied);
-        }
+    fn allocate(&mut self, file: &File, size: u64, who: &Identity) -> Outcome<()> {
+        let handle = self.for_data(file, 2, who)?;
         if size > MAX_OFFSET {
             return Err(VfsError::Invalid);
         }
@@ -208,10 +203,7 @@ impl MemVfs {
         attributes: FileAttributes,
         who: &Identity,
     ) -> Outcome<FileInfo> {
-        let handle = Handle::of(file)?;
-        if !handle.write {
-            return Err(VfsError::AccessDenied);
-        }
+        let handle = self.for_data(file, 2, who)?;
         let now = self.now;
         let node = self.node_mut(handle.inode)?;
         let Content::File(data) = &mut node.content else {
@@ -241,7 +233,20 @@ impl MemVfs {
         Ok(())
     }
 
-    fn check_empty(&mut self, file: &File) -> Outcome<()> {
+    /// The handle, if it is good for this (4 read, 2 write). What it was not opened for at once it is
+    /// opened for now, under the identity of the call.
+    fn for_data<'a>(&self, file: &'a File, bits: u32, who: &Identity) -> Outcome<&'a Handle> {
+        let handle = Handle::of(file)?;
+        let opened = if bits == 4 { handle.read } else { handle.write };
+        let node = self.node(handle.inode)?;
+        match node.content {
+            Content::File(_) if opened || node.may(who, bits) => Ok(handle),
+            Content::File(_) | Content::Special => Err(VfsError::AccessDenied),
+            Content::Directory(_) => Err(VfsError::IsDirectory),
+        }
+    }
+
+    fn check_empty(&self, file: &File) -> Outcome<()> {
         match &self.node(Handle::of(file)?.inode)?.content {
             Content::Directory(entries) if entries.is_empty() => Ok(()),
             Content::Directory(_) => Err(VfsError::NotEmpty),
@@ -293,6 +298,7 @@ pub fn op_name(op: &Op) -> &'static str {
         Op::SetBasic { .. } => "set basic",
         Op::SetEndOfFile { .. } => "set end of file",
         Op::SetAllocation { .. } => "set allocation",
+        Op::SetSecurity { .. } => "set security",
         Op::Rename { .. } => "rename",
         Op::Delete { .. } => "delete",
         Op::CheckEmpty { .. } => "check empty",

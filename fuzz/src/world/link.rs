@@ -8,7 +8,9 @@ pub(super) struct Link {
     /// `None` once either side has hung up.
     pub(super) connection: Option<Connection>,
     /// From the client, not yet read.
-    arrived: VecDeque<u8>,
+    arrived: Vec<u8>,
+    /// How much of it was read.
+    read: usize,
     /// To the client, frame by frame.
     pub(super) sent: VecDeque<Vec<u8>>,
     /// Why the server's side has hung up.
@@ -21,7 +23,8 @@ impl Link {
     pub(super) fn new(connection: Connection) -> Self {
         Self {
             connection: Some(connection),
-            arrived: VecDeque::new(),
+            arrived: Vec::new(),
+            read: 0,
             sent: VecDeque::new(),
             dropped: None,
             expected: false,
@@ -30,7 +33,8 @@ impl Link {
 
     pub(super) fn receive(&mut self, bytes: &[u8]) {
         if self.connection.is_some() {
-            self.arrived.extend(bytes);
+            self.arrived.drain(..std::mem::take(&mut self.read));
+            self.arrived.extend_from_slice(bytes);
         }
     }
 
@@ -39,15 +43,15 @@ impl Link {
         let Some(connection) = self.connection.as_mut() else {
             return false;
         };
-        if self.arrived.is_empty() || !connection.wants_input() {
+        if self.read == self.arrived.len() || !connection.wants_input() {
             return false;
         }
         let spare = connection.spare();
         assert!(!spare.is_empty(), "a connection that wants input and has no room for it");
-        let count = spare.len().min(self.arrived.len());
-        for (to, from) in spare.iter_mut().zip(self.arrived.drain(..count)) {
-            *to = from;
-        }
+        let unread = &self.arrived[self.read..];
+        let count = spare.len().min(unread.len());
+        spare[..count].copy_from_slice(&unread[..count]);
+        self.read += count;
         connection.filled(count);
         true
     }
@@ -56,5 +60,6 @@ impl Link {
     pub(super) fn cut(&mut self) {
         self.connection = None;
         self.arrived.clear();
+        self.read = 0;
     }
 }

@@ -1,7 +1,7 @@
 //! What well-behaved clients send, and what they get. The requests are impacket 0.10's and Samba
 //! 4.17's own bytes; both decode the answers that stand here.
 
-use ksmbd_mountd::rpc::{Pipe, ReadResult};
+use ksmbd_mountd::rpc::ReadResult;
 
 use super::client::*;
 
@@ -54,17 +54,17 @@ fn get_info(name: &str, level: u32) -> Vec<u8> {
 #[test]
 fn pipes_are_opened_by_name() {
     for name in ["srvsvc", "SRVSVC", "SrvSvc"] {
-        assert_eq!(Pipe::open(name).unwrap().name(), "srvsvc");
+        assert_eq!(open(name).unwrap().name(), "srvsvc");
     }
     for name in ["", "srvsv", "srvsvc ", "\\srvsvc", "../srvsvc", "srvsvc\0", "spoolss"] {
-        assert!(Pipe::open(name).is_none(), "{name}");
+        assert!(open(name).is_none(), "{name}");
     }
 }
 
 #[test]
 fn binds() {
     let directory = Fixture::small();
-    let mut pipe = Pipe::open("srvsvc").unwrap();
+    let mut pipe = open("srvsvc").unwrap();
     assert!(!pipe.has_output());
     assert_eq!(pipe.read(100), ReadResult::default());
     let messages = transact(&mut pipe, &hex(BIND), &directory);
@@ -79,7 +79,7 @@ fn windows_binds_three_contexts() {
     let contexts: [(u16, &str, &[&str]); 3] =
         [(0, SRVSVC, &[NDR32]), (1, SRVSVC, &[NDR64]), (2, SRVSVC, &[FEATURES])];
     let directory = Fixture::small();
-    let mut pipe = Pipe::open("srvsvc").unwrap();
+    let mut pipe = open("srvsvc").unwrap();
     let messages = transact(&mut pipe, &bind(11, &contexts), &directory);
     let nil = "00".repeat(20);
     let results = format!("00000000{NDR32} 02000200{nil} 03000000{nil}");
@@ -104,7 +104,7 @@ fn a_context_is_refused_with_its_reason() {
     ];
     let directory = Fixture::small();
     for (interface, transfer, result) in cases {
-        let mut pipe = Pipe::open("srvsvc").unwrap();
+        let mut pipe = open("srvsvc").unwrap();
         let messages = transact(&mut pipe, &bind(11, &[(0, interface, transfer)]), &directory);
         assert_eq!(messages[0][2], 12);
         assert_eq!(word(&messages[0], 11), result, "{interface} {transfer:?}");
@@ -114,7 +114,7 @@ fn a_context_is_refused_with_its_reason() {
 #[test]
 fn contexts_are_added_later() {
     let directory = Fixture::small();
-    let mut pipe = Pipe::open("srvsvc").unwrap();
+    let mut pipe = open("srvsvc").unwrap();
     transact(&mut pipe, &bind(11, &[(0, UNKNOWN, &[NDR32])]), &directory);
     let messages = transact(&mut pipe, &fragment(3, 0, 21, &[0; 8]), &directory);
     assert_eq!(fault(&messages), 0x1c01_0003);

@@ -131,7 +131,7 @@ impl Place {
             return Ok(Some(entry));
         }
         while let Some((name, kind)) = self.next_name()? {
-            if !pattern.matches(&name) {
+            if !pattern.matches(&name) || self.root.share.veto.matches(&name) {
                 continue;
             }
             // A link may have to be left out; nothing else has to be looked at for its name.

@@ -1,6 +1,6 @@
 //! What stands behind the core's [`File`]: a descriptor that was resolved below its share.
 
-use super::{Outcome, failed, times::Held};
+use super::{Outcome, acl::Store, failed, times::Held};
 use ksmbd_core::{
     config::Share,
     id::FileKey,
@@ -24,6 +24,8 @@ pub(super) struct Root {
     pub(super) key: FileKey,
     /// It is on a file system that is mounted read-only.
     pub(super) read_only: bool,
+    /// Where descriptors are kept.
+    pub(super) acl: Store,
 }
 
 /// One open file.

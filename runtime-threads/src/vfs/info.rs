@@ -2,7 +2,7 @@
 //! back for times and attributes.
 
 use super::{
-    Outcome,
+    Outcome, acl,
     dos_attrib::{self, SETTABLE, Stored},
     failed,
     handle::Handle,
@@ -122,6 +122,7 @@ pub(super) fn describe(
         uid: stat.stx_uid,
         gid: stat.stx_gid,
         permitted: Permitted::empty(),
+        security: None,
     }
 }
 
@@ -149,7 +150,8 @@ impl Handle {
         let reserved = self.reserved.load(Ordering::Relaxed);
         let dot = is_dot(self.path.file_name());
         let info = describe(&self.root.share, stat, stored, dot, reserved);
-        FileInfo { permitted: self.permitted, ..info }
+        let security = acl::load(&self.root, self.fd.as_fd(), stat);
+        FileInfo { permitted: self.permitted, security, ..info }
     }
 
     /// The descriptor is open for data: calls that refuse O_PATH take it.

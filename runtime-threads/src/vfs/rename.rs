@@ -1,7 +1,9 @@
 //! Renaming within a share.
 
 use super::{
-    Outcome, again,
+    Outcome,
+    acl::{self, Store},
+    again,
     delete::still_there,
     entries, failed,
     handle::{Handle, Root},
@@ -10,13 +12,14 @@ use super::{
     resolve::find_directory,
 };
 use ksmbd_core::{
+    acl::Token,
     id::FileKey,
     name::{SharePath, mapping},
     vfs::{File, FileKind, VfsError},
 };
 use rustix::{
     fd::{AsFd, OwnedFd},
-    fs::{self, AtFlags, RenameFlags, Statx},
+    fs::{self, AtFlags, Mode, OFlags, RenameFlags, Statx},
     io::Errno,
 };
 
@@ -38,20 +41,23 @@ impl End {
 /// [`Op::Rename`](ksmbd_core::vfs::Op::Rename).
 pub(super) fn rename(
     root: &File,
-    from: &SharePath,
-    to: &SharePath,
+    [from, to]: [&SharePath; 2],
     key: FileKey,
     replace: bool,
+    token: Option<&Token>,
     who: Who,
 ) -> Outcome<()> {
     let root = &Handle::of(root)?.root;
-    if to.is_root() {
+    if to.is_root() || root.share.veto.matches(to.file_name()) {
         return Err(VfsError::AccessDenied);
     }
     let (directory, from) = still_there(root, from, key, who)?;
     let from = End::new(directory, &from)?;
     let (directory, _) = find_directory(root, &to.parent(), who)?;
     let to = End::new(directory, to)?;
+    if let Some(token) = token.filter(|_| root.acl != Store::Off) {
+        admit(root, &from, &to, token)?;
+    }
     // From here on nobody makes the new name in another case.
     let _turn = entries::turn(&to.stat, &to.name);
     let Some((there, stat)) = occupant(root, &to, who)? else {
@@ -68,6 +74,11 @@ pub(super) fn rename(
     if info::kind(&stat) == FileKind::Directory {
         return Err(VfsError::AccessDenied);
     }
+    if let Some(token) = token.filter(|_| root.acl != Store::Off)
+        && !acl::may_replace(root, to.directory.as_fd(), to.open(&there)?.as_fd(), token)?
+    {
+        return Err(VfsError::AccessDenied);
+    }
     if info::key(&stat) == key {
         // Two names of one file: rename() would do nothing, and the client wants one name less.
         let name = mapping::host(&from.name);
@@ -81,6 +92,24 @@ pub(super) fn rename(
         return move_to(&other, &to, false);
     }
     move_to(&from, &to, true)
+}
+
+impl End {
+    /// A name in the directory, for nothing but looking.
+    fn open(&self, name: &str) -> Outcome<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        fs::openat(&self.directory, &*mapping::host(name), flags, Mode::empty()).map_err(failed)
+    }
+}
+
+/// MS-FSA 2.1.5.15.12: what comes into another directory is added to it.
+fn admit(root: &Root, from: &End, to: &End, token: &Token) -> Outcome<()> {
+    if info::key(&from.stat) == info::key(&to.stat) {
+        return Ok(());
+    }
+    let stat = info::stat_entry(&from.directory, &mapping::host(&from.name)).map_err(failed)?;
+    let directory = info::kind(&stat) == FileKind::Directory;
+    acl::may_add(root, to.directory.as_fd(), token, directory).map(|_| ())
 }
 
 /// What is at `end`, in whatever case.

@@ -65,8 +65,9 @@ impl Last {
     }
 }
 
-/// Finds `path`: exactly if it is there, else ignoring case, component by component. `makes` when what
-/// is missing is going to be made.
+/// Finds `path`: exactly if it is there, else ignoring case, component by component. What the share
+/// vetoes is not there, under the client's name for it and under the disk's. `makes` when what is
+/// missing is going to be made.
 pub(super) fn find(
     root: &Root,
     path: &SharePath,
@@ -74,6 +75,25 @@ pub(super) fn find(
     makes: bool,
     who: Who,
 ) -> Outcome<Place> {
+    not_vetoed(root, path)?;
+    let place = find_any(root, path, last, makes, who)?;
+    if let Place::Here(_, real) = &place {
+        not_vetoed(root, real)?;
+    }
+    Ok(place)
+}
+
+/// `veto files`.
+fn not_vetoed(root: &Root, path: &SharePath) -> Outcome<()> {
+    let veto = &root.share.veto;
+    match veto.is_empty() {
+        false if veto.matches_path(&path.parent()) => Err(VfsError::PathNotFound),
+        false if veto.matches(path.file_name()) => Err(VfsError::NotFound),
+        _ => Ok(()),
+    }
+}
+
+fn find_any(root: &Root, path: &SharePath, last: Last, makes: bool, who: Who) -> Outcome<Place> {
     let flags = last.flags(root);
     let wanted = path.file_name();
     let open = |path: &SharePath| match beneath(root, path, flags) {
@@ -111,6 +131,9 @@ pub(super) fn find_directory(
     path: &SharePath,
     who: Who,
 ) -> Outcome<(OwnedFd, SharePath)> {
+    if root.share.veto.matches_path(path) {
+        return Err(VfsError::PathNotFound);
+    }
     let open = |path: &SharePath| match beneath(root, path, OFlags::PATH | OFlags::DIRECTORY) {
         Ok(fd) => Ok(Some(fd)),
         Err(errno) if is_absent(errno, path) => Ok(None),
@@ -221,8 +244,9 @@ mod tests {
         let share = Share::disk("s", dir.to_str().unwrap());
         let directory: OwnedFd = fs::File::open(&dir).unwrap().into();
         let key = info::key(&info::stat_fd(&directory).unwrap());
+        let acl = crate::vfs::acl::Store::Off;
         let share = std::sync::Arc::new(share);
-        let root = Root { share, directory, key, read_only: false };
+        let root = Root { share, directory, key, acl, read_only: false };
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let open = |path: &str| step_by_step(&root, path.as_bytes(), flags);
         assert!(open(".").is_ok() && open("a/b/f").is_ok());

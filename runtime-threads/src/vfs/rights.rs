@@ -105,21 +105,14 @@ fn asked(fd: BorrowedFd<'_>, bits: u32) -> bool {
     proc_fd().is_ok_and(|proc| fs::accessat(proc, proc_name(fd), access, AtFlags::EACCESS).is_ok())
 }
 
-/// What the calling identity may do with the file of `fd`.
-pub(super) fn permitted(
-    root: &Root,
-    fd: BorrowedFd<'_>,
-    stat: &Statx,
-    who: Who,
-    deletable: bool,
-) -> Permitted {
+/// What the calling identity may do with the file of `fd` itself.
+pub(super) fn permitted(root: &Root, fd: BorrowedFd<'_>, stat: &Statx, who: Who) -> Permitted {
     let bits = bits(root, fd, stat, who, READ | WRITE | EXECUTE);
     let mut permitted = Permitted::empty();
     permitted.set(Permitted::READ, bits & READ != 0);
     permitted.set(Permitted::WRITE, bits & WRITE != 0);
     permitted.set(Permitted::EXECUTE, bits & EXECUTE != 0);
     permitted.set(Permitted::OWNER, who.uid == 0 || who.uid == stat.stx_uid);
-    permitted.set(Permitted::DELETE, deletable);
     permitted
 }
 

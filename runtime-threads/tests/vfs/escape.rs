@@ -138,7 +138,7 @@ fn no_name_leads_out() {
         assert!(rig.open(OpenHow { read: true, ..how() }).is_err(), "{name:?}");
         let moved = rig.look("inside/file").unwrap();
         let (from, key, root) = (moved.path, moved.info.key, rig.root.clone());
-        let rename = Op::Rename { root, from, to: path.clone(), key, replace: true };
+        let rename = Op::Rename { root, from, to: path.clone(), key, replace: true, token: None };
         if rig.ok(rename).is_ok() {
             // As one name that only looks like a path.
             let file = rig.open(how()).unwrap();
@@ -250,7 +250,8 @@ fn a_swapped_directory_never_leads_out() {
             let root = rig.root.clone();
             let to = path("inside/canary");
             let key = opened.info.key;
-            let _ = rig.run(Op::Rename { root, from: to.clone(), to, key, replace: true });
+            let _ =
+                rig.run(Op::Rename { root, from: to.clone(), to, key, replace: true, token: None });
             let (root, path) = (rig.root.clone(), opened.path);
             let other = FileKey { inode: key.inode ^ 1, ..key };
             let delete = Op::Delete { root, path, key: other, directory: false };

@@ -32,7 +32,14 @@ fn a_file_without_a_name_is_used_to_the_end() {
     assert_eq!((info.links, info.size, info.key), (0, 10, key));
     assert_eq!(info.attributes, FileAttributes::HIDDEN);
     rig.ok(Op::Flush { file: one.file }).unwrap();
-    let rename = Op::Rename { root: root(), from: path("f"), to: path("g"), key, replace: false };
+    let rename = Op::Rename {
+        root: root(),
+        from: path("f"),
+        to: path("g"),
+        key,
+        replace: false,
+        token: None,
+    };
     assert_eq!(rig.ok(rename), Err(VfsError::NotFound));
     // The name is free, and what has it now is not what is open.
     let other = rig.create("f").unwrap();

@@ -23,7 +23,7 @@ fn every_entry_comes_once_whatever_the_page() {
         assert_eq!((&entries[0].file_name, &entries[1].file_name), (&".".into(), &"..".into()));
         let names: BTreeSet<_> = entries.iter().map(|e| e.file_name.clone()).collect();
         assert_eq!(names.len(), 502);
-        let last = entries.iter().find(|e| e.file_name == "file-499".into()).unwrap();
+        let last = entries.iter().find(|e| e.file_name == "file-499").unwrap();
         assert_eq!((last.end_of_file, last.allocation_size), (499, 4096));
         assert_eq!(last.file_attributes, FileAttributes::ARCHIVE);
     }

@@ -141,7 +141,14 @@ fn one_name_is_made_once() {
 fn rename_to(rig: &Rig, from: &str, to: &str) -> Result<(), VfsError> {
     let Ok(opened) = rig.look(from) else { return Err(VfsError::Exists) };
     let (from, key) = (opened.path, opened.info.key);
-    match rig.ok(Op::Rename { root: rig.root.clone(), from, to: path(to), key, replace: false }) {
+    match rig.ok(Op::Rename {
+        root: rig.root.clone(),
+        from,
+        to: path(to),
+        key,
+        replace: false,
+        token: None,
+    }) {
         // The other rename was first.
         Err(VfsError::Gone | VfsError::NotFound) => Err(VfsError::Exists),
         result => result,

@@ -103,6 +103,7 @@ impl Rig {
             allocation: 0,
             delete: true,
             no_follow: false,
+            security: None,
         }
     }
 
@@ -173,6 +174,7 @@ impl Rig {
             to: path(to),
             key: opened.info.key,
             replace,
+            token: None,
         })
     }
 

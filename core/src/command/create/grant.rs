@@ -62,10 +62,10 @@ fn granted(
     let directory = info.kind == FileKind::Directory;
     let maximal = if created {
         // Whoever makes a file may do with it what the share allows.
-        tree.maximal_access
+        tree.maximal_access | wanted.token().map_or(AccessMask::empty(), access::system)
     } else {
         let lost = access::without_writing(info.attributes, directory);
-        access::maximal(info, tree.read_only).difference(lost)
+        access::effective(info, wanted.token(), tree.read_only).difference(lost)
     };
     let desired = wanted.desired.difference(AccessMask::MAXIMUM_ALLOWED);
     let missing = desired.difference(maximal);

@@ -6,6 +6,7 @@ mod validate;
 
 use super::{Cx, Event, ending, pipe};
 use crate::{
+    acl::Token,
     flow::{Flow, Handled, Refused, job::Who, park::Wake, refuse},
     id::OpenId,
     name::SharePath,
@@ -16,8 +17,8 @@ use crate::{
     },
     status::NtStatus,
     vfs::{
-        Call, Done, Existing, File, FileInfo, FileKind, Missing, Op, OpenHow, Opened, VfsError,
-        WantedKind,
+        Call, Done, Existing, File, FileInfo, FileKind, Missing, Op, OpenHow, OpenSecurity, Opened,
+        VfsError, WantedKind,
     },
     wire::{
         create::{
@@ -38,6 +39,8 @@ pub(crate) enum Step {
     Opened(Box<Wanted>),
     /// The open is in the tables; the file is being emptied.
     Overwritten(Box<Wanted>, CreateAction),
+    /// A file that was made for nothing is being removed.
+    Withdrawn(Refused),
     /// A pipe is being opened.
     Pipe,
 }
@@ -51,9 +54,15 @@ pub(crate) struct Wanted {
     contexts: Contexts,
     /// The tree's.
     read_only: bool,
+    /// The tree's.
+    token: Option<Arc<Token>>,
 }
 
 impl Wanted {
+    fn token(&self) -> Option<&Token> {
+        self.token.as_deref()
+    }
+
     fn has(&self, option: CreateOptions) -> bool {
         self.request.create_options.contains(option)
     }
@@ -74,6 +83,12 @@ impl Wanted {
             self.request.create_disposition,
             CreateDisposition::OPEN | CreateDisposition::OVERWRITE
         )
+    }
+
+    /// It would be made as what may not be deleted, to be deleted on close: it is not made.
+    fn is_stillborn(&self) -> bool {
+        self.has(CreateOptions::DELETE_ON_CLOSE)
+            && self.attributes().contains(FileAttributes::READONLY)
     }
 
     /// For what is made or overwritten.
@@ -114,7 +129,7 @@ pub(super) fn begin(
         let call = Call { identity, op: Op::PipeOpen { name, account } };
         return Ok(Flow::Call(call, super::Step::Create(Step::Pipe)));
     }
-    let wanted = Box::new(validate::wanted(request, tree.read_only)?);
+    let wanted = Box::new(validate::wanted(request, tree)?);
     let how = how(tree, &wanted)?;
     let call = Call { identity, op: Op::Open(Box::new(how)) };
     Ok(Flow::Call(call, super::Step::Create(Step::Opened(wanted))))
@@ -147,6 +162,7 @@ pub(super) fn resume(
             who.open = None;
             Err(error_of(&done).into())
         }
+        (Step::Withdrawn(refused), _) => Err(refused),
         (Step::Pipe, Done::Pipe(handle)) => pipe_opened(cx, who, handle),
         (Step::Pipe, Done::Failed(error)) => {
             let status =
@@ -183,7 +199,7 @@ fn how(tree: &Tree, wanted: &Wanted) -> Result<OpenHow, Refused> {
         return refuse(NtStatus::ACCESS_DENIED, "the share's own directory stays");
     }
     let directory = wanted.has(CreateOptions::DIRECTORY_FILE);
-    let creates = wanted.creates() && !tree.read_only;
+    let creates = wanted.creates() && !tree.read_only && !wanted.is_stillborn();
     let no_directory = wanted.has(CreateOptions::NON_DIRECTORY_FILE) || wanted.overwrites();
     Ok(OpenHow {
         root,
@@ -212,6 +228,10 @@ fn how(tree: &Tree, wanted: &Wanted) -> Result<OpenHow, Refused> {
         delete: wanted.desired.intersects(AccessMask::DELETE | AccessMask::MAXIMUM_ALLOWED)
             || wanted.contexts.maximal_access,
         no_follow: wanted.has(CreateOptions::OPEN_REPARSE_POINT),
+        security: wanted.token.as_ref().map(|token| {
+            let descriptor = wanted.contexts.security.clone();
+            Box::new(OpenSecurity { token: Arc::clone(token), descriptor })
+        }),
     })
 }
 
@@ -219,6 +239,9 @@ fn failed(cx: &Cx<'_>, who: &Who, wanted: &Wanted, error: VfsError) -> Handled<s
     let tree = cx.state.tree(who.session()?, who.tree()?);
     if error == VfsError::NotFound && wanted.creates() && tree.is_some_and(|tree| tree.read_only) {
         return refuse(NtStatus::ACCESS_DENIED, "the share is read-only");
+    }
+    if error == VfsError::NotFound && wanted.creates() && wanted.is_stillborn() {
+        return refuse(NtStatus::CANNOT_DELETE, "MS-FSA 2.1.5.1.1: read-only, deleted on close");
     }
     Err(error.status().into())
 }
@@ -232,6 +255,8 @@ fn opened(
     opened: Opened,
 ) -> Handled<super::Step> {
     let file = opened.file.clone();
+    let (created, path) = (opened.created, opened.path.clone());
+    let (key, directory) = (opened.info.key, opened.info.kind == FileKind::Directory);
     match reserve(cx, who, &wanted, opened) {
         Ok((_, action))
             if action == CreateAction::OVERWRITTEN || action == CreateAction::SUPERSEDED =>
@@ -246,7 +271,15 @@ fn opened(
         }
         Err(refused) => {
             cx.out.release(file);
-            Err(refused)
+            let tree = cx.state.tree(who.session()?, who.tree()?);
+            let root = tree.and_then(|tree| tree.root.clone()).filter(|_| created);
+            let (Some(root), Some(identity)) = (root, who.identity.clone()) else {
+                return Err(refused);
+            };
+            // A CREATE that is refused leaves nothing behind.
+            let op = Op::Delete { root, path, key, directory };
+            let step = super::Step::Create(Step::Withdrawn(refused));
+            Ok(Flow::Call(Call { identity, op }, step))
         }
     }
 }
@@ -341,7 +374,7 @@ fn response(
         end_of_file: info.size,
         file_attributes: info.attributes.bits(),
         file_id: file_id(who)?,
-        contexts: wanted.contexts.answer(info, wanted.read_only),
+        contexts: wanted.contexts.answer(info, wanted.token(), wanted.read_only),
     })
 }
 

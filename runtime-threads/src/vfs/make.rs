@@ -1,0 +1,173 @@
+//! Making files and directories where there are none.
+
+use super::{
+    Outcome, acl, again, data,
+    dos_attrib::{self, Stored},
+    failed,
+    handle::{Root, reopen},
+    identity::{self, Who},
+    info,
+    open::{Found, access, granted_by},
+    resolve::Vacancy,
+};
+use ksmbd_core::{
+    name::mapping,
+    vfs::{OpenHow, Opened, VfsError, WantedKind},
+    wire::{fscc::FileAttributes, security::SecurityDescriptor},
+};
+use rustix::{
+    fd::{AsFd, BorrowedFd, OwnedFd},
+    fs::{self, AtFlags, Mode, OFlags, Statx, Uid},
+    io::Errno,
+};
+use std::sync::Arc;
+
+fn mode(bits: u32) -> Mode {
+    Mode::from_raw_mode(bits & 0o7777)
+}
+
+/// `None`: it is there by now.
+pub(super) fn file(
+    root: &Arc<Root>,
+    vacancy: Vacancy,
+    how: &OpenHow,
+    who: Who,
+) -> Outcome<Option<Opened>> {
+    if how.kind == WantedKind::Directory {
+        return Err(VfsError::NotDirectory);
+    }
+    let share = &root.share;
+    let mode = mode((0o666 & share.create_mask) | share.force_create_mode);
+    // Space can only be reserved through a descriptor for writing.
+    let write = how.write || how.allocation > 0;
+    let flags = access(how.read, write) | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+    let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let parent = (vacancy.parent.as_fd(), &vacancy.parent_stat);
+    let above = acl::may_make(root, parent.0, how, false)?;
+    let name = mapping::host(vacancy.path.file_name());
+    let made = again_unless_exists(|| fs::openat(parent.0, &*name, flags, mode))?;
+    let Some(fd) = made else { return Ok(None) };
+    let finish = || -> Outcome<Opened> {
+        let new = New { fd: &fd, plain: true, parent: parent.1, above: above.as_deref() };
+        let (stat, stored) = new.begin(root, how, false)?;
+        let by_parent = granted_by(root, parent, &stat, how, who);
+        let found = Found { fd, stat, stored, read: how.read, write, by_parent };
+        let mut opened = found.opened(root, vacancy.path.clone(), true, who);
+        if how.allocation > 0 {
+            data::set_allocation(&opened.file, how.allocation)?;
+            opened.info = info::query(&opened.file)?;
+        }
+        Ok(opened)
+    };
+    finish().map(Some).inspect_err(|_| {
+        // A create that fails leaves nothing behind.
+        let _ = fs::unlinkat(parent.0, &*name, AtFlags::empty());
+    })
+}
+
+/// `None`: it is there by now.
+pub(super) fn directory(
+    root: &Arc<Root>,
+    vacancy: Vacancy,
+    how: &OpenHow,
+    who: Who,
+) -> Outcome<Option<Opened>> {
+    if how.kind == WantedKind::File {
+        return Err(VfsError::IsDirectory);
+    }
+    let share = &root.share;
+    let mode = mode((0o777 & share.directory_mask) | share.force_directory_mode);
+    let parent = (vacancy.parent.as_fd(), &vacancy.parent_stat);
+    let above = acl::may_make(root, parent.0, how, true)?;
+    let name = mapping::host(vacancy.path.file_name());
+    if again_unless_exists(|| fs::mkdirat(parent.0, &*name, mode))?.is_none() {
+        return Ok(None);
+    }
+    let finish = || -> Outcome<Opened> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = again(|| fs::openat(parent.0, &*name, flags, Mode::empty()))?;
+        let new = New { fd: &fd, plain: false, parent: parent.1, above: above.as_deref() };
+        let (stat, stored) = new.begin(root, how, true)?;
+        let fd = if how.read { reopen(&fd, OFlags::RDONLY)? } else { fd };
+        let by_parent = granted_by(root, parent, &stat, how, who);
+        let found = Found { fd, stat, stored, read: how.read, write: false, by_parent };
+        Ok(found.opened(root, vacancy.path.clone(), true, who))
+    };
+    finish().map(Some).inspect_err(|_| {
+        // Nor does this one leave anything behind.
+        let _ = fs::unlinkat(parent.0, &*name, AtFlags::REMOVEDIR);
+    })
+}
+
+fn again_unless_exists<T>(call: impl FnMut() -> Result<T, Errno>) -> Outcome<Option<T>> {
+    match again(call) {
+        Ok(value) => Ok(Some(value)),
+        Err(VfsError::Exists) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What was just made.
+struct New<'a> {
+    fd: &'a OwnedFd,
+    /// It is open for data and not an O_PATH descriptor.
+    plain: bool,
+    /// Its directory.
+    parent: &'a Statx,
+    /// Its directory's descriptor.
+    above: Option<&'a SecurityDescriptor>,
+}
+
+impl New<'_> {
+    /// Stores what it begins with, and tells what it then is.
+    fn begin(
+        &self,
+        root: &Root,
+        how: &OpenHow,
+        directory: bool,
+    ) -> Outcome<(Statx, Option<Stored>)> {
+        let stat = info::stat_fd(self.fd).map_err(failed)?;
+        let stored = self.attributes(root, &stat, how.attributes)?;
+        inherit_owner(root, self.parent, self.fd.as_fd(), &stat)?;
+        acl::first(root, self.fd.as_fd(), self.above, how, directory)?;
+        // All of these change the time of the last change at least.
+        Ok((info::stat_fd(self.fd).map_err(failed)?, stored))
+    }
+
+    /// The creation time is stored as well, so that it survives a copy of the disk to one that does
+    /// not know it.
+    fn attributes(
+        &self,
+        root: &Root,
+        stat: &Statx,
+        attributes: FileAttributes,
+    ) -> Outcome<Option<Stored>> {
+        if !root.share.store_dos_attributes {
+            return Ok(None);
+        }
+        let creation_time = info::birth(stat);
+        let attributes = attributes & dos_attrib::SETTABLE;
+        let (fd, kind) = (self.fd.as_fd(), info::kind(stat));
+        match info::store_all(fd, self.plain, kind, attributes, creation_time) {
+            Ok(true) => Ok(Some(Stored {
+                attributes: Some(attributes),
+                creation_time: Some(creation_time),
+            })),
+            // The file system keeps nothing, or the mode of the share's settings does not let the
+            // owner write.
+            Ok(false) | Err(VfsError::AccessDenied) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// `inherit owner`: what is new belongs to whom its directory belongs to, as ksmbd and Samba have it.
+/// Only the server itself can give files away.
+fn inherit_owner(root: &Root, parent: &Statx, fd: BorrowedFd<'_>, stat: &Statx) -> Outcome<()> {
+    let owner = parent.stx_uid;
+    if !root.share.inherit_owner || !identity::can_switch() || owner == stat.stx_uid {
+        return Ok(());
+    }
+    let owner = Some(Uid::from_raw(owner));
+    identity::as_server(|| again(|| fs::chownat(fd, "", owner, None, AtFlags::EMPTY_PATH)))
+}
