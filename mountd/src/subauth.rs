@@ -38,11 +38,9 @@ impl fmt::Display for SubauthError {
                  machine's SID; restore the file, or remove it to get another SID",
                 path.display()
             ),
-            Self::Unreadable(path, error) => write!(
-                f,
-                "{}: cannot be read: {error}; it has the machine's SID",
-                path.display()
-            ),
+            Self::Unreadable(path, error) => {
+                write!(f, "{}: cannot be read: {error}; it has the machine's SID", path.display())
+            }
             Self::Random(error) => write!(f, "cannot make up the machine's SID: {error}"),
         }
     }
@@ -115,7 +113,7 @@ fn parse(text: &[u8]) -> Option<[u32; 3]> {
 /// Whether it was written: not if somebody else has done it meanwhile.
 fn create(path: &Path, [a, b, c]: [u32; 3]) -> io::Result<bool> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let lock = fs::File::open(folder.unwrap_or(Path::new(".")))?;
+    let lock = fs::File::open(folder.unwrap_or_else(|| Path::new(".")))?;
     flock(&lock, FlockOperation::LockExclusive)?;
     if fs::read(path).is_ok_and(|text| !text.trim_ascii().is_empty()) {
         return Ok(false);

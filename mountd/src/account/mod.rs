@@ -170,7 +170,8 @@ pub(crate) mod tests {
 
         fn user_name(&self, uid: u32) -> Option<String> {
             let names = ["root", "alice", "bob", "nobody"].into_iter();
-            let mut found = names.filter(|name| self.user(name).is_some_and(|user| user.uid == uid));
+            let mut found =
+                names.filter(|name| self.user(name).is_some_and(|user| user.uid == uid));
             found.next().map(str::to_owned)
         }
 

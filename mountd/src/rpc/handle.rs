@@ -31,7 +31,6 @@ impl Handle {
     }
 }
 
-
 /// What can be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Object {
@@ -90,6 +89,7 @@ impl Handles {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
     use super::*;
 
     #[test]

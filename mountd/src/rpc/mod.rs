@@ -67,13 +67,8 @@ mod machine {
 const LSASS: &[&str] = &["lsarpc", "samr", "lsass"];
 
 /// Every service there is.
-static INTERFACES: &[Interface] = &[
-    srvsvc::INTERFACE,
-    wkssvc::INTERFACE,
-    lsarpc::INTERFACE,
-    dssetup::INTERFACE,
-    samr::INTERFACE,
-];
+static INTERFACES: &[Interface] =
+    &[srvsvc::INTERFACE, wkssvc::INTERFACE, lsarpc::INTERFACE, dssetup::INTERFACE, samr::INTERFACE];
 
 /// The pipe called `name` as the table spells it. Names do not tell upper from lower case.
 fn pipe_name(name: &str) -> Option<&'static str> {

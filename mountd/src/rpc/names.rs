@@ -186,8 +186,8 @@ impl Place {
                     Some((gid, Use::Group))
                 })
                 .filter(|(number, _)| *number != 0),
-            Self::UnixUsers => Some((user().or_else(|| name.parse().ok())?, Use::User)),
-            Self::UnixGroups => Some((group().or_else(|| name.parse().ok())?, Use::Group)),
+            Self::UnixUsers => Some((user().or_else(|| digits(name))?, Use::User)),
+            Self::UnixGroups => Some((group().or_else(|| digits(name))?, Use::Group)),
         }
     }
 
@@ -196,6 +196,11 @@ impl Place {
         let domain = self.domain(directory);
         of_sid(directory, &domain.sid.join(number)?)
     }
+}
+
+/// The number that stands for a missing name.
+fn digits(name: &str) -> Option<u32> {
+    name.bytes().all(|byte| byte.is_ascii_digit()).then(|| name.parse().ok())?
 }
 
 fn account(directory: &dyn Directory, name: &str) -> Option<u32> {
@@ -259,8 +264,7 @@ fn isolated(directory: &dyn Directory, name: &str, domain: Option<Place>) -> Opt
 }
 
 fn of_domain(domain: DomainName) -> Option<Named> {
-    let named =
-        Named { sid: domain.sid, name: domain.name.clone(), kind: Use::Domain, domain };
+    let named = Named { sid: domain.sid, name: domain.name.clone(), kind: Use::Domain, domain };
     // S-1-1 is the beginning of a name, and none itself.
     (!named.name.is_empty()).then_some(named)
 }

@@ -232,7 +232,9 @@ fn share_get_info(call: &mut Call<'_>) -> Result<(), Fault> {
     out.u32(level);
     let found = match level {
         2 | 502 if call.account.is_none() => Err(status::ACCESS_DENIED),
-        0 | 1 | 2 | 501 | 502 | 1005 => call.directory.share(&name).ok_or(status::NET_NAME_NOT_FOUND),
+        0 | 1 | 2 | 501 | 502 | 1005 => {
+            call.directory.share(&name).ok_or(status::NET_NAME_NOT_FOUND)
+        }
         _ => Err(status::INVALID_LEVEL),
     };
     match found {

@@ -22,8 +22,7 @@ pub(super) fn query_user(call: &mut Call<'_>) -> Result<(), Fault> {
     let user = user::user(call)?;
     let level = call.input.enumeration()?;
     let known = matches!(level, 7 | 8 | 9 | 16 | 21);
-    let user =
-        user.and_then(|user| if known { Ok(user) } else { Err(status::INVALID_INFO_CLASS) });
+    let user = user.and_then(|user| if known { Ok(user) } else { Err(status::INVALID_INFO_CLASS) });
     let out = &mut call.output;
     out.pointer(user.is_ok());
     if let Ok(user) = &user {

@@ -88,8 +88,8 @@ impl Domain {
 
 /// Answers with a handle, or with none and the status.
 fn opened(call: &mut Call<'_>, object: Result<Object, u32>) {
-    let handle = object
-        .and_then(|object| call.handles.open(object).ok_or(status::INSUFFICIENT_RESOURCES));
+    let handle =
+        object.and_then(|object| call.handles.open(object).ok_or(status::INSUFFICIENT_RESOURCES));
     handle.unwrap_or(Handle::NONE).write(&mut call.output);
     call.output.u32(handle.err().unwrap_or(status::SUCCESS));
 }

@@ -30,9 +30,7 @@ pub(super) fn open(call: &mut Call<'_>) -> Result<(), Fault> {
 /// Reads a handle and says whose it is. An account may be gone since it was opened.
 pub(super) fn user(call: &mut Call<'_>) -> Result<Result<User, u32>, Fault> {
     Ok(match object(call)? {
-        Object::User(name) => {
-            call.directory.people().account(&name).ok_or(status::NO_SUCH_USER)
-        }
+        Object::User(name) => call.directory.people().account(&name).ok_or(status::NO_SUCH_USER),
         _ => Err(status::INVALID_HANDLE),
     })
 }
