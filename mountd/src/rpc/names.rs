@@ -144,8 +144,8 @@ impl Place {
                 .iter()
                 .find(|known| known.0 == number)
                 .map(|(_, name)| (known(name), Use::Alias)),
-            // Zero is no number, so that root and its group are Unix users and groups alone.
-            Self::Machine if number == 0 => None,
+            // No user has zero, so that root's group keeps it.
+            Self::Machine if number == 0 => Some((people.unix_group_name(number)?, Use::Group)),
             Self::Machine => None
                 .or_else(|| Some((people.account_of(number)?.name, Use::User)))
                 .or_else(|| Some((people.unix_user_name(number)?, Use::User)))
