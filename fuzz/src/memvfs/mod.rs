@@ -6,6 +6,7 @@ mod list;
 mod open;
 mod pages;
 mod rename;
+mod security;
 mod tree;
 
 pub use handle::inside;
@@ -112,9 +113,13 @@ impl MemVfs {
             Op::SetAllocation { file, size } => {
                 self.allocate(&file, size, who).map(|()| Done::Ok)?
             }
-            Op::Rename { root, from, to, key, replace, token: _ } => {
+            Op::SetSecurity { file, change } => {
+                self.set_security(&file, &change, who).map(|()| Done::Ok)?
+            }
+            Op::Rename { root, from, to, key, replace, token } => {
                 let root = Handle::of(&root)?.inode;
-                self.rename(root, [&from, &to], key, replace, who).map(|()| Done::Ok)?
+                let token = token.as_deref();
+                self.rename(root, [&from, &to], (key, replace), token, who).map(|()| Done::Ok)?
             }
             Op::Delete { root, path, key, directory } => {
                 let root = Handle::of(&root)?.inode;

@@ -222,8 +222,8 @@ fn modules_that_are_here_are_taken() {
     let text = |line: &str| format!("[a]\npath = /tmp\nvfs objects = {line}\n");
     let modules = |settings: Settings| settings.share("a").expect("a").share.acl_xattr;
     assert!(modules(right(&text("acl_xattr"))));
-    let (settings, problem) = one_problem(&text("catia, acl_xattr"));
-    assert!(modules(settings) && problem.contains("`catia` is not here"), "{problem}");
+    let (settings, problem) = one_problem(&text("catia acl_xattr"));
+    assert!(modules(settings) && problem.contains("no module `catia`"), "{problem}");
 }
 
 #[test]
