@@ -147,6 +147,11 @@ pub struct Share {
     pub follow_symlinks: bool,
     /// Other file systems mounted below the share are entered.
     pub cross_mounts: bool,
+    /// Named streams are kept in `user.DosStream.*` (`vfs objects = streams_xattr`).
+    pub streams: bool,
+    /// Their values end with a NUL, as Samba writes them; values without are read as well. Without
+    /// this they are the stream's bytes and no more, as ksmbd writes them.
+    pub streams_nul: bool,
     /// Encrypted requests only (SMB2_SHAREFLAG_ENCRYPT_DATA).
     pub encrypt: bool,
 }
@@ -167,6 +172,8 @@ impl Share {
             store_dos_attributes: true,
             follow_symlinks: false,
             cross_mounts: true,
+            streams: false,
+            streams_nul: false,
             encrypt: false,
         }
     }

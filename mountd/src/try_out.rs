@@ -57,8 +57,8 @@ fn serve(folder: Option<&Path>, port: u16) -> Result<(), StartError> {
 fn state(folder: &Folder, password: &str, port: u16) -> State {
     let mut database = Database::new();
     database.set(USER, NtHash::from_password(password));
-    let share =
-        ShareSettings { writable: true, ..ShareSettings::new(Share::disk(SHARE, &folder.path)) };
+    let share = Share { streams: true, ..Share::disk(SHARE, &folder.path) };
+    let share = ShareSettings { writable: true, ..ShareSettings::new(share) };
     State {
         settings: Settings {
             global: GlobalSettings { port, ..GlobalSettings::default() },

@@ -87,7 +87,8 @@ const KEYS: &[(&[&str], Place, Use)] = &[
     (&["store dos attributes"], Share, Honoured),
     (&["follow symlinks"], Share, Honoured),
     (&["crossmnt"], Share, Honoured),
-    (&["vfs objects"], Share, NotYet),
+    (VFS_OBJECTS, Share, Honoured),
+    (&["streams_xattr"], Share, Honoured),
     (&["time machine"], Share, SwitchNotYet),
     (&["continuous availability"], Share, SwitchNotYet),
     (&["hide unreadable"], Share, SwitchNotYet),
@@ -98,6 +99,7 @@ const KEYS: &[(&[&str], Place, Use)] = &[
 pub(super) const MIN_PROTOCOL: &[&str] = &["server min protocol", "min protocol"];
 pub(super) const MAX_PROTOCOL: &[&str] = &["server max protocol", "max protocol", "protocol"];
 pub(super) const ROOT_DIRECTORY: &[&str] = &["root directory", "root dir", "root"];
+pub(super) const VFS_OBJECTS: &[&str] = &["vfs objects", "vfs object"];
 pub(super) const PATH: &[&str] = &["path", "directory"];
 pub(super) const BROWSEABLE: &[&str] = &["browseable", "browsable"];
 pub(super) const GUEST_OK: &[&str] = &["guest ok", "public"];
@@ -235,13 +237,13 @@ mod tests {
     fn what_is_not_supported_yet_warns_unless_it_is_off() {
         let warnings = problems(
             "[global]\nsmb2 leases = no\ndurable handles = yes\nkerberos keytab file = /k\n\
-             [a]\noplocks = no\nveto files = /x/\nvfs objects = acl_xattr\n",
+             [a]\noplocks = no\nveto files = /x/\ntime machine = yes\n",
         );
         assert_eq!(warnings.len(), 4, "{warnings:?}");
         assert!(warnings[0].starts_with("f:3: [global] durable handles: not supported yet;"));
         assert!(warnings[1].starts_with("f:4: [global] kerberos keytab file: not supported yet;"));
         assert!(warnings[2].contains("the files it names can be seen"));
-        assert!(warnings[3].contains("vfs objects"));
+        assert!(warnings[3].contains("time machine"));
     }
 
     #[test]

@@ -185,6 +185,26 @@ impl<'a> Reader<'a> {
         self.switch(&["store dos attributes"], &mut share.store_dos_attributes);
         self.switch(&["follow symlinks"], &mut share.follow_symlinks);
         self.switch(&["crossmnt"], &mut share.cross_mounts);
+        self.read_streams(share);
+    }
+
+    /// `vfs objects` has Samba's name for it, as ksmbd has. In which form streams are kept is an
+    /// option that neither has: each knows but its own.
+    fn read_streams(&mut self, share: &mut Share) {
+        if let Some(entry) = self.get(keys::VFS_OBJECTS) {
+            share.streams = entry.words().any(|word| word.eq_ignore_ascii_case("streams_xattr"));
+        }
+        let Some(entry) = self.get(&["streams_xattr"]) else {
+            return;
+        };
+        match entry.value().to_ascii_lowercase().as_str() {
+            "samba" => share.streams_nul = true,
+            "ksmbd" => share.streams_nul = false,
+            other => {
+                let what = format!("`{other}` is no form of streams: ksmbd's is used");
+                self.warn(entry, &what, "write ksmbd or samba");
+            }
+        }
     }
 
     fn read_access(&mut self, settings: &mut ShareSettings) {

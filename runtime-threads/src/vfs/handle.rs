@@ -1,10 +1,11 @@
 //! What stands behind the core's [`File`]: a descriptor that was resolved below its share.
 
-use super::{Outcome, failed};
+use super::{Outcome, failed, streams};
 use ksmbd_core::{
     config::Share,
     id::FileKey,
     name::SharePath,
+    stream::StreamName,
     vfs::{File, FileKind, FileObject, VfsError},
 };
 use rustix::{
@@ -33,6 +34,9 @@ pub(super) struct Handle {
     pub(super) write: bool,
     pub(super) kind: FileKind,
     pub(super) key: FileKey,
+    /// What is open is a named stream of it: its data is an extended attribute. The descriptor is then
+    /// opened with O_PATH.
+    pub(super) stream: Option<streams::Slot>,
     /// Where it was when it was opened; it may have been renamed since.
     pub(super) path: SharePath,
     /// The identity of the open could remove the name from its directory.
@@ -56,6 +60,11 @@ impl Handle {
     /// The handle behind `file`.
     pub(super) fn of(file: &File) -> Outcome<&Self> {
         file.0.as_any().downcast_ref().ok_or(VfsError::Invalid)
+    }
+
+    /// The named stream that is open, unless it became the file's own data.
+    pub(super) fn stream(&self) -> Option<StreamName> {
+        self.stream.as_ref().and_then(streams::Slot::name)
     }
 
     /// The descriptor, if it may be read from.

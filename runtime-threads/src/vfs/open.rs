@@ -2,15 +2,17 @@
 //! only when that names a regular file or a directory is it opened for data.
 
 use super::{
-    Outcome, again, data, delete, failed,
+    Outcome, again, data, delete, ea, failed,
     handle::{Handle, Root, reopen},
     identity::{self, Who},
-    info,
+    info, open_stream,
     resolve::{self, Last, Place},
+    streams,
 };
 use ksmbd_core::{
     config::{Share, ShareKind},
     name::SharePath,
+    stream::StreamName,
     vfs::{Existing, File, FileKind, Identity, Missing, OpenHow, Opened, VfsError, WantedKind},
     wire::fscc::FileAttributes,
 };
@@ -46,11 +48,14 @@ pub(super) fn open_share(share: Arc<Share>, identity: &Arc<Identity>) -> Outcome
     let root = Arc::new(Root { share, directory, key: info::key(&stat) });
     let who = identity::assume(identity)?;
     let found = Found { fd, read: false, write: false, deletable: false };
-    found.opened(&root, SharePath::root(), false, who)
+    found.opened(&root, SharePath::root(), None, false, who)
 }
 
 /// [`Op::Open`](ksmbd_core::vfs::Op::Open).
 pub(super) fn open(how: &OpenHow, who: Who) -> Outcome<Opened> {
+    if let Some(stream) = &how.stream {
+        return open_stream::open(how, stream, who);
+    }
     let root = &Handle::of(&how.root)?.root;
     let last = if how.no_follow { Last::Link } else { Last::AsShare };
     for _ in 0..TRIES {
@@ -61,7 +66,7 @@ pub(super) fn open(how: &OpenHow, who: Who) -> Outcome<Opened> {
             (Place::Here(fd, path), _) => return existing(root, fd, path, how, who),
             (Place::Missing(..), Missing::Fail) => return Err(VfsError::NotFound),
             (Place::Missing(parent, path), Missing::CreateFile) => {
-                if let Some(opened) = create_file(root, &parent, path, how, who)? {
+                if let Some(opened) = create_file(root, &parent, path, how, true, who)? {
                     return Ok(opened);
                 }
             }
@@ -78,15 +83,22 @@ pub(super) fn open(how: &OpenHow, who: Who) -> Outcome<Opened> {
 }
 
 /// A descriptor and what it may be used for.
-struct Found {
-    fd: OwnedFd,
-    read: bool,
-    write: bool,
-    deletable: bool,
+pub(super) struct Found {
+    pub(super) fd: OwnedFd,
+    pub(super) read: bool,
+    pub(super) write: bool,
+    pub(super) deletable: bool,
 }
 
 impl Found {
-    fn opened(self, root: &Arc<Root>, path: SharePath, created: bool, who: Who) -> Outcome<Opened> {
+    pub(super) fn opened(
+        self,
+        root: &Arc<Root>,
+        path: SharePath,
+        stream: Option<StreamName>,
+        created: bool,
+        who: Who,
+    ) -> Outcome<Opened> {
         let Self { fd, read, write, deletable } = self;
         let stat = info::stat_fd(&fd).map_err(failed)?;
         let handle = Handle {
@@ -96,6 +108,7 @@ impl Found {
             write,
             kind: info::kind(&stat),
             key: info::key(&stat),
+            stream: stream.clone().map(streams::Slot::new),
             path: path.clone(),
             deletable,
             reserved: AtomicU64::new(0),
@@ -103,7 +116,7 @@ impl Found {
             writer: OnceLock::new(),
         };
         let info = handle.info(who)?;
-        Ok(Opened { file: File(Arc::new(handle)), path, info, created })
+        Ok(Opened { file: File(Arc::new(handle)), path, stream, info, created })
     }
 }
 
@@ -131,7 +144,7 @@ fn existing(
         FileKind::Symlink | FileKind::Special => return Err(VfsError::AccessDenied),
     };
     let deletable = delete::may_delete(root, &path, &stat, who);
-    Found { fd, read, write, deletable }.opened(root, path, false, who)
+    Found { fd, read, write, deletable }.opened(root, path, None, false, who)
 }
 
 fn access(read: bool, write: bool) -> OFlags {
@@ -146,12 +159,14 @@ fn mode(bits: u32) -> Mode {
     Mode::from_raw_mode(bits & 0o7777)
 }
 
-/// `None`: it is there by now. `parent` was resolved, and the name is a single component.
-fn create_file(
+/// `None`: it is there by now. `parent` was resolved, and the name is a single component. With `data`
+/// the file's own data is what `how` wants.
+pub(super) fn create_file(
     root: &Arc<Root>,
     parent: &OwnedFd,
     path: SharePath,
     how: &OpenHow,
+    data: bool,
     who: Who,
 ) -> Outcome<Option<Opened>> {
     if how.kind == WantedKind::Directory {
@@ -160,8 +175,8 @@ fn create_file(
     let share = &root.share;
     let mode = mode((0o666 & share.create_mask) | share.force_create_mode);
     // Space can only be reserved through a descriptor for writing.
-    let write = how.write || how.allocation > 0;
-    let flags = access(how.read, write) | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+    let (read, write) = (data && how.read, data && (how.write || how.allocation > 0));
+    let flags = access(read, write) | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
     let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let name = path.file_name().to_owned();
     let made = again_unless_exists(|| fs::openat(parent, name.as_str(), flags, mode))?;
@@ -172,12 +187,13 @@ fn create_file(
         let deletable = delete::may_delete_from(parent.as_fd(), &stat, who);
         let found = Found {
             fd: fd.try_clone().map_err(|_| VfsError::TooManyFiles)?,
-            read: how.read,
+            read,
             write,
             deletable,
         };
-        let mut opened = found.opened(root, path, true, who)?;
-        if how.allocation > 0 {
+        let mut opened = found.opened(root, path, None, true, who)?;
+        ea::set(&opened.file, &how.eas)?;
+        if data && how.allocation > 0 {
             data::set_allocation(&opened.file, how.allocation)?;
             opened.info = info::query(&opened.file, who)?;
         }
@@ -213,7 +229,11 @@ fn create_directory(
     let fd = if how.read { reopen(&fd, OFlags::RDONLY)? } else { fd };
     let deletable = delete::may_delete_from(parent.as_fd(), &stat, who);
     let found = Found { fd, read: how.read, write: false, deletable };
-    found.opened(root, path, true, who).map(Some)
+    let opened = found.opened(root, path, None, true, who)?;
+    ea::set(&opened.file, &how.eas).inspect_err(|_| {
+        let _ = fs::unlinkat(parent, name.as_str(), AtFlags::REMOVEDIR);
+    })?;
+    Ok(Some(opened))
 }
 
 fn again_unless_exists<T>(call: impl FnMut() -> Result<T, Errno>) -> Outcome<Option<T>> {

@@ -8,3 +8,4 @@ mod listing;
 mod names;
 mod opening;
 mod rig;
+mod streams;

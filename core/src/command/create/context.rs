@@ -2,14 +2,14 @@
 //! ignored; those that ask for what is not here are ignored or refused as the specification has it.
 
 use crate::{
-    command::access,
+    command::{access, ea},
     flow::{Refused, refuse},
     status::NtStatus,
     vfs::FileInfo,
     wire::{
         create::RawContext,
         create_context::{RequestContext, ResponseContext},
-        fscc::FileAttributes,
+        fscc::{FileAttributes, ea::FullEaInformation},
     },
 };
 use alloc::vec::Vec;
@@ -18,6 +18,8 @@ use alloc::vec::Vec;
 pub(super) struct Contexts {
     /// SMB2_CREATE_ALLOCATION_SIZE, in bytes.
     pub(super) allocation: u64,
+    /// SMB2_CREATE_EA_BUFFER.
+    pub(super) eas: Vec<FullEaInformation>,
     maximal_access: bool,
     disk_id: bool,
 }
@@ -34,11 +36,9 @@ impl Contexts {
                 RequestContext::AlSi(size) => found.allocation = size,
                 RequestContext::MxAc(_) => found.maximal_access = true,
                 RequestContext::QFid => found.disk_id = true,
-                RequestContext::ExtA(list) if !list.is_empty() => {
-                    return refuse(
-                        NtStatus::EAS_NOT_SUPPORTED,
-                        "3.3.5.9.1: no extended attributes",
-                    );
+                RequestContext::ExtA(list) => {
+                    ea::check(&list)?;
+                    found.eas = list;
                 }
                 RequestContext::TWrp(_) => {
                     return refuse(NtStatus::OBJECT_NAME_NOT_FOUND, "3.3.5.9.4: no snapshots");
