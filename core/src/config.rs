@@ -1,6 +1,6 @@
 //! What the server is told once, and what a share is. Plain values: the daemon reads the files.
 
-use crate::{auth::ServerNames, wire::negotiate::Dialect};
+use crate::{auth::ServerNames, veto::Veto, wire::negotiate::Dialect};
 use alloc::string::String;
 use core::time::Duration;
 
@@ -152,6 +152,10 @@ pub struct Share {
     /// Their values end with a NUL, as Samba writes them; values without are read as well. Without
     /// this they are the stream's bytes and no more, as ksmbd writes them.
     pub streams_nul: bool,
+    /// New files belong to the owner of their directory (only root can serve so).
+    pub inherit_owner: bool,
+    /// Names that are neither shown nor opened nor made.
+    pub veto: Veto,
     /// Encrypted requests only (SMB2_SHAREFLAG_ENCRYPT_DATA).
     pub encrypt: bool,
 }
@@ -174,6 +178,8 @@ impl Share {
             cross_mounts: true,
             streams: false,
             streams_nul: false,
+            inherit_owner: false,
+            veto: Veto::default(),
             encrypt: false,
         }
     }

@@ -31,8 +31,10 @@ pub mod server;
 pub mod sink;
 mod state;
 pub mod status;
+pub mod status_report;
 pub mod stream;
 pub mod time;
+pub mod veto;
 pub mod vfs;
 pub mod wire;
 

@@ -76,17 +76,34 @@ pub(crate) fn signals() -> Result<Signals, StartError> {
 fn wait(signals: &mut Signals, server: &Server, source: &Source) {
     for signal in signals.forever() {
         match signal {
-            SIGHUP => match server.current().reload(source) {
-                Ok(()) => log::info!("reloaded"),
-                Err(error) => {
-                    log::error!("not reloaded, everything stays as it was: {error}");
-                }
-            },
+            SIGHUP => {
+                let _ = reload(server, source);
+            }
             SIGUSR1 => log_what_is_served(server),
             _ => {
                 log::info!("stopping");
                 break;
             }
+        }
+    }
+}
+
+/// Reads the files again, and says what came of it in the log and to the caller.
+pub(crate) fn reload(server: &Server, source: &Source) -> Result<String, String> {
+    match server.reload(source) {
+        Ok(kept) if kept.is_empty() => {
+            log::info!("reloaded");
+            Ok("reloaded".to_owned())
+        }
+        Ok(kept) => {
+            let said = format!("reloaded; a restart is needed for: {}", kept.join(", "));
+            log::warn!("{said}");
+            Ok(said)
+        }
+        Err(error) => {
+            let said = format!("not reloaded, everything stays as it was: {error}");
+            log::error!("{said}");
+            Err(said)
         }
     }
 }

@@ -3,16 +3,16 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use ksmbd_runtime_threads::{Options, Runtime};
+use ksmbd_runtime_threads::{Options, Runtime, Status};
 
 use crate::config::interfaces::ListenError;
 use crate::daemon::Daemon;
 use crate::lock_file::LockError;
 use crate::random;
-use crate::state::{Current, LoadError, State};
+use crate::state::{Current, LoadError, Source, State};
 
 /// Why there is no server.
 #[derive(Debug)]
@@ -63,6 +63,9 @@ pub struct Server {
     runtime: Runtime,
     daemon: JoinHandle<()>,
     current: Current,
+    guid: [u8; 16],
+    /// One reload at a time: what the core and the daemon decide by is to be of one file.
+    reloading: Mutex<()>,
 }
 
 impl Server {
@@ -85,7 +88,7 @@ impl Server {
             .map_err(|error| StartError::System("start a thread", error))?;
         let options = Options { listen: listen.clone(), config, seed, daemon: sender };
         let runtime = Runtime::start(options).map_err(|error| StartError::Listen(listen, error))?;
-        Ok(Self { runtime, daemon, current })
+        Ok(Self { runtime, daemon, current, guid, reloading: Mutex::new(()) })
     }
 
     /// Where it listens.
@@ -96,6 +99,25 @@ impl Server {
     /// The state that it decides by.
     pub fn current(&self) -> &Current {
         &self.current
+    }
+
+    /// Reads the files again: shares and accounts for those who connect from now on, `[global]` for
+    /// new connections and sessions. Returns the keys that need a restart.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be used; everything stays as it was.
+    pub fn reload(&self, source: &Source) -> Result<Vec<&'static str>, LoadError> {
+        let _alone = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.current.reload(source)?;
+        let config = self.current.get().settings.global.config(self.guid);
+        self.runtime.reconfigure(Arc::new(config));
+        Ok(kept)
+    }
+
+    /// Who is connected, and what is open.
+    pub fn status(&self) -> Status {
+        self.runtime.status()
     }
 
     /// Lets the clients' running requests end, and ends all threads.

@@ -132,25 +132,20 @@ impl Current {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
     }
 
-    /// Reads the files again. What the core was told at the start stays; that is said when the
-    /// file differs.
+    /// Reads the files again. Returns the keys that have changed and need a restart; they keep their
+    /// old values.
     ///
     /// # Errors
     ///
     /// See [`Source::load`]; the old state stays.
-    pub fn reload(&self, source: &Source) -> Result<(), LoadError> {
+    pub fn reload(&self, source: &Source) -> Result<Vec<&'static str>, LoadError> {
         let mut state = source.load()?;
-        let old = self.get();
-        let kept = old.settings.global.clone();
-        if kept != state.settings.global {
-            log::warn!(
-                "[global] has changed; it is read when the server starts, so restart it. \
-                 Shares and accounts are reloaded"
-            );
-            state.settings.global = kept;
+        let kept = state.settings.global.keep_listening(&self.get().settings.global);
+        for key in &kept {
+            log::warn!("[global] {key} has changed; restart the server to listen elsewhere");
         }
         self.replace(state);
-        Ok(())
+        Ok(kept)
     }
 }
 
@@ -193,19 +188,30 @@ mod tests {
     }
 
     #[test]
-    fn a_reload_replaces_shares_and_accounts_and_keeps_global() {
+    fn a_reload_replaces_all_but_where_the_server_listens() {
         let scratch = Scratch::new("state-reload");
         let source = source(&scratch);
-        scratch.file("ksmbd.conf", "[global]\nserver string = one\n[a]\npath = /tmp\n");
+        scratch.file(
+            "ksmbd.conf",
+            "[global]\nserver string = one\ntcp port = 4450\n[a]\npath = /tmp\n",
+        );
         let current = Current::new(source.load().expect("loads"));
         assert!(!current.get().accounts.contains("alice"));
-        scratch.file("ksmbd.conf", "[global]\nserver string = two\n[b]\npath = /tmp\n");
+        let text = "[global]\nserver string = two\ntcp port = 4451\ninterfaces = lo\n\
+            bind interfaces only = yes\n[b]\npath = /tmp\n";
+        scratch.file("ksmbd.conf", text);
         scratch.file("ksmbdpwd.db", ALICE);
-        current.reload(&source).expect("reloads");
+        let kept = current.reload(&source).expect("reloads");
+        assert_eq!(kept, ["tcp port", "bind interfaces only", "interfaces"]);
         let state = current.get();
         assert!(state.accounts.contains("alice"));
         assert!(state.settings.share("A").is_none() && state.settings.share("B").is_some());
-        assert_eq!(state.settings.global.server_string, "one");
+        let global = &state.settings.global;
+        assert_eq!((global.server_string.as_str(), global.port), ("two", 4450));
+        assert!(!global.bind_interfaces_only && global.interfaces.is_empty());
+        // What is the same is not said again.
+        scratch.file("ksmbd.conf", "[global]\ntcp port = 4450\ninterfaces = lo\n");
+        assert!(current.reload(&source).expect("reloads").is_empty());
     }
 
     #[test]

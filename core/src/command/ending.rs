@@ -71,32 +71,24 @@ pub(crate) fn end_connection(cx: &mut Cx<'_>, id: ConnId) {
     }
 }
 
-/// A call that used the open is back.
-pub(super) fn call_is_back(cx: &mut Cx<'_>, id: OpenId) {
-    if let Some(open) = cx.state.opens.get_mut(&id) {
-        open.running -= 1;
-        advance(cx, id);
-    }
-}
-
 /// The delete has been tried; whether it worked is for nobody to know.
 pub(super) fn deleted(cx: &mut Cx<'_>, id: OpenId) {
     let Some(open) = cx.state.opens.get_mut(&id) else {
         return;
     };
     if let Some(key) = open.key().filter(|key| key.is_stream())
-        && let Some(stream) = cx.state.files.get_mut(&key)
-        && stream.delete.take().is_some()
+        && let Some(place) = cx.state.files.get_mut(&key).and_then(|stream| stream.delete.take())
     {
         // The stream is gone; by now its file may be next.
         open.stage = Stage::Closing;
+        cx.out.release(place.root);
         return advance(cx, id);
     }
     remove(cx, id);
 }
 
 /// Goes on closing when nothing uses the open any more.
-fn advance(cx: &mut Cx<'_>, id: OpenId) {
+pub(super) fn advance(cx: &mut Cx<'_>, id: OpenId) {
     let Some(open) = cx.state.opens.get(&id) else {
         return;
     };
@@ -160,12 +152,18 @@ fn leave_file(cx: &mut Cx<'_>, key: FileKey, id: OpenId) {
     let waits =
         !key.is_stream() && file.delete.is_some() && cx.state.other_streams(key).next().is_some();
     if cx.state.files.get(&key).is_some_and(|file| file.opens.is_empty()) && !waits {
-        cx.state.files.remove(&key);
+        forget(cx, key);
     }
     let alone = cx.state.files.range(key.family()).all(|(_, file)| file.opens.is_empty());
     if alone {
-        cx.state.files.remove(&key.base());
+        forget(cx, key.base());
     }
+}
+
+fn forget(cx: &mut Cx<'_>, key: FileKey) {
+    let doomed = cx.state.files.remove(&key).and_then(|file| file.delete);
+    // The tree that the name belongs to may have gone before.
+    doomed.into_iter().for_each(|place| cx.out.release(place.root));
 }
 
 /// A tree that has ended goes when its last open is gone, and so does a session.

@@ -22,13 +22,16 @@ use crate::{
 /// Lets a request through, with [`Job::who`] filled in, or says what it is refused with.
 pub(super) fn pass(cx: &mut Cx<'_>, job: &mut Job, element: &Element) -> Result<(), Refused> {
     let related = element.header.flags.contains(HeaderFlags::RELATED_OPERATIONS);
-    if related {
-        inherit(job)?;
-    } else {
+    let command = element.header.command;
+    if related && let Err(refused) = inherit(job) {
+        // This refusal, too, is protected as the request was.
+        let _ = check_session(cx, job, command);
+        return Err(refused);
+    }
+    if !related {
         job.link.open = Err(NtStatus::INVALID_PARAMETER);
         job.link.valid = false;
     }
-    let command = element.header.command;
     if matches!(command, Command::NEGOTIATE | Command::SESSION_SETUP) {
         job.link.valid = true;
         return element.body.as_ref().map(|_| ()).map_err(|status| (*status).into());

@@ -22,7 +22,7 @@ pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: IoctlRequest) -> Ha
     if !request.flags.contains(IoctlFlags::IS_FSCTL) {
         return refuse(NtStatus::NOT_SUPPORTED, "3.3.5.15: not an FSCTL");
     }
-    let max = cx.state.config.max_trans;
+    let max = cx.state.config_of(who.conn).max_trans;
     let largest = request.max_input_response.max(request.max_output_response);
     if largest > max || request.input.len() > max as usize {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.15: longer than MaxTransactSize");
@@ -57,7 +57,8 @@ fn validate(cx: &mut Cx<'_>, who: &mut Who, request: &IoctlRequest) -> Handled<S
             && told.guid == settled.client_guid
             && told.capabilities == settled.client_capabilities
             && told.security_mode == settled.client_security_mode
-            && super::negotiate::choose(&cx.state.config, &told.dialects) == Some(chosen)
+            && super::negotiate::choose(cx.state.config_of(who.conn), &told.dialects)
+                == Some(chosen)
     });
     if told.is_none() {
         cx.send(who.conn, Outbound::Close("VALIDATE_NEGOTIATE_INFO does not match NEGOTIATE"));

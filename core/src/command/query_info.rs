@@ -46,7 +46,7 @@ pub(super) fn begin(
 ) -> Handled<super::Step> {
     let max = request.output_buffer_length;
     let open = cx.state.opens.get(&who.open()?).ok_or(NtStatus::FILE_CLOSED)?;
-    if max > cx.state.config.max_trans {
+    if max > cx.state.config_of(who.conn).max_trans {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.20: longer than MaxTransactSize");
     }
     let step = match request.info_type {

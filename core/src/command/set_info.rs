@@ -6,6 +6,7 @@ use crate::{
     id::{FileKey, OpenId},
     name::{SharePath, same_name},
     state::{
+        State,
         open::{Open, Place, What},
         share_mode,
     },
@@ -24,6 +25,7 @@ use crate::{
         set_info::SetInfoRequest,
     },
 };
+use alloc::sync::Arc;
 
 #[derive(Debug)]
 pub(crate) enum Step {
@@ -50,7 +52,7 @@ pub(super) fn begin(
     if open.is_pipe() {
         return refuse(NtStatus::NOT_SUPPORTED, "3.3.5.21: pipes cannot be changed");
     }
-    if request.buffer.len() > cx.state.config.max_trans as usize {
+    if request.buffer.len() > cx.state.config_of(who.conn).max_trans as usize {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.21: longer than MaxTransactSize");
     }
     match request.info_type {
@@ -236,37 +238,38 @@ fn parent_is_held(cx: &Cx<'_>, open: &Open, to: &SharePath) -> bool {
     let parent = to.parent();
     let mine = (AccessMask::FILE_ADD_FILE, ShareAccess::READ | ShareAccess::WRITE);
     let held = |other: &Open| {
-        other.share.name == open.share.name
+        other.share.path == open.share.path
             && other.place().is_some_and(|place| same_name(place.path.as_str(), parent.as_str()))
             && share_mode::conflicts((other.granted, other.share_access), mine)
     };
     cx.state.opens.values().any(held)
 }
 
-/// Another open of this share lies below.
+/// Another open lies below, through whatever share of the same directory.
 fn holds_opens(cx: &Cx<'_>, open: &Open, path: &SharePath) -> bool {
     let below = |other: &Open| {
-        other.share.name == open.share.name
+        other.share.path == open.share.path
             && other.place().is_some_and(|place| place.path.is_below(path))
     };
     cx.state.opens.values().any(below)
 }
 
-/// Every open that was reached by the old name is now at the new one.
+/// Every open that was reached by the old name is now at the new one, through whatever share of the
+/// same directory.
 fn renamed(cx: &mut Cx<'_>, id: OpenId, from: &SharePath, to: &SharePath) {
-    let Some(share) = cx.state.opens.get(&id).map(|open| open.share.name.clone()) else {
+    let State { opens, files, .. } = &mut *cx.state;
+    let Some(share) = opens.get(&id).map(|open| Arc::clone(&open.share)) else {
         return;
     };
-    for open in cx.state.opens.values_mut().filter(|open| open.share.name == share) {
-        if let What::File { place, .. } = &mut open.what
-            && let Some(moved) = place.path.moved(from, to)
-        {
-            place.path = moved;
-        }
-    }
-    for place in cx.state.files.values_mut().filter_map(|file| file.delete.as_mut()) {
-        if let Some(moved) = place.path.moved(from, to) {
-            place.path = moved;
+    for open in opens.values_mut().filter(|open| open.share.path == share.path) {
+        let What::File { key, place, .. } = &mut open.what else {
+            continue;
+        };
+        let doomed = files.get_mut(key).and_then(|file| file.delete.as_mut());
+        for place in doomed.into_iter().chain([place]) {
+            if let Some(moved) = place.path.moved(from, to) {
+                place.path = moved;
+            }
         }
     }
 }
@@ -276,9 +279,8 @@ fn disposition(cx: &mut Cx<'_>, id: OpenId, delete: bool) -> Handled<super::Step
     let open = open_of(cx, id)?;
     if !delete {
         let key = open.key().ok_or(NtStatus::INVALID_PARAMETER)?;
-        if let Some(file) = cx.state.files.get_mut(&key) {
-            file.delete = None;
-        }
+        let doomed = cx.state.files.get_mut(&key).and_then(|file| file.delete.take());
+        doomed.into_iter().for_each(|place| cx.out.release(place.root));
         return Flow::answer(ResponseBody::SetInfo);
     }
     if open.place().is_none_or(Place::is_root) {
@@ -303,7 +305,8 @@ fn doom(cx: &mut Cx<'_>, id: OpenId) -> Handled<super::Step> {
     let open = open_of(cx, id)?;
     let (key, place): (Option<FileKey>, _) = (open.key(), open.place().cloned());
     if let Some(file) = key.and_then(|key| cx.state.files.get_mut(&key)) {
-        file.delete = place;
+        let doomed = core::mem::replace(&mut file.delete, place);
+        doomed.into_iter().for_each(|place| cx.out.release(place.root));
     }
     Flow::answer(ResponseBody::SetInfo)
 }

@@ -43,7 +43,11 @@ pub(super) fn begin(
     let conn = cx.state.conns.get(&who.conn).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
     let session = cx.state.session(who.conn, id).ok_or(NtStatus::USER_SESSION_DELETED)?;
     let user = session.user.as_ref().ok_or(NtStatus::USER_SESSION_DELETED)?;
-    if session.trees.len() >= cx.state.config.limits.trees_per_session {
+    let connecting = cx.flows.running_at(|running| {
+        matches!(running.step, super::Step::TreeConnect(_))
+            && running.job.as_ref().is_some_and(|job| job.who.session == Some(id))
+    });
+    if session.trees.len() + connecting >= cx.state.config.limits.trees_per_session {
         return refuse(NtStatus::INSUFFICIENT_RESOURCES, "as many tree connects as allowed");
     }
     let account = (user.kind != UserKind::Anonymous).then(|| user.account.clone());

@@ -65,6 +65,11 @@ impl State {
         }
     }
 
+    /// What a connection goes by: the configuration of the time when its client came.
+    pub(crate) fn config_of(&self, conn: ConnId) -> &Config {
+        self.conns.get(&conn).map_or(&self.config, |conn| &conn.config)
+    }
+
     /// A session of this connection that has not ended. Other connections' sessions do not exist.
     pub(crate) fn session(&self, conn: ConnId, id: SessionId) -> Option<&Session> {
         self.sessions.get(&id).filter(|session| session.conn == conn && !session.ending)

@@ -114,6 +114,13 @@ impl Accounts {
         Some(Identity { name: name.to_owned(), uid, gid, groups })
     }
 
+    /// As whom an administrator uses files: root, whatever his Unix user is. Without root there is
+    /// nobody else to be.
+    pub fn administrator(&self, name: &str) -> Option<Identity> {
+        let root = || Identity { name: name.to_owned(), uid: 0, gid: 0, groups: Vec::new() };
+        self.serves_users().then(root)
+    }
+
     /// `identity` with another primary group. Without root it stays as it is.
     pub fn with_group(&self, mut identity: Identity, group: &str) -> Option<Identity> {
         if self.serving == Serving::Users {

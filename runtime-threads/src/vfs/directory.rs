@@ -121,7 +121,7 @@ impl Place {
             return Ok(Some(entry));
         }
         while let Some(name) = self.next_name()? {
-            if !pattern.matches(&name) {
+            if !pattern.matches(&name) || self.root.share.veto.matches(&name) {
                 continue;
             }
             // A name that is gone by now, or that may not be looked at, is left out.

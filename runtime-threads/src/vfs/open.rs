@@ -17,8 +17,8 @@ use ksmbd_core::{
     wire::fscc::FileAttributes,
 };
 use rustix::{
-    fd::{AsFd, OwnedFd},
-    fs::{self, AtFlags, CWD, Mode, OFlags, Statx},
+    fd::{AsFd, BorrowedFd, OwnedFd},
+    fs::{self, AtFlags, CWD, Mode, OFlags, Statx, Uid},
     io::Errno,
 };
 use std::sync::{Arc, OnceLock, atomic::AtomicU64};
@@ -57,6 +57,9 @@ pub(super) fn open(how: &OpenHow, who: Who) -> Outcome<Opened> {
         return open_stream::open(how, stream, who);
     }
     let root = &Handle::of(&how.root)?.root;
+    if how.missing != Missing::Fail && root.share.veto.matches(how.path.file_name()) {
+        return Err(VfsError::AccessDenied);
+    }
     let last = if how.no_follow { Last::Link } else { Last::AsShare };
     for _ in 0..TRIES {
         match (resolve::find(root, &how.path, last)?, how.missing) {
@@ -183,6 +186,7 @@ pub(super) fn create_file(
     let Some(fd) = made else { return Ok(None) };
     let finish = || -> Outcome<Opened> {
         first_attributes(root, &fd, true, FileKind::File, how.attributes)?;
+        inherit_owner(root, parent.as_fd(), fd.as_fd())?;
         let stat = info::stat_fd(&fd).map_err(failed)?;
         let deletable = delete::may_delete_from(parent.as_fd(), &stat, who);
         let found = Found {
@@ -225,6 +229,7 @@ fn create_directory(
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let fd = again(|| fs::openat(parent, name.as_str(), flags, Mode::empty()))?;
     first_attributes(root, &fd, false, FileKind::Directory, how.attributes)?;
+    inherit_owner(root, parent.as_fd(), fd.as_fd())?;
     let stat = info::stat_fd(&fd).map_err(failed)?;
     let fd = if how.read { reopen(&fd, OFlags::RDONLY)? } else { fd };
     let deletable = delete::may_delete_from(parent.as_fd(), &stat, who);
@@ -242,6 +247,20 @@ fn again_unless_exists<T>(call: impl FnMut() -> Result<T, Errno>) -> Outcome<Opt
         Err(VfsError::Exists) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// `inherit owner`: what is new belongs to whom its directory belongs to, as ksmbd and Samba have it.
+/// Only the server itself can give files away.
+fn inherit_owner(root: &Root, parent: BorrowedFd<'_>, fd: BorrowedFd<'_>) -> Outcome<()> {
+    if !root.share.inherit_owner || !identity::can_switch() {
+        return Ok(());
+    }
+    let owner = info::stat_fd(parent).map_err(failed)?.stx_uid;
+    if owner == info::stat_fd(fd).map_err(failed)?.stx_uid {
+        return Ok(());
+    }
+    let owner = Some(Uid::from_raw(owner));
+    identity::as_server(|| again(|| fs::chownat(fd, "", owner, None, AtFlags::EMPTY_PATH)))
 }
 
 /// Stores what a new file begins with. The creation time is stored as well, so that it survives a

@@ -34,7 +34,7 @@ pub(super) fn rename(
     replace: bool,
 ) -> Outcome<()> {
     let root = &Handle::of(root)?.root;
-    if to.is_root() {
+    if to.is_root() || root.share.veto.matches(to.file_name()) {
         return Err(VfsError::AccessDenied);
     }
     let (directory, from) = still_there(root, from, key)?;

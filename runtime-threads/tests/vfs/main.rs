@@ -8,4 +8,5 @@ mod listing;
 mod names;
 mod opening;
 mod rig;
+mod settings;
 mod streams;

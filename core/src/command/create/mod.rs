@@ -76,6 +76,12 @@ impl Wanted {
         )
     }
 
+    /// It would be made as what may not be deleted, to be deleted on close: it is not made.
+    fn is_stillborn(&self) -> bool {
+        self.has(CreateOptions::DELETE_ON_CLOSE)
+            && self.attributes().contains(FileAttributes::READONLY)
+    }
+
     /// For what is made or overwritten.
     fn attributes(&self) -> FileAttributes {
         let settable = FileAttributes::READONLY
@@ -102,7 +108,7 @@ pub(super) fn begin(
     request: CreateRequest,
 ) -> Handled<super::Step> {
     let (session, tree) = (who.session()?, who.tree()?);
-    if cx.state.opens.len() >= cx.state.config.limits.opens {
+    if is_full(cx) {
         return refuse(NtStatus::TOO_MANY_OPENED_FILES, "as many opens as allowed");
     }
     let tree = cx.state.tree(session, tree).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
@@ -118,6 +124,15 @@ pub(super) fn begin(
     let how = how(tree, &wanted)?;
     let call = Call { identity, op: Op::Open(Box::new(how)) };
     Ok(Flow::Call(call, super::Step::Create(Step::Opened(wanted))))
+}
+
+/// Opens on their way count as well; they are only counted where it matters.
+fn is_full(cx: &Cx<'_>) -> bool {
+    let (limit, opens) = (cx.state.config.limits.opens, cx.state.opens.len());
+    let opening =
+        |step: &super::Step| matches!(step, super::Step::Create(Step::Opened(_) | Step::Pipe));
+    opens + cx.flows.running.len() >= limit
+        && opens + cx.flows.running_at(|running| opening(&running.step)) >= limit
 }
 
 pub(super) fn resume(
@@ -183,7 +198,7 @@ fn how(tree: &Tree, wanted: &Wanted) -> Result<OpenHow, Refused> {
         return refuse(NtStatus::NOT_A_DIRECTORY, "MS-FSA 2.1.5.1: data is no directory");
     }
     let directory = wanted.has(CreateOptions::DIRECTORY_FILE) || suffix == Suffix::Index;
-    let creates = wanted.creates() && !tree.read_only;
+    let creates = wanted.creates() && !tree.read_only && !wanted.is_stillborn();
     let no_directory = wanted.has(CreateOptions::NON_DIRECTORY_FILE) || wanted.overwrites() || data;
     Ok(OpenHow {
         root,
@@ -219,6 +234,9 @@ fn failed(cx: &Cx<'_>, who: &Who, wanted: &Wanted, error: VfsError) -> Handled<s
     let tree = cx.state.tree(who.session()?, who.tree()?);
     if error == VfsError::NotFound && wanted.creates() && tree.is_some_and(|tree| tree.read_only) {
         return refuse(NtStatus::ACCESS_DENIED, "the share is read-only");
+    }
+    if error == VfsError::NotFound && wanted.creates() && wanted.is_stillborn() {
+        return refuse(NtStatus::CANNOT_DELETE, "MS-FSA 2.1.5.1.1: read-only, deleted on close");
     }
     Err(error.status().into())
 }
