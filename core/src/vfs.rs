@@ -325,7 +325,7 @@ pub struct SetBasic {
     pub last_access_time: Option<FileTime>,
     /// mtime.
     pub last_write_time: Option<FileTime>,
-    /// Cannot be stored on Linux; accepted and dropped.
+    /// Cannot be stored on Linux: shown by this open until something changes the file.
     pub change_time: Option<FileTime>,
     /// Kept in `user.DOSATTRIB`.
     pub attributes: Option<FileAttributes>,

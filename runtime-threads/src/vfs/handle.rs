@@ -6,6 +6,7 @@ use ksmbd_core::{
     id::FileKey,
     name::SharePath,
     stream::StreamName,
+    time::FileTime,
     vfs::{File, FileKind, FileObject, VfsError},
 };
 use rustix::{
@@ -14,7 +15,7 @@ use rustix::{
 };
 use std::{
     any::Any,
-    sync::{Arc, OnceLock, atomic::AtomicU64},
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicU64},
 };
 
 /// A share's directory and its settings, as they were at the tree connect.
@@ -41,6 +42,9 @@ pub(super) struct Handle {
     pub(super) path: SharePath,
     /// The identity of the open could remove the name from its directory.
     pub(super) deletable: bool,
+    /// The ctime that a client set through this handle, and the real one since then: what is shown as
+    /// long as nothing changes the file. Linux cannot keep it.
+    pub(super) change_time: Mutex<Option<(FileTime, FileTime)>>,
     /// Bytes that this handle reserved beyond the end of the file.
     pub(super) reserved: AtomicU64,
     /// What was not opened for reading at once is when it is first read: a client that asks for the
@@ -81,6 +85,17 @@ impl Handle {
             return Err(VfsError::IsDirectory);
         }
         if self.write { Ok(self.fd.as_fd()) } else { self.late(&self.writer, OFlags::WRONLY) }
+    }
+
+    /// What a client set the change time to, while nothing has changed since.
+    pub(super) fn shown_change_time(&self, real: FileTime) -> FileTime {
+        let set = *self.change_time.lock().unwrap_or_else(PoisonError::into_inner);
+        set.filter(|(_, since)| *since == real).map_or(real, |(shown, _)| shown)
+    }
+
+    /// See [`Self::shown_change_time`].
+    pub(super) fn show_change_time(&self, shown: FileTime, real: FileTime) {
+        *self.change_time.lock().unwrap_or_else(PoisonError::into_inner) = Some((shown, real));
     }
 
     /// Opens for data now, under the identity of the call.

@@ -171,6 +171,7 @@ impl Handle {
         let dot = is_dot(self.path.file_name());
         let mut info = describe(&self.root.share, &stat, stored, dot, reserved);
         info.permitted = permitted(self.fd.as_fd(), &stat, who, self.deletable)?;
+        info.change_time = self.shown_change_time(info.change_time);
         if let Some(name) = self.stream() {
             self.of_stream(&name, &mut info)?;
         }
@@ -224,6 +225,10 @@ pub(super) fn set_basic(file: &File, set: &SetBasic) -> Outcome<()> {
             let name = proc_name(&handle.fd);
             fs::utimensat(proc_fd()?, name, &times, AtFlags::empty()).map_err(failed)?;
         }
+    }
+    if let Some(shown) = set.change_time {
+        let stat = stat_fd(&handle.fd).map_err(failed)?;
+        handle.show_change_time(shown, time(&stat.stx_ctime));
     }
     Ok(())
 }

@@ -21,7 +21,7 @@ use rustix::{
     fs::{self, AtFlags, CWD, Mode, OFlags, Statx, Uid},
     io::Errno,
 };
-use std::sync::{Arc, OnceLock, atomic::AtomicU64};
+use std::sync::{Arc, Mutex, OnceLock, atomic::AtomicU64};
 
 /// A name that comes and goes while it is opened: this often is it tried.
 const TRIES: usize = 8;
@@ -114,6 +114,7 @@ impl Found {
             stream: stream.clone().map(streams::Slot::new),
             path: path.clone(),
             deletable,
+            change_time: Mutex::new(None),
             reserved: AtomicU64::new(0),
             reader: OnceLock::new(),
             writer: OnceLock::new(),
