@@ -11,8 +11,8 @@ use crate::{
         fscc::{
             FileInfoClass, Fit, FsInfoClass, Information,
             file::{
-                AllInformation, BasicInformation, FileInformation, NetworkOpenInformation,
-                StandardInformation,
+                AllInformation, BasicInformation, CompressionInformation, FileInformation,
+                NetworkOpenInformation, StandardInformation,
             },
             volume::{
                 ControlInformation, FsAttributes, FsInformation, FullSizeInformation,
@@ -20,6 +20,7 @@ use crate::{
             },
         },
         message::ResponseBody,
+        negotiate::Dialect,
         output::Output,
         query_info::{InfoType, QueryInfoFlags, QueryInfoRequest, SecurityInformation},
     },
@@ -52,6 +53,10 @@ pub(super) fn begin(
     let step = match request.info_type {
         InfoType::FILE => {
             let class = FileInfoClass(request.info_class);
+            let dialect = cx.state.conns.get(&who.conn).and_then(|conn| conn.dialect());
+            if class == FileInfoClass::NORMALIZED_NAME && dialect != Some(Dialect::SMB_3_1_1) {
+                return refuse(NtStatus::NOT_SUPPORTED, "3.3.5.20.1: only of dialect 3.1.1");
+            }
             room(file_min(class), max)?;
             match class {
                 FileInfoClass::STREAM => Step::Streams { max },
@@ -134,6 +139,7 @@ fn file_min(class: FileInfoClass) -> Option<usize> {
         FileInfoClass::ALL,
         FileInfoClass::ALTERNATE_NAME,
         FileInfoClass::STREAM,
+        FileInfoClass::COMPRESSION,
         FileInfoClass::FULL_EA,
         FileInfoClass::NETWORK_OPEN,
         FileInfoClass::ATTRIBUTE_TAG,
@@ -231,6 +237,11 @@ fn file_value(
             mode: crate::wire::fscc::FileMode::from_bits_retain(open.mode),
             alignment_requirement: 0,
             file_name: name(),
+        }),
+        // Nothing is compressed (MS-FSA 2.1.5.12.8).
+        FileInfoClass::COMPRESSION => FileInformation::Compression(CompressionInformation {
+            compressed_file_size: info.size,
+            ..CompressionInformation::default()
         }),
         // 8.3 names are not made up: a file's other name is its name.
         FileInfoClass::ALTERNATE_NAME => FileInformation::AlternateName(
