@@ -93,6 +93,11 @@ impl Handle {
         set.filter(|(_, since)| *since == real).map_or(real, |(shown, _)| shown)
     }
 
+    /// A client set it through this handle.
+    pub(super) fn shows_change_time(&self) -> bool {
+        self.change_time.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// See [`Self::shown_change_time`].
     pub(super) fn show_change_time(&self, shown: FileTime, real: FileTime) {
         *self.change_time.lock().unwrap_or_else(PoisonError::into_inner) = Some((shown, real));

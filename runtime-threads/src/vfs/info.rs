@@ -211,6 +211,15 @@ pub(super) fn query(file: &File, who: Who) -> Outcome<FileInfo> {
 /// [`Op::SetBasic`](ksmbd_core::vfs::Op::SetBasic).
 pub(super) fn set_basic(file: &File, set: &SetBasic) -> Outcome<()> {
     let handle = Handle::of(file)?;
+    let changed = || stat_fd(&handle.fd).map(|stat| time(&stat.stx_ctime)).map_err(failed);
+    // MS-FSA 2.1.5.15.2: once set, it stays when this handle changes attributes (UserSetChangeTime).
+    let shown = match set.change_time {
+        None if handle.shows_change_time() => {
+            let real = changed()?;
+            Some(handle.shown_change_time(real)).filter(|shown| *shown != real)
+        }
+        set => set,
+    };
     if set.attributes.is_some() || set.creation_time.is_some() {
         keep(handle, set.attributes, set.creation_time)?;
     }
@@ -226,9 +235,8 @@ pub(super) fn set_basic(file: &File, set: &SetBasic) -> Outcome<()> {
             fs::utimensat(proc_fd()?, name, &times, AtFlags::empty()).map_err(failed)?;
         }
     }
-    if let Some(shown) = set.change_time {
-        let stat = stat_fd(&handle.fd).map_err(failed)?;
-        handle.show_change_time(shown, time(&stat.stx_ctime));
+    if let Some(shown) = shown {
+        handle.show_change_time(shown, changed()?);
     }
     Ok(())
 }
