@@ -9,7 +9,8 @@ use crate::serve::{listen, source};
 /// Prints what would be served to standard output, and every problem to standard error. Fails if
 /// the server would not start, or would not serve one of the shares.
 pub fn run(options: &Options) -> ExitCode {
-    let source = source(options);
+    // Nobody is told a SID here, so none is made up and kept.
+    let source = source(options, [0; 3]);
     let (state, problems) = match source.load_with_problems() {
         Ok(loaded) => loaded,
         Err(error) => {

@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::Receiver;
 use ksmbd_core::config::Share;
+use ksmbd_core::rng::Rng;
 use ksmbd_core::vfs::{Done, VfsError};
 use ksmbd_runtime_threads::daemon::{Letter, PipeId, Question};
 
@@ -22,6 +23,7 @@ pub const MAX_PIPES: usize = 256;
 /// What the daemon remembers between two questions.
 pub struct Daemon {
     current: Current,
+    rng: Rng,
     pipes: BTreeMap<PipeId, Pipe>,
     /// How many there are, for whoever watches.
     pipe_count: Arc<AtomicUsize>,
@@ -31,10 +33,11 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// A daemon that decides by `current`.
-    pub fn new(current: Current) -> Self {
+    /// A daemon that decides by `current`. What it makes up comes from `rng`.
+    pub fn new(current: Current, rng: Rng) -> Self {
         Self {
             current,
+            rng,
             pipes: BTreeMap::new(),
             pipe_count: Arc::default(),
             connected: BTreeMap::new(),
@@ -75,7 +78,9 @@ impl Daemon {
                 self.admit(share, visitor)
             }
             Question::Leave { share } => self.leave(share),
-            Question::PipeOpen { pipe, name, account: _ } => self.pipe_open(*pipe, name),
+            Question::PipeOpen { pipe, name, account } => {
+                self.pipe_open(*pipe, name, account.clone())
+            }
             Question::PipeWrite { pipe, data } => self.pipe_write(*pipe, data.bytes()),
             Question::PipeRead { pipe, max } => self.pipe_read(*pipe, *max),
             Question::PipeTransact { pipe, data, max } => match self.pipe_write(*pipe, data) {
@@ -133,12 +138,12 @@ impl Daemon {
         Done::Ok
     }
 
-    fn pipe_open(&mut self, id: PipeId, name: &str) -> Done {
+    fn pipe_open(&mut self, id: PipeId, name: &str, account: Option<String>) -> Done {
         if self.pipes.len() >= MAX_PIPES {
             log::warn!("no pipe is left: {MAX_PIPES} are open");
             return Done::Failed(VfsError::TooManyFiles);
         }
-        match Pipe::open(name) {
+        match Pipe::open(name, account, self.rng.fork()) {
             Some(pipe) => {
                 self.pipes.insert(id, pipe);
                 Done::Ok

@@ -18,4 +18,5 @@ mod scratch;
 pub mod serve;
 pub mod server;
 pub mod state;
+pub mod subauth;
 pub mod try_out;

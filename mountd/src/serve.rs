@@ -18,7 +18,7 @@ use crate::lock_file::LockFile;
 use crate::options::Options;
 use crate::server::{Server, StartError};
 use crate::state::{Source, State};
-use crate::{detach, logger};
+use crate::{detach, logger, subauth};
 
 /// Serves in this process until a signal ends it, or in a child if it is to detach.
 pub fn run(options: &Options) -> ExitCode {
@@ -50,7 +50,9 @@ fn serve(options: &Options, detached: bool) -> Result<(), StartError> {
         true => None,
         false => Some(LockFile::acquire(&paths::lock_file()).map_err(StartError::Lock)?),
     };
-    let source = source(options);
+    let beside = subauth::beside(&absolute(&options.common.config));
+    let machine = subauth::load_or_create(&beside).map_err(StartError::Subauth)?;
+    let source = source(options, machine);
     let state = source.load().map_err(StartError::Load)?;
     let listen = listen(&state, options.port)?;
     let socket = control_socket(options)?;
@@ -86,12 +88,13 @@ fn control_socket(options: &Options) -> Result<Option<ControlSocket>, StartError
 }
 
 /// The files that the command line names.
-pub(crate) fn source(options: &Options) -> Source {
+pub(crate) fn source(options: &Options, machine: [u32; 3]) -> Source {
     Source {
         config: absolute(&options.common.config),
         pwddb: absolute(&options.common.pwddb),
         unix: Arc::from(unix::machine()),
         serving: Serving::detect(),
+        machine,
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use ksmbd_core::rng::Rng;
 use ksmbd_core::status_report::Budget;
 use ksmbd_runtime_threads::{Options, Runtime, Status};
 
@@ -16,6 +17,7 @@ use crate::daemon::{Daemon, MAX_PIPES};
 use crate::lock_file::LockError;
 use crate::random;
 use crate::state::{Current, LoadError, Source, State};
+use crate::subauth::SubauthError;
 
 /// Why there is no server.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub enum StartError {
     Lock(LockError),
     /// A file cannot be used; the details have been logged.
     Load(LoadError),
+    /// The file with the machine's SID cannot be used.
+    Subauth(SubauthError),
     /// There is nowhere to listen.
     Interfaces(ListenError),
     /// An address cannot be listened on.
@@ -41,6 +45,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Lock(error) => write!(f, "{error}"),
             Self::Load(error) => write!(f, "{error}"),
+            Self::Subauth(error) => write!(f, "{error}"),
             Self::Interfaces(error) => write!(f, "{error}"),
             Self::Control(error) => write!(f, "{error}"),
             Self::Listen(addresses, error) => {
@@ -85,12 +90,14 @@ impl Server {
         let seed = random::bytes().map_err(|error| StartError::System("get randomness", error))?;
         let guid = random::bytes().map_err(|error| StartError::System("get randomness", error))?;
         let config = Arc::new(state.settings.global.config(guid));
+        let secret =
+            random::bytes().map_err(|error| StartError::System("get randomness", error))?;
         let current = Current::new(state);
         // Without a bound of its own: letters are bounded by the requests that wait for them, and
         // the daemon's thread writes some itself, for an answer may drop the last hold of a pipe.
         // On a full channel it would wait for itself.
         let (sender, letters) = crossbeam_channel::unbounded();
-        let daemon = Daemon::new(current.clone());
+        let daemon = Daemon::new(current.clone(), Rng::new(secret));
         let pipes = daemon.pipe_count();
         let daemon =
             daemon.spawn(letters).map_err(|error| StartError::System("start a thread", error))?;

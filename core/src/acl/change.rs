@@ -45,7 +45,8 @@ pub fn change(old: &SecurityDescriptor, by: &Change) -> Result<SecurityDescripto
     }
     if wants(SecurityInformation::DACL) {
         changed.dacl = new.dacl.as_ref().map(mapped);
-        take(&mut changed, new.control, &DACL);
+        // No DACL in the descriptor is the NULL DACL: it lets everybody, and is there.
+        take(&mut changed, new.control | SecurityControl::DACL_PRESENT, &DACL);
     }
     if wants(SecurityInformation::SACL) {
         changed.sacl = new.sacl.as_ref().map(mapped);

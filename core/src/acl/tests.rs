@@ -291,3 +291,13 @@ fn a_list_is_inherited_only_if_that_was_asked_for() {
         assert_eq!(after.control, kept, "{given:?}");
     }
 }
+
+#[test]
+fn a_dacl_that_is_not_there_becomes_the_null_dacl() {
+    let mut new = SecurityDescriptor { dacl: None, ..alices(vec![]) };
+    for control in [SecurityControl::DACL_PRESENT, SecurityControl::empty()] {
+        new.control = control;
+        let after = changed(SecurityInformation::DACL, &new, ALICE).unwrap();
+        assert!(after.dacl.is_none() && after.control.contains(SecurityControl::DACL_PRESENT));
+    }
+}

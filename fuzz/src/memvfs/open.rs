@@ -4,15 +4,17 @@ use super::{Content, Handle, MemVfs, Outcome, file, pages::Pages, tree::Place};
 use ksmbd_core::{
     config::{Share, ShareKind},
     name::SharePath,
-    vfs::{Existing, FileKind, Identity, Missing, OpenHow, Opened, VfsError, WantedKind},
+    vfs::{
+        Existing, FileKind, Identity, Missing, OpenHow, Opened, Permitted, VfsError, WantedKind,
+    },
 };
 use std::sync::{Arc, atomic::AtomicU64};
 
 impl MemVfs {
-    pub(super) fn open_share(&mut self, share: Arc<Share>, who: &Identity) -> Outcome<Opened> {
+    pub(super) fn open_share(&self, share: Arc<Share>, who: &Identity) -> Outcome<Opened> {
         let root = self.roots.get(&share.path).copied().filter(|_| share.kind == ShareKind::Disk);
         let root = root.ok_or(VfsError::Unavailable)?;
-        self.opened(&share, root, SharePath::root(), Wants::default(), who)
+        self.opened(&share, root, SharePath::root(), Wants::NONE, who)
     }
 
     pub(super) fn open(&mut self, how: &OpenHow, who: &Identity) -> Outcome<Opened> {
@@ -29,7 +31,7 @@ impl MemVfs {
     }
 
     fn existing(
-        &mut self,
+        &self,
         share: &Arc<Share>,
         inode: u64,
         path: SharePath,
@@ -56,7 +58,13 @@ impl MemVfs {
             FileKind::Symlink | FileKind::Special => return Err(VfsError::AccessDenied),
         }
         let deletable = self.deletable(share, &path, who);
-        let wants = Wants { read: how.read, write: how.write, deletable, created: false };
+        let wants = Wants {
+            read: how.read,
+            write: how.write,
+            deletable,
+            created: false,
+            by_parent: self.by_parent(share, how, deletable, who),
+        };
         self.opened(share, inode, path, wants, who)
     }
 
@@ -83,6 +91,9 @@ impl MemVfs {
         if !self.node(parent)?.may(who, 3) {
             return Err(VfsError::AccessDenied);
         }
+        if let Some(security) = &how.security {
+            self.may_add(parent, &security.token, directory)?;
+        }
         if how.allocation > self.capacity.saturating_sub(self.used()) {
             return Err(VfsError::NoSpace);
         }
@@ -93,19 +104,22 @@ impl MemVfs {
             let reserved = how.allocation.next_multiple_of(super::PAGE);
             (Content::File(Pages::reserving(reserved)), mode)
         };
+        let security = self.inherited(parent, how, directory)?;
         let inode = self.new_node(content, mode, who);
+        self.node_mut(inode)?.security = security;
         if share.store_dos_attributes {
             self.node_mut(inode)?.attributes = Some(how.attributes & super::tree::SETTABLE);
         }
         self.entries_mut(parent)?.insert(path.file_name().into(), inode);
         self.touch(parent)?;
         let write = !directory && (how.write || how.allocation > 0);
-        let wants = Wants { read: how.read, write, deletable: true, created: true };
+        let by_parent = self.by_parent(share, how, true, who);
+        let wants = Wants { read: how.read, write, deletable: true, created: true, by_parent };
         self.opened(share, inode, path, wants, who)
     }
 
     fn opened(
-        &mut self,
+        &self,
         share: &Arc<Share>,
         inode: u64,
         path: SharePath,
@@ -124,6 +138,7 @@ impl MemVfs {
             read: wants.read,
             write: wants.write,
             deletable: wants.deletable,
+            by_parent: wants.by_parent,
             reserved: AtomicU64::new(reserved),
             _keeps: Arc::clone(&node.keeps),
             _live: self.live_token(),
@@ -134,10 +149,21 @@ impl MemVfs {
 }
 
 /// What a handle is to be good for.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Wants {
     read: bool,
     write: bool,
     deletable: bool,
     created: bool,
+    by_parent: Permitted,
+}
+
+impl Wants {
+    const NONE: Self = Self {
+        read: false,
+        write: false,
+        deletable: false,
+        created: false,
+        by_parent: Permitted::empty(),
+    };
 }

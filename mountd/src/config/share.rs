@@ -213,18 +213,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Samba's modules, as far as there is something here that they ask for.
+    /// Samba's modules; those that are not here have been named.
     fn read_modules(&mut self, share: &mut Share) {
-        let Some(entry) = self.get(&["vfs objects"]) else { return };
-        for module in entry.value().split([' ', '\t', ',']).filter(|module| !module.is_empty()) {
-            match module {
-                "acl_xattr" => share.acl_xattr = true,
-                other => {
-                    let what = format!("the module `{other}` is not here; it has no effect");
-                    self.warn(entry, &what, "remove it from the line");
-                }
-            }
-        }
+        let entry = self.get(&["vfs objects"]);
+        let named = |module| entry.is_some_and(|entry| entry.words().any(|word| word == module));
+        share.acl_xattr = named("acl_xattr");
     }
 
     fn read_access(&mut self, settings: &mut ShareSettings) {

@@ -219,10 +219,11 @@ fn who_says_whether_a_share_is_writable() {
 
 #[test]
 fn modules_that_are_here_are_taken() {
-    let modules = |line: &str| share(&format!("[a]\npath = /tmp\nvfs objects = {line}\n"));
-    assert!(modules("acl_xattr").share.acl_xattr);
-    assert!(modules("catia, acl_xattr\tfruit").share.acl_xattr);
-    assert!(!modules("catia").share.acl_xattr && !modules("").share.acl_xattr);
+    let text = |line: &str| format!("[a]\npath = /tmp\nvfs objects = {line}\n");
+    let modules = |settings: Settings| settings.share("a").expect("a").share.acl_xattr;
+    assert!(modules(right(&text("acl_xattr"))));
+    let (settings, problem) = one_problem(&text("catia acl_xattr"));
+    assert!(modules(settings) && problem.contains("no module `catia`"), "{problem}");
 }
 
 #[test]

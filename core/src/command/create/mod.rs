@@ -39,6 +39,8 @@ pub(crate) enum Step {
     Opened(Box<Wanted>),
     /// The open is in the tables; the file is being emptied.
     Overwritten(Box<Wanted>, CreateAction),
+    /// A file that was made for nothing is being removed.
+    Withdrawn(Refused),
     /// A pipe is being opened.
     Pipe,
 }
@@ -160,6 +162,7 @@ pub(super) fn resume(
             who.open = None;
             Err(error_of(&done).into())
         }
+        (Step::Withdrawn(refused), _) => Err(refused),
         (Step::Pipe, Done::Pipe(handle)) => pipe_opened(cx, who, handle),
         (Step::Pipe, Done::Failed(error)) => {
             let status =
@@ -250,6 +253,8 @@ fn opened(
     opened: Opened,
 ) -> Handled<super::Step> {
     let file = opened.file.clone();
+    let (created, path) = (opened.created, opened.path.clone());
+    let (key, directory) = (opened.info.key, opened.info.kind == FileKind::Directory);
     match reserve(cx, who, &wanted, opened) {
         Ok((_, action))
             if action == CreateAction::OVERWRITTEN || action == CreateAction::SUPERSEDED =>
@@ -264,7 +269,15 @@ fn opened(
         }
         Err(refused) => {
             cx.out.release(file);
-            Err(refused)
+            let tree = cx.state.tree(who.session()?, who.tree()?);
+            let root = tree.and_then(|tree| tree.root.clone()).filter(|_| created);
+            let (Some(root), Some(identity)) = (root, who.identity.clone()) else {
+                return Err(refused);
+            };
+            // A CREATE that is refused leaves nothing behind.
+            let op = Op::Delete { root, path, key, directory };
+            let step = super::Step::Create(Step::Withdrawn(refused));
+            Ok(Flow::Call(Call { identity, op }, step))
         }
     }
 }
