@@ -1,10 +1,11 @@
-//! What the server is told once, and what a share is. Plain values: the daemon reads the files.
+//! What the server is told, and what a share is. Plain values: the daemon reads the files.
 
 use crate::{auth::ServerNames, veto::Veto, wire::negotiate::Dialect};
 use alloc::string::String;
 use core::time::Duration;
 
-/// Everything that does not change while the server runs.
+/// What a server goes by: from the start, or from [`reconfigure`](crate::server::Server::reconfigure)
+/// on.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Names for NTLM.

@@ -162,6 +162,14 @@ mod tests {
     }
 
     #[test]
+    fn every_key_is_documented() {
+        let readme = include_str!("../../README.md");
+        for name in keys::KEYS.iter().flat_map(|key| key.names) {
+            assert!(readme.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+
+    #[test]
     fn modules_are_named_one_by_one() {
         let warnings = problems("[a]\nvfs objects = acl_xattr streams_xattr fruit\n");
         assert_eq!(warnings.len(), 1, "{warnings:?}");
