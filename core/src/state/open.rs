@@ -4,10 +4,12 @@ use crate::{
     config::Share,
     id::{FileKey, OpenId, SessionId, TreeId},
     name::{Pattern, SharePath},
+    stream::StreamName,
     vfs::{Cursor, File, FileKind, Identity},
     wire::{
         create::ShareAccess,
         fscc::{AccessMask, FileInfoClass},
+        utf16::Utf16,
     },
 };
 use alloc::sync::Arc;
@@ -41,7 +43,7 @@ pub(crate) struct Open {
 /// What is open.
 #[derive(Clone, Debug)]
 pub(crate) enum What {
-    /// A file or directory, with its place in the file table.
+    /// A file, a directory or a stream, with its place in the file table.
     File { key: FileKey, kind: FileKind, place: Place },
     /// A named pipe.
     Pipe,
@@ -99,4 +101,25 @@ impl Open {
 pub(crate) struct Place {
     pub(crate) root: File,
     pub(crate) path: SharePath,
+    /// The named stream of the file at `path`.
+    pub(crate) stream: Option<StreamName>,
+    /// It is a directory.
+    pub(crate) directory: bool,
+}
+
+impl Place {
+    /// The share's own directory, and no stream of it.
+    pub(crate) fn is_root(&self) -> bool {
+        self.path.is_root() && self.stream.is_none()
+    }
+
+    /// As clients are told names (MS-FSCC 2.4.2): a stream's without its type.
+    pub(crate) fn to_windows(&self) -> Utf16 {
+        let mut name = self.path.to_windows();
+        if let Some(stream) = &self.stream {
+            name.0.push(u16::from(b':'));
+            name.0.extend(stream.as_str().encode_utf16());
+        }
+        name
+    }
 }

@@ -228,6 +228,9 @@ impl Swarm {
         let Some(actor) = self.actors.get_mut(index) else {
             return;
         };
+        if actor.client.is_dropped() {
+            return;
+        }
         let user = ["alice", "bob"][choices.below(2)];
         let secret = if choices.chance(4) { "guess".into() } else { password(user) };
         if !actor.can_send(2) || !actor.client.unanswered().is_empty() {

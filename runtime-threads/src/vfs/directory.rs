@@ -2,11 +2,12 @@
 //! that no longer fits is kept for the next page.
 
 use super::{
-    Outcome, dos_attrib, entries, failed,
-    handle::{Handle, Root, reopen},
+    Outcome, dos_attrib, ea, entries, failed,
+    handle::{Handle, Root, proc_path, reopen},
     identity::Who,
     info,
     resolve::{self, Last, Place as Found, find_directory},
+    xattr::{self, At},
 };
 use ksmbd_core::{
     id::FileKey,
@@ -66,8 +67,8 @@ pub(super) fn list(how: ListHow, who: Who) -> Outcome<Done> {
     let mut packer = DirectoryPacker::new(class, max as usize).ok_or(VfsError::Invalid)?;
     let mut packed = false;
     let mut overflow = false;
-    let names_only = class == FileInfoClass::NAMES;
-    while let Some(entry) = place.next(&pattern, names_only, who)? {
+    let wants = Wants::of(class);
+    while let Some(entry) = place.next(&pattern, wants, who)? {
         if !packer.push(&entry) {
             overflow = !packed;
             place.kept = Some(entry);
@@ -80,6 +81,26 @@ pub(super) fn list(how: ListHow, who: Who) -> Outcome<Done> {
     }
     let data = if packed { packer.finish() } else { Vec::new() };
     Ok(Done::Listed { data, overflow, cursor: Cursor(Box::new(place)) })
+}
+
+/// What a class of entries has to be told: each costs calls for each entry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wants {
+    Names,
+    /// And times, sizes, attributes.
+    Times,
+    /// And the size of extended attributes.
+    All,
+}
+
+impl Wants {
+    fn of(class: FileInfoClass) -> Self {
+        match class {
+            FileInfoClass::NAMES => Self::Names,
+            FileInfoClass::DIRECTORY => Self::Times,
+            _ => Self::All,
+        }
+    }
 }
 
 impl Place {
@@ -124,7 +145,7 @@ impl Place {
     fn next(
         &mut self,
         pattern: &Pattern,
-        names_only: bool,
+        wants: Wants,
         who: Who,
     ) -> Outcome<Option<DirectoryEntry>> {
         if let Some(entry) = self.kept.take() {
@@ -135,11 +156,11 @@ impl Place {
                 continue;
             }
             // A link may have to be left out; nothing else has to be looked at for its name.
-            if names_only && !matches!(kind, FileType::Symlink | FileType::Unknown) {
+            if wants == Wants::Names && !matches!(kind, FileType::Symlink | FileType::Unknown) {
                 return Ok(Some(DirectoryEntry { file_name: units(&name), ..Default::default() }));
             }
             // A name that is gone by now, or that may not be looked at, is left out.
-            if let Some(entry) = self.entry(&name, who) {
+            if let Some(entry) = self.entry(&name, wants, who) {
                 return Ok(Some(entry));
             }
         }
@@ -167,7 +188,7 @@ impl Place {
         }
     }
 
-    fn entry(&self, name: &str, who: Who) -> Option<DirectoryEntry> {
+    fn entry(&self, name: &str, wants: Wants, who: Who) -> Option<DirectoryEntry> {
         let host = mapping::host(if name == ".." && self.top { "." } else { name });
         let mut stat = info::stat_entry(&self.directory, &host).ok()?;
         let mut target = None;
@@ -177,20 +198,35 @@ impl Place {
             stat = info::stat_fd(&fd).ok()?;
             target = Some(fd);
         }
-        let kind = info::kind(&stat);
-        let stored = match &target {
-            Some(fd) => info::stored(&self.root.share, fd.as_fd(), false, kind),
-            None => self.stored(&host, kind),
+        let (stored, ea_size) = match &target {
+            Some(fd) => self.attributes(At::Descriptor(&proc_path(fd)), &stat, wants),
+            None => {
+                let path = [proc_path(&self.directory).as_bytes(), b"/", &*host].concat();
+                self.attributes(At::Entry(&path), &stat, wants)
+            }
         };
         let info = info::describe(&self.root.share, &stat, stored, info::is_dot(name), 0);
-        Some(entry(name, &info, &stat))
+        Some(entry(name, &FileInfo { ea_size, ..info }, &stat))
     }
 
-    fn stored(&self, name: &[u8], kind: FileKind) -> Option<dos_attrib::Stored> {
-        let can = matches!(kind, FileKind::File | FileKind::Directory);
-        (can && self.root.share.store_dos_attributes)
-            .then(|| dos_attrib::load_entry(self.directory.as_fd(), name))
-            .flatten()
+    /// What is stored with an entry, and EaSize. Who may not look is told that there is nothing.
+    fn attributes(
+        &self,
+        at: At<'_>,
+        stat: &Statx,
+        wants: Wants,
+    ) -> (Option<dos_attrib::Stored>, u32) {
+        if !matches!(info::kind(stat), FileKind::File | FileKind::Directory) {
+            return (None, 0);
+        }
+        let stores = self.root.share.store_dos_attributes;
+        if wants == Wants::Times {
+            return (stores.then(|| dos_attrib::load_at(at)).flatten(), 0);
+        }
+        let names = xattr::user_names(at).unwrap_or_default();
+        let there = names.iter().any(|name| name == dos_attrib::USER_NAME);
+        let stored = (stores && there).then(|| dos_attrib::load_at(at)).flatten();
+        (stored, ea::total_of(at, names))
     }
 
     /// What a link in this directory leads to. That is resolved from the share, since a link may
@@ -217,7 +253,7 @@ fn entry(name: &str, info: &FileInfo, stat: &Statx) -> DirectoryEntry {
         end_of_file: info.size,
         allocation_size: info.allocation,
         file_attributes: info.attributes,
-        ea_size: 0,
+        ea_size: info.ea_size,
         reparse_point_tag: if reparse { tag(stat) } else { 0 },
         file_id: info.key.inode,
         file_name: units(name),

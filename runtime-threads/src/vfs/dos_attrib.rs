@@ -2,7 +2,7 @@
 //! creation time: Samba's `xattr_DOSATTRIB`, NDR in little-endian order. Five versions are read;
 //! version 4, which all of them can read, is written.
 
-use super::{Outcome, failed, handle::proc_path};
+use super::{Outcome, failed, handle::proc_path, xattr::At};
 use ksmbd_core::{
     time::FileTime,
     wire::{
@@ -18,6 +18,9 @@ use rustix::{
 
 /// The attribute's name.
 const NAME: &std::ffi::CStr = c"user.DOSATTRIB";
+
+/// The same without its namespace.
+pub(super) const USER_NAME: &str = "DOSATTRIB";
 
 /// More than any version needs; a longer value is not one of ours.
 const MAX_VALUE: usize = 1024;
@@ -142,12 +145,14 @@ pub(super) fn load(fd: BorrowedFd<'_>, plain: bool) -> Option<Stored> {
     parse(value.get(..length.ok()?)?)
 }
 
-/// What is kept with an entry of a directory. A link is not followed.
-pub(super) fn load_entry(directory: BorrowedFd<'_>, name: &[u8]) -> Option<Stored> {
+/// The same by a path; a link is not followed where it is an entry's.
+pub(super) fn load_at(at: At<'_>) -> Option<Stored> {
     let mut value = [0; MAX_VALUE];
-    let path = [proc_path(directory).as_bytes(), b"/", name].concat();
-    let length = fs::lgetxattr(path, NAME, &mut value[..]).ok()?;
-    parse(value.get(..length)?)
+    let length = match at {
+        At::Descriptor(path) => fs::getxattr(path, NAME, &mut value[..]),
+        At::Entry(path) => fs::lgetxattr(path, NAME, &mut value[..]),
+    };
+    parse(value.get(..length.ok()?)?)
 }
 
 /// Keeps attributes and creation time. A file system without such attributes keeps nothing (false), and

@@ -3,7 +3,7 @@
 use super::{
     Outcome, acl, again, data,
     dos_attrib::{self, Stored},
-    failed,
+    ea, failed,
     handle::{Root, reopen},
     identity::{self, Who},
     info,
@@ -26,11 +26,12 @@ fn mode(bits: u32) -> Mode {
     Mode::from_raw_mode(bits & 0o7777)
 }
 
-/// `None`: it is there by now.
+/// `None`: it is there by now. With `data` the file's own data is what `how` wants.
 pub(super) fn file(
     root: &Arc<Root>,
-    vacancy: Vacancy,
+    vacancy: &Vacancy,
     how: &OpenHow,
+    data: bool,
     who: Who,
 ) -> Outcome<Option<Opened>> {
     if how.kind == WantedKind::Directory {
@@ -39,8 +40,8 @@ pub(super) fn file(
     let share = &root.share;
     let mode = mode((0o666 & share.create_mask) | share.force_create_mode);
     // Space can only be reserved through a descriptor for writing.
-    let write = how.write || how.allocation > 0;
-    let flags = access(how.read, write) | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+    let (read, write) = (data && how.read, data && (how.write || how.allocation > 0));
+    let flags = access(read, write) | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
     let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let parent = (vacancy.parent.as_fd(), &vacancy.parent_stat);
     let above = acl::may_make(root, parent.0, how, false)?;
@@ -51,9 +52,9 @@ pub(super) fn file(
         let new = New { fd: &fd, plain: true, parent: parent.1, above: above.as_deref() };
         let (stat, stored) = new.begin(root, how, false)?;
         let by_parent = granted_by(root, parent, &stat, how, who);
-        let found = Found { fd, stat, stored, read: how.read, write, by_parent };
-        let mut opened = found.opened(root, vacancy.path.clone(), true, who);
-        if how.allocation > 0 {
+        let found = Found { fd, stat, stored, read, write, by_parent };
+        let mut opened = found.opened(root, vacancy.path.clone(), None, true, who)?;
+        if data && how.allocation > 0 {
             data::set_allocation(&opened.file, how.allocation)?;
             opened.info = info::query(&opened.file)?;
         }
@@ -68,7 +69,7 @@ pub(super) fn file(
 /// `None`: it is there by now.
 pub(super) fn directory(
     root: &Arc<Root>,
-    vacancy: Vacancy,
+    vacancy: &Vacancy,
     how: &OpenHow,
     who: Who,
 ) -> Outcome<Option<Opened>> {
@@ -91,7 +92,7 @@ pub(super) fn directory(
         let fd = if how.read { reopen(&fd, OFlags::RDONLY)? } else { fd };
         let by_parent = granted_by(root, parent, &stat, how, who);
         let found = Found { fd, stat, stored, read: how.read, write: false, by_parent };
-        Ok(found.opened(root, vacancy.path.clone(), true, who))
+        found.opened(root, vacancy.path.clone(), None, true, who)
     };
     finish().map(Some).inspect_err(|_| {
         // Nor does this one leave anything behind.
@@ -130,6 +131,7 @@ impl New<'_> {
         let stored = self.attributes(root, &stat, how.attributes)?;
         inherit_owner(root, self.parent, self.fd.as_fd(), &stat)?;
         acl::first(root, self.fd.as_fd(), self.above, how, directory)?;
+        ea::set_new(self.fd.as_fd(), info::key(&stat), &how.eas)?;
         // All of these change the time of the last change at least.
         Ok((info::stat_fd(self.fd).map_err(failed)?, stored))
     }

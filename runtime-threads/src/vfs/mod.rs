@@ -6,6 +6,7 @@ mod data;
 mod delete;
 mod directory;
 mod dos_attrib;
+mod ea;
 mod entries;
 mod handle;
 pub mod identity;
@@ -13,11 +14,14 @@ mod info;
 mod make;
 mod ntacl;
 mod open;
+mod open_stream;
 mod rename;
 mod resolve;
 mod rights;
+mod streams;
 mod times;
 mod volume;
+mod xattr;
 
 use ksmbd_core::{
     buffer::ReplyBuf,
@@ -42,7 +46,7 @@ fn dispatch(call: Call, reply_buf: &mut dyn FnMut(usize) -> ReplyBuf) -> Outcome
     let who = identity::assume(&identity)?;
     Ok(match op {
         Op::Open(how) => opened(open::open(&how, who)?),
-        Op::Overwrite { file, attributes } => told(data::overwrite(&file, attributes)?),
+        Op::Overwrite { file, attributes, eas } => told(data::overwrite(&file, attributes, &eas)?),
         Op::Read { file, offset, length } => {
             Done::Read(data::read(&file, offset, length, reply_buf)?)
         }
@@ -61,6 +65,11 @@ fn dispatch(call: Call, reply_buf: &mut dyn FnMut(usize) -> ReplyBuf) -> Outcome
         Op::Delete { root, path, key, directory } => {
             done(delete::delete(&root, &path, key, directory, who))
         }
+        Op::RenameStream { file, to, replace } => done(streams::rename(&file, to, replace)),
+        Op::DeleteStream { file } => done(streams::delete(&file)),
+        Op::ListStreams { file } => Done::Streams(streams::list(&file)?),
+        Op::QueryEa { file, names, max } => Done::Eas(ea::query(&file, names, max)?),
+        Op::SetEa { file, eas } => done(ea::set(&file, &eas)),
         Op::CheckEmpty { file } => done(delete::check_empty(&file)),
         Op::List(how) => directory::list(*how, who)?,
         Op::Volume { file } => Done::Volume(Box::new(volume::query(&file)?)),

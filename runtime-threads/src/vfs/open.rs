@@ -7,14 +7,15 @@ use super::{
     failed,
     handle::{Handle, Root, reopen},
     identity::{self, Who},
-    info, make,
+    info, make, open_stream,
     resolve::{self, Last, Place},
-    rights,
+    rights, streams,
     times::Held,
 };
 use ksmbd_core::{
     config::{Share, ShareKind},
     name::SharePath,
+    stream::StreamName,
     vfs::{
         Existing, File, FileKind, Identity, Missing, OpenHow, Opened, Permitted, VfsError,
         WantedKind,
@@ -25,7 +26,7 @@ use rustix::{
     fs::{self, CWD, Mode, OFlags, StatVfsMountFlags, Statx},
     io::Errno,
 };
-use std::sync::{Arc, OnceLock, atomic::AtomicU64};
+use std::sync::{Arc, Mutex, OnceLock, atomic::AtomicU64};
 
 /// A name that comes and goes while it is opened: this often is it tried.
 const TRIES: usize = 8;
@@ -56,11 +57,14 @@ pub(super) fn open_share(share: Arc<Share>, identity: &Arc<Identity>) -> Outcome
     let stored = info::stored(&root.share, fd.as_fd(), false, FileKind::Directory);
     let by_parent = Permitted::empty();
     let found = Found { fd, stat, stored, read: false, write: false, by_parent };
-    Ok(found.opened(&root, SharePath::root(), false, who))
+    found.opened(&root, SharePath::root(), None, false, who)
 }
 
 /// [`Op::Open`](ksmbd_core::vfs::Op::Open).
 pub(super) fn open(how: &OpenHow, who: Who) -> Outcome<Opened> {
+    if let Some(stream) = &how.stream {
+        return open_stream::open(how, stream, who);
+    }
     let root = &Handle::of(&how.root)?.root;
     if how.missing != Missing::Fail && root.share.veto.matches(how.path.file_name()) {
         return Err(VfsError::AccessDenied);
@@ -73,8 +77,8 @@ pub(super) fn open(how: &OpenHow, who: Who) -> Outcome<Opened> {
             Place::Here(fd, path) => return existing(root, fd, path, how, who),
             Place::Missing(vacancy) => match how.missing {
                 Missing::Fail => return Err(VfsError::NotFound),
-                Missing::CreateFile => make::file(root, *vacancy, how, who)?,
-                Missing::CreateDirectory => make::directory(root, *vacancy, how, who)?,
+                Missing::CreateFile => make::file(root, &vacancy, how, true, who)?,
+                Missing::CreateDirectory => make::directory(root, &vacancy, how, who)?,
             },
         };
         if let Some(opened) = made {
@@ -102,9 +106,10 @@ impl Found {
         self,
         root: &Arc<Root>,
         path: SharePath,
+        stream: Option<StreamName>,
         created: bool,
         who: Who,
-    ) -> Opened {
+    ) -> Outcome<Opened> {
         let Self { fd, stat, stored, read, write, by_parent } = self;
         let handle = Handle {
             root: Arc::clone(root),
@@ -112,16 +117,18 @@ impl Found {
             write,
             kind: info::kind(&stat),
             key: info::key(&stat),
+            stream: stream.clone().map(streams::Slot::new),
             path: path.clone(),
             permitted: rights::permitted(root, fd.as_fd(), &stat, who) | by_parent,
             held: Held::default(),
+            change_time: Mutex::new(None),
             reserved: AtomicU64::new(0),
             reader: OnceLock::new(),
             writer: OnceLock::new(),
             fd,
         };
-        let info = handle.describe(&stat, stored);
-        Opened { file: File(Arc::new(handle)), path, info, created }
+        let info = handle.describe(&stat, stored)?;
+        Ok(Opened { file: File(Arc::new(handle)), path, stream, info, created })
     }
 }
 
@@ -150,7 +157,7 @@ fn existing(
     };
     let stored = info::stored(&root.share, fd.as_fd(), read || write, kind);
     let by_parent = by_parent(root, &path, &stat, how, who);
-    Ok(Found { fd, stat, stored, read, write, by_parent }.opened(root, path, false, who))
+    Found { fd, stat, stored, read, write, by_parent }.opened(root, path, None, false, who)
 }
 
 /// For data.
@@ -164,7 +171,13 @@ pub(super) fn access(read: bool, write: bool) -> OFlags {
 
 /// What the directory of `path` lets the identity do, found only when that is asked. The share's own
 /// directory is never removed.
-fn by_parent(root: &Root, path: &SharePath, stat: &Statx, how: &OpenHow, who: Who) -> Permitted {
+pub(super) fn by_parent(
+    root: &Root,
+    path: &SharePath,
+    stat: &Statx,
+    how: &OpenHow,
+    who: Who,
+) -> Permitted {
     let asks = acl::asks(root, how);
     if path.is_root() || !asks && !how.delete {
         return Permitted::empty();

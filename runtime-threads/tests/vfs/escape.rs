@@ -205,7 +205,7 @@ fn a_swapped_file_never_leads_out() {
             if let Ok(opened) = rig.open(how()) {
                 let _ = rig.write(&opened.file, 0, b"INSIDE");
                 let attributes = FileAttributes::HIDDEN;
-                rig.run(Op::Overwrite { file: opened.file, attributes });
+                rig.run(Op::Overwrite { file: opened.file, attributes, eas: Vec::new() });
             }
             if let Ok(opened) = rig.look("inside/one") {
                 let set = SetBasic { last_write_time: Some(old), ..SetBasic::default() };

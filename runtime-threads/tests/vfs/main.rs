@@ -12,5 +12,6 @@ mod opening;
 mod races;
 mod rig;
 mod settings;
+mod streams;
 mod times;
 mod workload;

@@ -98,10 +98,12 @@ impl Rig {
             write: false,
             missing: Missing::Fail,
             existing: Existing::Open,
+            stream: None,
             kind: WantedKind::Any,
             attributes: FileAttributes::ARCHIVE,
             allocation: 0,
             delete: true,
+            eas: Vec::new(),
             no_follow: false,
             security: None,
         }

@@ -1,0 +1,91 @@
+//! What is not there yet answers as a Windows server without it, and is never advertised
+//! (MS-SMB2 3.3.5.15, 3.3.5.19, 3.3.5.21.3).
+
+use ksmbd_core::wire::{
+    change_notify::{ChangeNotifyFlags, ChangeNotifyRequest, CompletionFilter},
+    create::OplockLevel,
+    create_context::name,
+    fsctl::FsctlCode,
+    query_info::InfoType,
+};
+use ksmbd_fuzz::client::body;
+use ksmbd_fuzz::prelude::*;
+
+#[test]
+fn change_notify() {
+    let w = World::new();
+    let mut a = w.logged_on("alice");
+    let file_id = a.create("").directory().access(AccessMask::GENERIC_READ).ok();
+    let request = ChangeNotifyRequest {
+        flags: ChangeNotifyFlags::WATCH_TREE,
+        output_buffer_length: 4096,
+        file_id,
+        completion_filter: CompletionFilter::FILE_NAME,
+    };
+    a.request(&RequestBody::ChangeNotify(request)).is(NtStatus::NOT_SUPPORTED);
+}
+
+#[test]
+fn control_codes() {
+    let w = World::new();
+    let mut a = w.logged_on("alice");
+    let f = a.create("x").ok();
+    let nothing = NtStatus::INVALID_DEVICE_REQUEST;
+    let codes = [
+        (FsctlCode::DFS_GET_REFERRALS, FileId::ANY, NtStatus::NOT_FOUND),
+        (FsctlCode::QUERY_NETWORK_INTERFACE_INFO, FileId::ANY, NtStatus::NOT_SUPPORTED),
+        (FsctlCode::SRV_COPYCHUNK, f, nothing),
+        (FsctlCode::SET_SPARSE, f, nothing),
+        (FsctlCode::LMR_REQUEST_RESILIENCY, f, nothing),
+        (FsctlCode(0x0012_3456), f, nothing),
+        (FsctlCode::SET_SPARSE, FileId::ANY, NtStatus::FILE_CLOSED),
+    ];
+    for (code, file, expected) in codes {
+        a.request(&body::ioctl(file, code, b"", 64)).is(expected);
+    }
+    let mut not_fsctl = body::ioctl(f, FsctlCode::SET_SPARSE, b"", 64);
+    if let RequestBody::Ioctl(ioctl) = &mut not_fsctl {
+        ioctl.flags = Default::default();
+    }
+    a.request(&not_fsctl).is(NtStatus::NOT_SUPPORTED);
+}
+
+#[test]
+fn more_than_negotiated() {
+    let w = World::new();
+    let mut a = w.logged_on("alice");
+    let f = a.create("x").ok();
+    a.ask = 64;
+    a.echo().ok();
+    let request = body::ioctl(f, FsctlCode::SET_SPARSE, b"", (1 << 20) + 1);
+    a.request(&request).is(NtStatus::INVALID_PARAMETER);
+}
+
+/// No oplock and no lease is granted before it can be broken, and no handle is durable.
+#[test]
+fn oplocks_and_durable_handles() {
+    let w = World::new();
+    let mut a = w.logged_on("alice");
+    for oplock in [OplockLevel::II, OplockLevel::EXCLUSIVE, OplockLevel::BATCH] {
+        let mut create = a.create("x").context(name::DHNQ, &[0; 16]);
+        create.request.requested_oplock_level = oplock;
+        let opened = create.opened();
+        assert_eq!(opened.oplock_level, OplockLevel::NONE);
+        assert!(opened.contexts.is_empty());
+    }
+    let negotiated = a.negotiated.clone();
+    let promised = Capabilities::LEASING
+        | Capabilities::DFS
+        | Capabilities::MULTI_CHANNEL
+        | Capabilities::PERSISTENT_HANDLES
+        | Capabilities::DIRECTORY_LEASING;
+    assert!(negotiated.is_some_and(|answer| !answer.capabilities.intersects(promised)));
+}
+
+#[test]
+fn quotas() {
+    let w = World::new();
+    let mut a = w.logged_on("alice");
+    let f = a.create("x").ok();
+    a.request(&body::set_raw(f, InfoType::QUOTA, 0, &[0; 8])).is(NtStatus::NOT_SUPPORTED);
+}
