@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::Receiver;
@@ -16,13 +18,15 @@ use crate::state::Current;
 
 /// Open pipes at once, of all clients. A pipe can hold some 650 KiB for a client that asks much and
 /// reads nothing; clients that behave have one for a moment.
-const MAX_PIPES: usize = 256;
+pub const MAX_PIPES: usize = 256;
 
 /// What the daemon remembers between two questions.
 pub struct Daemon {
     current: Current,
     rng: Rng,
     pipes: BTreeMap<PipeId, Pipe>,
+    /// How many there are, for whoever watches.
+    pipe_count: Arc<AtomicUsize>,
     /// Trees that are connected, by the share's folded name: a reload makes other [`Share`]s, and
     /// the trees stay.
     connected: BTreeMap<String, usize>,
@@ -31,7 +35,18 @@ pub struct Daemon {
 impl Daemon {
     /// A daemon that decides by `current`. What it makes up comes from `rng`.
     pub fn new(current: Current, rng: Rng) -> Self {
-        Self { current, rng, pipes: BTreeMap::new(), connected: BTreeMap::new() }
+        Self {
+            current,
+            rng,
+            pipes: BTreeMap::new(),
+            pipe_count: Arc::default(),
+            connected: BTreeMap::new(),
+        }
+    }
+
+    /// Open pipes, now and later.
+    pub fn pipe_count(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.pipe_count)
     }
 
     /// Answers letters in a thread of its own, until nobody can write one any more.
@@ -50,6 +65,12 @@ impl Daemon {
 
     /// The answer to one question.
     pub fn decide(&mut self, question: &Question) -> Done {
+        let done = self.answer(question);
+        self.pipe_count.store(self.pipes.len(), Ordering::Relaxed);
+        done
+    }
+
+    fn answer(&mut self, question: &Question) -> Done {
         match question {
             Question::Logon { user, domain } => self.logon(user, domain),
             Question::Admit { share, account, guest, peer } => {

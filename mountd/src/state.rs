@@ -66,11 +66,21 @@ impl Source {
     ///
     /// One of the files cannot be used. All that is wrong with it has been logged.
     pub fn load(&self) -> Result<State, LoadError> {
+        self.load_with_problems().map(|(state, _)| state)
+    }
+
+    /// As [`load`](Self::load), with the problems that were logged and keep nothing but single
+    /// shares from being served.
+    ///
+    /// # Errors
+    ///
+    /// See [`load`](Self::load).
+    pub fn load_with_problems(&self) -> Result<(State, Vec<ConfProblem>), LoadError> {
         let accounts = self.load_accounts()?;
         match Settings::load(&self.config, &accounts) {
             Ok(Loaded { settings, problems }) => {
                 log_problems(&problems);
-                Ok(State { settings, accounts, machine: self.machine })
+                Ok((State { settings, accounts, machine: self.machine }, problems))
             }
             Err(problems) => {
                 log_problems(&problems);

@@ -113,7 +113,7 @@ fn parse(text: &[u8]) -> Option<[u32; 3]> {
 /// Whether it was written: not if somebody else has done it meanwhile.
 fn create(path: &Path, [a, b, c]: [u32; 3]) -> io::Result<bool> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let lock = fs::File::open(folder.unwrap_or(Path::new(".")))?;
+    let lock = fs::File::open(folder.unwrap_or_else(|| Path::new(".")))?;
     flock(&lock, FlockOperation::LockExclusive)?;
     if fs::read(path).is_ok_and(|text| !text.trim_ascii().is_empty()) {
         return Ok(false);

@@ -132,7 +132,7 @@ impl MemVfs {
         })
     }
 
-    fn read(&mut self, file: &File, offset: u64, length: u32, who: &Identity) -> Outcome<ReplyBuf> {
+    fn read(&self, file: &File, offset: u64, length: u32, who: &Identity) -> Outcome<ReplyBuf> {
         let handle = self.for_data(file, 4, who)?;
         let Content::File(data) = &self.node(handle.inode)?.content else {
             return Err(VfsError::IsDirectory);
@@ -246,7 +246,7 @@ impl MemVfs {
         }
     }
 
-    fn check_empty(&mut self, file: &File) -> Outcome<()> {
+    fn check_empty(&self, file: &File) -> Outcome<()> {
         match &self.node(Handle::of(file)?.inode)?.content {
             Content::Directory(entries) if entries.is_empty() => Ok(()),
             Content::Directory(_) => Err(VfsError::NotEmpty),

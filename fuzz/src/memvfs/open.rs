@@ -11,7 +11,7 @@ use ksmbd_core::{
 use std::sync::{Arc, atomic::AtomicU64};
 
 impl MemVfs {
-    pub(super) fn open_share(&mut self, share: Arc<Share>, who: &Identity) -> Outcome<Opened> {
+    pub(super) fn open_share(&self, share: Arc<Share>, who: &Identity) -> Outcome<Opened> {
         let root = self.roots.get(&share.path).copied().filter(|_| share.kind == ShareKind::Disk);
         let root = root.ok_or(VfsError::Unavailable)?;
         self.opened(&share, root, SharePath::root(), Wants::NONE, who)
@@ -31,7 +31,7 @@ impl MemVfs {
     }
 
     fn existing(
-        &mut self,
+        &self,
         share: &Arc<Share>,
         inode: u64,
         path: SharePath,
@@ -119,7 +119,7 @@ impl MemVfs {
     }
 
     fn opened(
-        &mut self,
+        &self,
         share: &Arc<Share>,
         inode: u64,
         path: SharePath,

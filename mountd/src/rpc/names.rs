@@ -144,8 +144,8 @@ impl Place {
                 .iter()
                 .find(|known| known.0 == number)
                 .map(|(_, name)| (known(name), Use::Alias)),
-            // Zero is no number, so that root and its group are Unix users and groups alone.
-            Self::Machine if number == 0 => None,
+            // No user has zero, so that root's group keeps it.
+            Self::Machine if number == 0 => Some((people.unix_group_name(number)?, Use::Group)),
             Self::Machine => None
                 .or_else(|| Some((people.account_of(number)?.name, Use::User)))
                 .or_else(|| Some((people.unix_user_name(number)?, Use::User)))
@@ -186,8 +186,8 @@ impl Place {
                     Some((gid, Use::Group))
                 })
                 .filter(|(number, _)| *number != 0),
-            Self::UnixUsers => Some((user().or_else(|| name.parse().ok())?, Use::User)),
-            Self::UnixGroups => Some((group().or_else(|| name.parse().ok())?, Use::Group)),
+            Self::UnixUsers => Some((user().or_else(|| digits(name))?, Use::User)),
+            Self::UnixGroups => Some((group().or_else(|| digits(name))?, Use::Group)),
         }
     }
 
@@ -196,6 +196,11 @@ impl Place {
         let domain = self.domain(directory);
         of_sid(directory, &domain.sid.join(number)?)
     }
+}
+
+/// The number that stands for a missing name.
+fn digits(name: &str) -> Option<u32> {
+    name.bytes().all(|byte| byte.is_ascii_digit()).then(|| name.parse().ok())?
 }
 
 fn account(directory: &dyn Directory, name: &str) -> Option<u32> {

@@ -186,6 +186,31 @@ pub(crate) fn bound(directory: &Fixture) -> Pipe {
     pipe
 }
 
+/// The pipe `name` of alice, on which its own interface is bound as context 0.
+pub(crate) fn bound_to(name: &str, directory: &Fixture) -> Pipe {
+    let mut pipe = open(name).unwrap();
+    bind_to(&mut pipe, name, directory);
+    pipe
+}
+
+/// Binds the interface called `name` as context 0.
+pub(crate) fn bind_to(pipe: &mut Pipe, name: &str, directory: &Fixture) {
+    let interface = match name {
+        "srvsvc" => SRVSVC,
+        "wkssvc" => "98d0ff6b12a11036983346c3f87e345a01000000",
+        "lsarpc" => "785734123412cdabef000123456789ab00000000",
+        "samr" => "785734123412cdabef000123456789ac01000000",
+        "dssetup" => "6a2819390cb1d0119ba800c04fd92ef500000000",
+        _ => panic!("no such interface: {name}"),
+    };
+    let ack = transact(pipe, &bind(11, &[(0, interface, &[NDR32])]), directory).remove(0);
+    assert_eq!(ack[2], 12);
+    // The result follows the pipe's name.
+    let name_length = usize::from(u16::from_le_bytes([ack[24], ack[25]]));
+    let results = (26 + name_length).next_multiple_of(4) + 4;
+    assert_eq!(ack[results..results + 2], [0, 0], "accepted");
+}
+
 /// Writes, and reads all messages that the pipe then has.
 pub(crate) fn transact(pipe: &mut Pipe, bytes: &[u8], directory: &Fixture) -> Vec<Vec<u8>> {
     pipe.write(bytes, directory).unwrap();

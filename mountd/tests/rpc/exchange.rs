@@ -1,7 +1,8 @@
 //! What well-behaved clients send, and what they get. The requests are impacket 0.10's and Samba
 //! 4.17's own bytes; both decode the answers that stand here.
 
-use ksmbd_mountd::rpc::ReadResult;
+use ksmbd_core::rng::Rng;
+use ksmbd_mountd::rpc::{Pipe, ReadResult};
 
 use super::client::*;
 
@@ -160,12 +161,47 @@ fn lists_names_types_and_remarks() {
 }
 
 #[test]
-fn level_2_is_refused_in_the_union() {
+fn lists_what_administrators_ask_for() {
     exchange(
         ENUM_2,
-        "050002031000000030000000020000001800000000000000
-         020000000200000000000000 00000000 00000000 7c000000",
+        "050002031000000068010000020000005001000000000000
+         02000000020000000000020003000000 0400020003000000
+         080002000000000 00c00020000000000ffffffff00000000 1000020000000000
+         140002000000000 01800020000000000ffffffff00000000 1c00020000000000
+         200002000300008 02400020000000000ffffffff00000000 2800020000000000
+         050000000000000005000000 6400610074006100 00000000 010000000000000001000000 00000000
+         010000000000000001000000 00000000
+         060000000000000006000000 4400f6006e006500 72000000
+         0b000000000000000b000000 7700690074006800200073006100750063006500 00000000
+         010000000000000001000000 00000000
+         050000000000000005000000 4900500043002400 00000000
+         0a000000000000000a000000 490050004300200073006800610072006500 0000
+         010000000000000001000000 00000000 03000000 00000000 00000000",
     );
+}
+
+#[test]
+fn other_levels_are_refused_in_the_union() {
+    let directory = Fixture::small();
+    let mut pipe = bound(&directory);
+    let list = answer(&mut pipe, 15, &share_enum(503, u32::MAX, None), &directory);
+    assert_eq!(
+        to_hex(&list),
+        to_hex(&hex("f7010000 f7010000 00000000 00000000 00000000 7c000000"))
+    );
+    // Windows shows these to administrators alone, we to whoever has logged on.
+    let mut anonymous = Pipe::open("srvsvc", None, Rng::new([7; 32])).unwrap();
+    transact(&mut anonymous, &hex(BIND), &directory);
+    for level in [2, 502] {
+        let list = answer(&mut anonymous, 15, &share_enum(level, u32::MAX, None), &directory);
+        assert_eq!([word(&list, 2), word(&list, -1)], [0, 5]);
+        let info = answer(&mut anonymous, 16, &get_info("data", level), &directory);
+        assert_eq!([word(&info, 1), word(&info, -1)], [0, 5]);
+    }
+    let list = answer(&mut anonymous, 15, &share_enum(1, u32::MAX, None), &directory);
+    assert_eq!([word(&list, 3), word(&list, -1)], [3, 0]);
+    let info = answer(&mut anonymous, 21, &[0, 0, 0, 0, 102, 0, 0, 0], &directory);
+    assert_eq!(to_hex(&info), "660000000000000005000000");
 }
 
 #[test]
@@ -212,9 +248,9 @@ fn a_hidden_share_is_shown_by_name() {
     for (name, level, expected) in [
         ("nobody", 1, [1, 0, 2310]),
         ("", 1, [1, 0, 2310]),
-        ("data", 2, [2, 0, 124]),
-        ("data", 501, [501, 0, 124]),
-        ("nobody", 502, [502, 0, 124]),
+        ("nobody", 502, [502, 0, 2310]),
+        ("data", 503, [503, 0, 124]),
+        ("data", 1004, [1004, 0, 124]),
     ] {
         let info = answer(&mut pipe, 16, &get_info(name, level), &directory);
         assert_eq!([word(&info, 0), word(&info, 1), word(&info, -1)], expected, "{name} {level}");
@@ -232,7 +268,7 @@ fn server_levels() {
         to_hex(&ask(100)),
         "6400000000000200f40100000400020004000000000000000400000042004f005800000000000000"
     );
-    assert_eq!(to_hex(&ask(102)), "66000000000000007c000000");
+    assert_eq!(to_hex(&ask(103)), "67000000000000007c000000");
     assert_eq!(to_hex(&ask(99)), "630000007c000000");
 }
 

@@ -149,7 +149,7 @@ fn sids(call: &mut Call<'_>, options: bool) -> Result<Result<Found, u32>, Fault>
     let checked = check(&mut call.input, policy, sids.len(), options)?;
     // LSAPR_SID_ENUM_BUFFER (MS-LSAT 2.2.18): no SID is missing.
     let present: Option<Vec<Sid>> = sids.into_iter().collect();
-    let sids = checked.and(present.ok_or(status::INVALID_PARAMETER));
+    let sids = checked.and_then(|()| present.ok_or(status::INVALID_PARAMETER));
     Ok(sids.map(|sids| {
         let mut found = Found::default();
         for sid in sids {
