@@ -215,10 +215,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Samba's modules; those that are not here have been named.
-    fn read_modules(&mut self, share: &mut Share) {
-        let entry = self.get(&["vfs objects"]);
-        let named = |module| entry.is_some_and(|entry| entry.words().any(|word| word == module));
-        share.acl_xattr = named("acl_xattr");
+    fn read_modules(&self, share: &mut Share) {
+        if let Some(entry) = self.get(&["vfs objects"]) {
+            share.acl_xattr = entry.words().any(|word| word == "acl_xattr");
+        }
     }
 
     fn read_access(&mut self, settings: &mut ShareSettings) {
