@@ -371,6 +371,8 @@ pub struct ListHow {
     pub max: u32,
     /// SL_RETURN_SINGLE_ENTRY.
     pub single: bool,
+    /// Who looks, where the share keeps descriptors.
+    pub token: Option<Arc<Token>>,
 }
 
 /// The runtime's place in a directory: kept here, never looked into.

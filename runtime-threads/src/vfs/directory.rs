@@ -2,13 +2,14 @@
 //! that no longer fits is kept for the next page.
 
 use super::{
-    Outcome, dos_attrib, ea, failed,
+    Outcome, acl, dos_attrib, ea, failed,
     handle::{Handle, Root, proc_path, reopen},
     info,
     resolve::{self, Last, Place as Found, find_directory, look_for},
     xattr::At,
 };
 use ksmbd_core::{
+    acl::Token,
     id::FileKey,
     name::{Pattern, SharePath},
     vfs::{Cursor, Done, FileInfo, FileKind, ListHow, VfsError},
@@ -42,6 +43,8 @@ struct Place {
     /// To look entries up in.
     directory: OwnedFd,
     key: FileKey,
+    /// Who looks.
+    token: Option<Arc<Token>>,
     path: SharePath,
     /// It is the share's own: what is above it is nobody's business.
     top: bool,
@@ -55,10 +58,10 @@ struct Place {
 
 /// [`Op::List`](ksmbd_core::vfs::Op::List).
 pub(super) fn list(how: ListHow) -> Outcome<Done> {
-    let ListHow { file, cursor, pattern, class, max, single } = how;
+    let ListHow { file, cursor, pattern, class, max, single, token } = how;
     let mut place = match cursor {
         Some(Cursor(place)) => *place.downcast::<Place>().map_err(|_| VfsError::Invalid)?,
-        None => Place::begin(Handle::of(&file)?, &pattern)?,
+        None => Place::begin(Handle::of(&file)?, &pattern, token)?,
     };
     let mut packer = DirectoryPacker::new(class, max as usize).ok_or(VfsError::Invalid)?;
     let mut packed = false;
@@ -79,7 +82,7 @@ pub(super) fn list(how: ListHow) -> Outcome<Done> {
 }
 
 impl Place {
-    fn begin(handle: &Handle, pattern: &Pattern) -> Outcome<Self> {
+    fn begin(handle: &Handle, pattern: &Pattern, token: Option<Arc<Token>>) -> Outcome<Self> {
         if handle.kind != FileKind::Directory {
             return Err(VfsError::NotDirectory);
         }
@@ -88,6 +91,7 @@ impl Place {
             root: Arc::clone(&handle.root),
             directory,
             key: handle.key,
+            token,
             path: handle.path.clone(),
             top: handle.key == handle.root.key,
             first: VecDeque::new(),
@@ -163,6 +167,13 @@ impl Place {
             let fd = self.follow(&name)?;
             stat = info::stat_fd(&fd).ok()?;
             target = Some(fd);
+        }
+        if self.root.share.hide_unreadable && seen != "." && seen != ".." {
+            let own = resolve::entry(&self.directory, seen);
+            let fd = target.as_ref().or(own.as_ref())?;
+            if !acl::may_read(&self.root, fd.as_fd(), &stat, self.token.as_deref()) {
+                return None;
+            }
         }
         let kind = info::kind(&stat);
         let stored = match &target {

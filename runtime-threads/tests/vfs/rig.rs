@@ -196,6 +196,7 @@ impl Rig {
                 class,
                 max,
                 single: false,
+                token: None,
             };
             match self.run(Op::List(Box::new(how))) {
                 Done::Listed { data, overflow, .. } if data.is_empty() => {
