@@ -1,10 +1,11 @@
-//! What the server is told once, and what a share is. Plain values: the daemon reads the files.
+//! What the server is told, and what a share is. Plain values: the daemon reads the files.
 
 use crate::{auth::ServerNames, veto::Veto, wire::negotiate::Dialect};
 use alloc::string::String;
 use core::time::Duration;
 
-/// Everything that does not change while the server runs.
+/// What a server goes by: from the start, or from [`reconfigure`](crate::server::Server::reconfigure)
+/// on.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Names for NTLM.
@@ -151,6 +152,11 @@ pub struct Share {
     pub follow_symlinks: bool,
     /// Other file systems mounted below the share are entered.
     pub cross_mounts: bool,
+    /// Named streams are kept in `user.DosStream.*` (`vfs objects = streams_xattr`).
+    pub streams: bool,
+    /// Their values end with a NUL, as Samba writes them; values without are read as well. Without
+    /// this they are the stream's bytes and no more, as ksmbd writes them.
+    pub streams_nul: bool,
     /// New files belong to the owner of their directory (only root can serve so).
     pub inherit_owner: bool,
     /// Names that are neither shown nor opened nor made.
@@ -177,6 +183,8 @@ impl Share {
             hide_unreadable: false,
             follow_symlinks: false,
             cross_mounts: true,
+            streams: false,
+            streams_nul: false,
             inherit_owner: false,
             veto: Veto::default(),
             encrypt: false,

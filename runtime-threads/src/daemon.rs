@@ -211,6 +211,7 @@ impl Post {
 
     /// Sends the daemon's calls off; the file system's come back. The answer goes to `mailbox`, or to
     /// the worker where there is none.
+    #[allow(clippy::result_large_err, reason = "the operation goes back to who is to run it")]
     pub(crate) fn post(
         &self,
         mailbox: Option<&Arc<Mailbox>>,

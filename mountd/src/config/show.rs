@@ -108,6 +108,10 @@ impl fmt::Display for ShareSettings {
             line(f, "veto files", format_args!("/{}/", share.veto.patterns().join("/")))?;
         }
         line(f, "store dos attributes", yes(share.store_dos_attributes))?;
+        let kept = [(share.acl_xattr, "acl_xattr"), (share.streams, "streams_xattr")];
+        let modules: Vec<_> = kept.iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect();
+        line(f, "vfs objects", modules.join(" "))?;
+        line(f, "streams_xattr", if share.streams_nul { "samba" } else { "ksmbd" })?;
         line(f, "follow symlinks", yes(share.follow_symlinks))?;
         line(f, "crossmnt", yes(share.cross_mounts))
     }
@@ -144,7 +148,7 @@ mod tests {
              valid users = alice @staff\ninvalid users = bob\nread list = alice\n\
              write list = bob\nadmin users = alice\nhosts allow = 10. fe80::/10 EXCEPT 10.1.1.1\n\
              hosts deny = ALL\nguest account = bob\nforce user = alice\nforce group = staff\n\
-             create mask = 0600\nveto files = /*.exe/.*/\ninherit owner = yes\n\
+             create mask = 0600\nvfs objects = acl_xattr streams_xattr\nveto files = /*.exe/.*/\ninherit owner = yes\n\
              follow symlinks = yes\ncrossmnt = no\nmax connections = 2\n",
         ] {
             let settings = read(text);

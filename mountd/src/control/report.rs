@@ -1,6 +1,8 @@
 //! `--status --json`: the server's tables for programs. What has a name keeps it: programs rely on
 //! them.
 
+use std::net::SocketAddr;
+
 use ksmbd_core::crypto::{Cipher, SigningAlgorithm};
 use ksmbd_core::status_report::{
     ConnectionStatus, OpenKind, OpenStatus, SessionKind, SessionStatus, Status, TreeStatus,
@@ -22,7 +24,7 @@ pub fn status(status: &Status, settings: &Settings) -> Value {
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
         "connections": status.connections.iter().map(connection).collect::<Vec<_>>(),
-        "sessions": status.sessions.iter().map(session).collect::<Vec<_>>(),
+        "sessions": status.sessions.iter().map(|one| session(one, status)).collect::<Vec<_>>(),
         "trees": status.trees.iter().map(tree).collect::<Vec<_>>(),
         "opens": status.opens.iter().map(open).collect::<Vec<_>>(),
         "shares": shares(status, settings),
@@ -34,8 +36,8 @@ fn connection(connection: &ConnectionStatus) -> Value {
     let negotiated = connection.negotiated.as_ref();
     json!({
         "id": connection.id.0,
-        "address": connection.peer.address.to_string(),
-        "local": connection.peer.local.to_string(),
+        "address": address(connection.peer.address),
+        "local": address(connection.peer.local),
         "dialect": negotiated.map(|settled| dialect(settled.dialect)),
         "client_guid": negotiated.map(|settled| guid(&settled.client_guid)),
         "signing": negotiated.map(|settled| signing(settled.signing)),
@@ -45,10 +47,14 @@ fn connection(connection: &ConnectionStatus) -> Value {
     })
 }
 
-fn session(session: &SessionStatus) -> Value {
+fn session(session: &SessionStatus, status: &Status) -> Value {
+    let connection = connection_of(session, status);
+    let negotiated = connection.and_then(|connection| connection.negotiated);
     json!({
         "id": hex(session.id.0),
         "connection": session.connection.0,
+        "address": connection.map(|connection| address(connection.peer.address)),
+        "dialect": negotiated.map(|settled| dialect(settled.dialect)),
         "kind": kind(session.kind),
         "user": session.user,
         "signing": session.signing.map(signing),
@@ -56,6 +62,19 @@ fn session(session: &SessionStatus) -> Value {
         "cipher": session.cipher.map(cipher),
         "encryption_required": session.encryption_required,
     })
+}
+
+/// The connection that a session is on.
+pub(super) fn connection_of<'a>(
+    session: &SessionStatus,
+    status: &'a Status,
+) -> Option<&'a ConnectionStatus> {
+    status.connections.iter().find(|connection| connection.id == session.connection)
+}
+
+/// An IPv4 client of a socket that takes both is shown as what it is.
+pub(super) fn address(address: SocketAddr) -> String {
+    SocketAddr::new(address.ip().to_canonical(), address.port()).to_string()
 }
 
 fn tree(tree: &TreeStatus) -> Value {
@@ -207,7 +226,7 @@ pub(super) mod tests {
 
     /// One of everything.
     pub(in super::super) fn busy() -> Status {
-        let address = "10.0.0.7:50000".parse().expect("an address");
+        let address = "[::ffff:10.0.0.7]:50000".parse().expect("an address");
         Status {
             connections: vec![ConnectionStatus {
                 id: ConnId(1),
@@ -273,7 +292,8 @@ pub(super) mod tests {
         assert_eq!(
             value["sessions"][0],
             json!({
-                "id": "0xab", "connection": 1, "kind": "account", "user": "al\u{1b}ice",
+                "id": "0xab", "connection": 1, "address": "10.0.0.7:50000",
+                "dialect": "3.1.1", "kind": "account", "user": "al\u{1b}ice",
                 "signing": "AES-GMAC", "signing_required": true, "cipher": "AES-128-GCM",
                 "encryption_required": false,
             })

@@ -2,7 +2,9 @@
 
 use ksmbd_core::status_report::{ConnectionStatus, OpenStatus, SessionStatus, Status, TreeStatus};
 
-use super::report::{access, cipher, dialect, guid, kind, open_kind, share_mode, signing};
+use super::report::{
+    access, address, cipher, connection_of, dialect, guid, kind, open_kind, share_mode, signing,
+};
 use crate::config::Settings;
 
 /// Everything, table by table.
@@ -24,8 +26,8 @@ pub fn status(status: &Status, settings: &Settings) -> String {
         ),
         table(
             "Sessions",
-            "ID CONNECTION USER KIND SIGNING ENCRYPTION",
-            status.sessions.iter().map(session),
+            "ID CONNECTION ADDRESS USER KIND SIGNING ENCRYPTION",
+            status.sessions.iter().map(|one| session(one, status)),
         ),
         table("Trees", "SESSION ID SHARE ACCESS UID GID", status.trees.iter().map(tree)),
         table(
@@ -43,7 +45,7 @@ fn connection(connection: &ConnectionStatus) -> Vec<String> {
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     vec![
         connection.id.0.to_string(),
-        connection.peer.address.to_string(),
+        address(connection.peer.address),
         or_none(settled.map(|settled| dialect(settled.dialect))),
         or_none(settled.map(|settled| signing(settled.signing).to_owned())),
         or_none(settled.and_then(|settled| settled.cipher).map(|name| cipher(name).to_owned())),
@@ -52,7 +54,8 @@ fn connection(connection: &ConnectionStatus) -> Vec<String> {
     ]
 }
 
-fn session(session: &SessionStatus) -> Vec<String> {
+fn session(session: &SessionStatus, status: &Status) -> Vec<String> {
+    let connection = connection_of(session, status);
     let protection = |name: Option<&str>, required| match (name, required) {
         (None, _) => "-".to_owned(),
         (Some(name), true) => format!("{name}, required"),
@@ -61,6 +64,7 @@ fn session(session: &SessionStatus) -> Vec<String> {
     vec![
         format!("{:#x}", session.id.0),
         session.connection.0.to_string(),
+        connection.map_or_else(|| "-".to_owned(), |one| address(one.peer.address)),
         if session.user.is_empty() { "-".to_owned() } else { session.user.clone() },
         kind(session.kind).to_owned(),
         protection(session.signing.map(signing), session.signing_required),
@@ -146,8 +150,8 @@ Connections:
   1   10.0.0.7:50000  3.1.1    AES-GMAC  AES-128-GCM  3 s   03020100-0504-0706-0809-0a0b0c0d0e0f
 
 Sessions:
-  ID    CONNECTION  USER         KIND     SIGNING             ENCRYPTION
-  0xab  1           al\\u{1b}ice  account  AES-GMAC, required  AES-128-GCM
+  ID    CONNECTION  ADDRESS         USER         KIND     SIGNING             ENCRYPTION
+  0xab  1           10.0.0.7:50000  al\\u{1b}ice  account  AES-GMAC, required  AES-128-GCM
 
 Trees:
   SESSION  ID  SHARE  ACCESS      UID   GID
