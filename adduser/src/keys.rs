@@ -139,6 +139,7 @@ pub const KEYS: &[Key] = &[
     share(&["follow symlinks"], Switch),
     share(&["crossmnt"], Switch),
     share(&["vfs objects"], Text),
+    share(&["streams_xattr"], Text),
     share(&["time machine"], Switch),
     share(&["continuous availability"], Switch),
     share(&["hide unreadable"], Switch),

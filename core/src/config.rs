@@ -149,6 +149,11 @@ pub struct Share {
     pub follow_symlinks: bool,
     /// Other file systems mounted below the share are entered.
     pub cross_mounts: bool,
+    /// Named streams are kept in `user.DosStream.*` (`vfs objects = streams_xattr`).
+    pub streams: bool,
+    /// Their values end with a NUL, as Samba writes them; values without are read as well. Without
+    /// this they are the stream's bytes and no more, as ksmbd writes them.
+    pub streams_nul: bool,
     /// New files belong to the owner of their directory (only root can serve so).
     pub inherit_owner: bool,
     /// Names that are neither shown nor opened nor made.
@@ -174,6 +179,8 @@ impl Share {
             acl_xattr: false,
             follow_symlinks: false,
             cross_mounts: true,
+            streams: false,
+            streams_nul: false,
             inherit_owner: false,
             veto: Veto::default(),
             encrypt: false,

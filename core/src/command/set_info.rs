@@ -1,16 +1,17 @@
 //! SET_INFO.
 
-use super::{Cx, Event, security};
+use super::{Cx, Event, ea, security, stream};
 use crate::{
     flow::{Flow, Handled, Refused, job::Who, refuse},
     id::{FileKey, OpenId},
     name::{SharePath, same_name},
     state::{
         State,
-        open::{Open, What},
+        open::{Open, Place, What},
         share_mode,
     },
     status::NtStatus,
+    stream::{StreamName, Suffix},
     vfs::{Call, Done, FileInfo, Op, SetBasic},
     wire::{
         create::ShareAccess,
@@ -36,6 +37,8 @@ pub(crate) enum Step {
     MayDelete,
     /// The directory is empty, or may not go.
     IsEmpty,
+    /// As [`Step::Renamed`], of a stream in its file.
+    StreamRenamed { to: Option<StreamName> },
 }
 
 /// MS-SMB2 3.3.5.21.
@@ -68,7 +71,8 @@ pub(super) fn begin(
 
 fn set_file(cx: &mut Cx<'_>, id: OpenId, request: &SetInfoRequest) -> Handled<super::Step> {
     let class = FileInfoClass(request.info_class);
-    let set = SetFileInformation::parse(class, &request.buffer).map_err(refused)?;
+    let parsed = SetFileInformation::parse(class, &request.buffer);
+    let set = parsed.map_err(|error| refused(class, error))?;
     match set {
         SetFileInformation::Basic(set) => basic(cx, id, &set),
         SetFileInformation::EndOfFile { end_of_file: size } => {
@@ -85,14 +89,18 @@ fn set_file(cx: &mut Cx<'_>, id: OpenId, request: &SetInfoRequest) -> Handled<su
             Flow::answer(ResponseBody::SetInfo)
         }
         SetFileInformation::Mode { mode } => set_mode(cx, id, mode),
+        SetFileInformation::FullEa(eas) => ea::set(open_of(cx, id)?, eas),
         _ => refuse(NtStatus::NOT_SUPPORTED, "3.3.5.21.1: this class is not here yet"),
     }
 }
 
-fn refused(error: SetInfoError) -> Refused {
+fn refused(class: FileInfoClass, error: SetInfoError) -> Refused {
     let (status, at) = match error {
         SetInfoError::UnknownClass => (NtStatus::INVALID_INFO_CLASS, "3.3.5.21.1: unknown class"),
         SetInfoError::TooShort => (NtStatus::INFO_LENGTH_MISMATCH, "3.3.5.21.1: too short"),
+        SetInfoError::Invalid(what) if class == FileInfoClass::FULL_EA => {
+            (NtStatus::EA_LIST_INCONSISTENT, what.0)
+        }
         SetInfoError::Invalid(what) => (NtStatus::INVALID_PARAMETER, what.0),
     };
     Refused { status, at }
@@ -113,6 +121,10 @@ pub(super) fn resume(
             renamed(cx, who.open()?, &from, &to);
             Flow::answer(ResponseBody::SetInfo)
         }
+        (Step::StreamRenamed { to }, _) => {
+            stream::renamed(cx, who.open()?, to);
+            Flow::answer(ResponseBody::SetInfo)
+        }
         (Step::MayDelete, Done::Info(info)) => may_delete(cx, who.open()?, &info),
         (Step::IsEmpty, _) => doom(cx, who.open()?),
         _ => Flow::answer(ResponseBody::SetInfo),
@@ -123,7 +135,7 @@ fn open_of<'a>(cx: &'a Cx<'_>, id: OpenId) -> Result<&'a Open, NtStatus> {
     cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)
 }
 
-fn call(open: &Open, op: Op, step: Step) -> Handled<super::Step> {
+pub(super) fn call(open: &Open, op: Op, step: Step) -> Handled<super::Step> {
     Ok(Flow::Call(Call { identity: open.identity.clone(), op }, super::Step::SetInfo(step)))
 }
 
@@ -184,18 +196,30 @@ fn rename(cx: &Cx<'_>, id: OpenId, target: &Target) -> Handled<super::Step> {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.21.1: RootDirectory");
     }
     let name = target.file_name.strip_prefix(&[u16::from(b'\\')]).unwrap_or(&target.file_name);
-    let to = SharePath::parse(name)?;
+    if let Some(to) = crate::stream::target(name) {
+        return stream::rename(cx, open, to?, target.replace_if_exists());
+    }
     let What::File { key, place, .. } = &open.what else {
         return Err(NtStatus::INVALID_PARAMETER.into());
     };
+    let (to, suffix) = crate::stream::split(name)?;
     if to.is_root() || place.path.is_root() {
         return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.15.12: the share itself");
     }
-    if cx.state.files.get(key).is_some_and(|file| file.delete.is_some()) {
+    if cx.state.is_doomed(*key) {
         return refuse(NtStatus::DELETE_PENDING, "MS-FSA 2.1.5.15.12: about to be deleted");
     }
     if parent_is_held(cx, open, &to) {
         return refuse(NtStatus::SHARING_VIOLATION, "3.3.5.21.1: the target directory is held");
+    }
+    if key.is_stream() || suffix != Suffix::None {
+        return refuse(
+            NtStatus::OBJECT_NAME_INVALID,
+            "MS-FSA 2.1.5.15.12: a stream stays in its file",
+        );
+    }
+    if cx.state.other_streams(*key).next().is_some() {
+        return refuse(NtStatus::ACCESS_DENIED, "MS-FSA 2.1.5.15.12: a stream is open");
     }
     if open.is_directory() && holds_opens(cx, open, &place.path) {
         return refuse(NtStatus::ACCESS_DENIED, "MS-FSA 2.1.5.15.12: something below is open");
@@ -262,7 +286,7 @@ fn disposition(cx: &mut Cx<'_>, id: OpenId, delete: bool) -> Handled<super::Step
         doomed.into_iter().for_each(|place| cx.out.release(place.root));
         return Flow::answer(ResponseBody::SetInfo);
     }
-    if open.place().is_none_or(|place| place.path.is_root()) {
+    if open.place().is_none_or(Place::is_root) {
         return refuse(NtStatus::CANNOT_DELETE, "the share's own directory stays");
     }
     call(open, Op::Query { file: open.handle.clone() }, Step::MayDelete)

@@ -90,6 +90,18 @@ impl State {
         self.opens.iter().filter(|(_, open)| theirs(open)).map(|(id, _)| *id).collect()
     }
 
+    /// Opens of the other streams of a file, named or not.
+    pub(crate) fn other_streams(&self, key: FileKey) -> impl Iterator<Item = &Open> {
+        let others = self.files.range(key.family()).filter(move |(other, _)| **other != key);
+        others.flat_map(|(_, file)| &file.opens).filter_map(|id| self.opens.get(id))
+    }
+
+    /// The stream is to be deleted, or the file it is of.
+    pub(crate) fn is_doomed(&self, key: FileKey) -> bool {
+        let doomed = |key| self.files.get(&key).is_some_and(|file| file.delete.is_some());
+        doomed(key) || doomed(key.base())
+    }
+
     /// Other opens of the file that `open` is of.
     pub(crate) fn siblings(&self, key: FileKey) -> impl Iterator<Item = &Open> {
         let ids = self.files.get(&key).map(|file| file.opens.as_slice()).unwrap_or_default();

@@ -90,6 +90,11 @@ impl RangeLocks {
         self.held.len() != before
     }
 
+    /// Hands all locks of an open over.
+    pub(crate) fn take_all(&mut self, open: OpenId) -> Vec<RangeLock> {
+        self.held.extract_if(.., |lock| lock.open == open).collect()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.held.len()
     }

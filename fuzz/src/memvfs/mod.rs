@@ -18,8 +18,8 @@ use ksmbd_core::{
     id::FileKey,
     name::SharePath,
     time::FileTime,
-    vfs::{Call, Done, File, FileInfo, Identity, Op, SetBasic, VfsError, VolumeInfo},
-    wire::fscc::FileAttributes,
+    vfs::{Call, Done, File, FileInfo, FileKind, Identity, Op, SetBasic, VfsError, VolumeInfo},
+    wire::fscc::{FileAttributes, file::StreamInformation},
 };
 use pages::PAGE;
 use std::collections::{BTreeMap, VecDeque};
@@ -99,7 +99,10 @@ impl MemVfs {
         Ok(match op {
             Op::OpenShare(share) => Done::Opened(Box::new(self.open_share(share, who)?)),
             Op::Open(how) => Done::Opened(Box::new(self.open(&how, who)?)),
-            Op::Overwrite { file, attributes } => {
+            // Streams and extended attributes are not kept here.
+            Op::ListStreams { file } => Done::Streams(self.own_data(&file)?),
+            Op::QueryEa { .. } => Done::Eas(Vec::new()),
+            Op::Overwrite { file, attributes, .. } => {
                 Done::Info(Box::new(self.overwrite(&file, attributes, who)?))
             }
             Op::Read { file, offset, length } => Done::Read(self.read(&file, offset, length, who)?),
@@ -246,6 +249,16 @@ impl MemVfs {
         }
     }
 
+    fn own_data(&self, file: &File) -> Outcome<Vec<StreamInformation>> {
+        let info = self.describe(Handle::of(file)?.inode, false, 0)?;
+        let stream = StreamInformation {
+            stream_size: info.size,
+            stream_allocation_size: info.allocation,
+            stream_name: "::$DATA".into(),
+        };
+        Ok(Some(stream).filter(|_| info.kind == FileKind::File).into_iter().collect())
+    }
+
     fn check_empty(&self, file: &File) -> Outcome<()> {
         match &self.node(Handle::of(file)?.inode)?.content {
             Content::Directory(entries) if entries.is_empty() => Ok(()),
@@ -301,6 +314,11 @@ pub fn op_name(op: &Op) -> &'static str {
         Op::SetSecurity { .. } => "set security",
         Op::Rename { .. } => "rename",
         Op::Delete { .. } => "delete",
+        Op::RenameStream { .. } => "rename stream",
+        Op::DeleteStream { .. } => "delete stream",
+        Op::ListStreams { .. } => "list streams",
+        Op::QueryEa { .. } => "query EA",
+        Op::SetEa { .. } => "set EA",
         Op::CheckEmpty { .. } => "check empty",
         Op::List(_) => "list",
         Op::Volume { .. } => "volume",

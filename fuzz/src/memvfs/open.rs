@@ -18,6 +18,9 @@ impl MemVfs {
     }
 
     pub(super) fn open(&mut self, how: &OpenHow, who: &Identity) -> Outcome<Opened> {
+        if how.stream.is_some() || !how.eas.is_empty() {
+            return Err(VfsError::NotSupported);
+        }
         let root = Handle::of(&how.root)?;
         match (self.find(root.inode, &how.path, who)?, how.missing) {
             (Place::Here(..), _) if how.existing == Existing::Fail => Err(VfsError::Exists),
@@ -144,7 +147,7 @@ impl MemVfs {
             _live: self.live_token(),
         };
         let info = self.info(&handle, who)?;
-        Ok(Opened { file: file(handle), path, info, created: wants.created })
+        Ok(Opened { file: file(handle), path, stream: None, info, created: wants.created })
     }
 }
 

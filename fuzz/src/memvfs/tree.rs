@@ -260,12 +260,13 @@ impl MemVfs {
         };
         let rounded = size.checked_next_multiple_of(super::PAGE).unwrap_or(size);
         Ok(FileInfo {
-            key: FileKey { device: DEVICE, inode },
+            key: FileKey::new(DEVICE, inode),
             kind: node.kind(),
             size,
             allocation: on_disk.min(rounded.max(reserved)),
             links: node.links,
             attributes: node.shown(hidden),
+            ea_size: 0,
             creation_time: node.creation,
             last_access_time: node.last_access,
             last_write_time: node.last_write,

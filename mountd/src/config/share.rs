@@ -197,6 +197,26 @@ impl<'a> Reader<'a> {
         self.read_modules(share);
     }
 
+    /// `vfs objects` has Samba's name for it, as ksmbd has. In which form streams are kept is an
+    /// option that neither has: each knows but its own.
+    fn read_modules(&mut self, share: &mut Share) {
+        if let Some(entry) = self.get(&["vfs objects"]) {
+            share.acl_xattr = entry.words().any(|word| word == "acl_xattr");
+            share.streams = entry.words().any(|word| word == "streams_xattr");
+        }
+        let Some(entry) = self.get(&["streams_xattr"]) else {
+            return;
+        };
+        match entry.value().to_ascii_lowercase().as_str() {
+            "samba" => share.streams_nul = true,
+            "ksmbd" => share.streams_nul = false,
+            other => {
+                let what = format!("`{other}` is no form of streams: ksmbd's is used");
+                self.warn(entry, &what, "write ksmbd or samba");
+            }
+        }
+    }
+
     /// `/a/b*/?c/`. Names cannot contain the `/`, so one at either end is for the eye.
     fn read_veto(&mut self, share: &mut Share) {
         let Some(entry) = self.get(&["veto files"]) else {
@@ -211,13 +231,6 @@ impl<'a> Reader<'a> {
         if share.veto.is_empty() {
             self.warn(entry, "it names no file", "write patterns between slashes: /*.exe/.*/");
         }
-    }
-
-    /// Samba's modules; those that are not here have been named.
-    fn read_modules(&mut self, share: &mut Share) {
-        let entry = self.get(&["vfs objects"]);
-        let named = |module| entry.is_some_and(|entry| entry.words().any(|word| word == module));
-        share.acl_xattr = named("acl_xattr");
     }
 
     fn read_access(&mut self, settings: &mut ShareSettings) {

@@ -10,3 +10,4 @@ mod names;
 mod opening;
 mod rig;
 mod settings;
+mod streams;

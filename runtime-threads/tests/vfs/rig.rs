@@ -98,9 +98,11 @@ impl Rig {
             write: false,
             missing: Missing::Fail,
             existing: Existing::Open,
+            stream: None,
             kind: WantedKind::Any,
             attributes: FileAttributes::ARCHIVE,
             allocation: 0,
+            eas: Vec::new(),
             no_follow: false,
             security: None,
         }

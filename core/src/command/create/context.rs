@@ -3,14 +3,14 @@
 
 use crate::{
     acl::Token,
-    command::access,
+    command::{access, ea},
     flow::{Refused, refuse},
     status::NtStatus,
     vfs::FileInfo,
     wire::{
         create::RawContext,
         create_context::{RequestContext, ResponseContext},
-        fscc::FileAttributes,
+        fscc::{FileAttributes, ea::FullEaInformation},
         security::SecurityDescriptor,
     },
 };
@@ -22,6 +22,8 @@ pub(super) struct Contexts {
     pub(super) allocation: u64,
     /// SMB2_CREATE_SD_BUFFER.
     pub(super) security: Option<Box<SecurityDescriptor>>,
+    /// SMB2_CREATE_EA_BUFFER.
+    pub(super) eas: Vec<FullEaInformation>,
     maximal_access: bool,
     disk_id: bool,
 }
@@ -39,11 +41,9 @@ impl Contexts {
                 RequestContext::SecD(descriptor) => found.security = Some(Box::new(descriptor)),
                 RequestContext::MxAc(_) => found.maximal_access = true,
                 RequestContext::QFid => found.disk_id = true,
-                RequestContext::ExtA(list) if !list.is_empty() => {
-                    return refuse(
-                        NtStatus::EAS_NOT_SUPPORTED,
-                        "3.3.5.9.1: no extended attributes",
-                    );
+                RequestContext::ExtA(list) => {
+                    ea::check(&list)?;
+                    found.eas = list;
                 }
                 RequestContext::TWrp(_) => {
                     return refuse(NtStatus::OBJECT_NAME_NOT_FOUND, "3.3.5.9.4: no snapshots");

@@ -9,13 +9,13 @@ use crate::{
     acl::Token,
     flow::{Flow, Handled, Refused, job::Who, park::Wake, refuse},
     id::OpenId,
-    name::SharePath,
     state::{
         file::FileState,
         open::{Listing, Open, Place, Stage, What},
         session::Tree,
     },
     status::NtStatus,
+    stream::{self, Suffix},
     vfs::{
         Call, Done, Existing, File, FileInfo, FileKind, Missing, Op, OpenHow, OpenSecurity, Opened,
         VfsError, WantedKind,
@@ -190,20 +190,30 @@ fn pipe_name(request: &CreateRequest) -> Result<alloc::string::String, NtStatus>
 
 /// What the file system is asked for.
 fn how(tree: &Tree, wanted: &Wanted) -> Result<OpenHow, Refused> {
-    let path = SharePath::parse(&wanted.request.name.0)?;
+    let name = &wanted.request.name.0;
+    let (path, suffix) = stream::split(name)?;
+    if suffix != Suffix::None && !tree.share.streams {
+        return refuse(NtStatus::OBJECT_NAME_INVALID, "MS-FSCC 2.1.5: streams are not kept here");
+    }
     let root = tree.root.clone().ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
     if tree.read_only && wanted.overwrites() {
         return refuse(NtStatus::ACCESS_DENIED, "the share is read-only");
     }
-    if path.is_root() && wanted.has(CreateOptions::DELETE_ON_CLOSE) {
+    let stream = if let Suffix::Named(stream) = &suffix { Some(stream.clone()) } else { None };
+    if path.is_root() && stream.is_none() && wanted.has(CreateOptions::DELETE_ON_CLOSE) {
         return refuse(NtStatus::ACCESS_DENIED, "the share's own directory stays");
     }
-    let directory = wanted.has(CreateOptions::DIRECTORY_FILE);
+    let data = matches!(suffix, Suffix::Data | Suffix::Named(_));
+    if data && wanted.has(CreateOptions::DIRECTORY_FILE) {
+        return refuse(NtStatus::NOT_A_DIRECTORY, "MS-FSA 2.1.5.1: data is no directory");
+    }
+    let directory = wanted.has(CreateOptions::DIRECTORY_FILE) || suffix == Suffix::Index;
     let creates = wanted.creates() && !tree.read_only && !wanted.is_stillborn();
-    let no_directory = wanted.has(CreateOptions::NON_DIRECTORY_FILE) || wanted.overwrites();
+    let no_directory = wanted.has(CreateOptions::NON_DIRECTORY_FILE) || wanted.overwrites() || data;
     Ok(OpenHow {
         root,
         path,
+        stream,
         read: wanted.desired.intersects(AccessMask::FILE_READ_DATA | AccessMask::FILE_EXECUTE),
         write: wanted
             .desired
@@ -225,6 +235,7 @@ fn how(tree: &Tree, wanted: &Wanted) -> Result<OpenHow, Refused> {
         },
         attributes: wanted.attributes(),
         allocation: wanted.contexts.allocation,
+        eas: wanted.contexts.eas.clone(),
         no_follow: wanted.has(CreateOptions::OPEN_REPARSE_POINT),
         security: wanted.token.as_ref().map(|token| {
             let descriptor = wanted.contexts.security.clone();
@@ -260,7 +271,8 @@ fn opened(
             if action == CreateAction::OVERWRITTEN || action == CreateAction::SUPERSEDED =>
         {
             let identity = who.identity.clone().ok_or(NtStatus::INTERNAL_ERROR)?;
-            let op = Op::Overwrite { file, attributes: wanted.attributes() };
+            let eas = wanted.contexts.eas.clone();
+            let op = Op::Overwrite { file, attributes: wanted.attributes(), eas };
             let step = super::Step::Create(Step::Overwritten(wanted, action));
             Ok(Flow::Call(Call { identity, op }, step))
         }
@@ -289,7 +301,7 @@ fn reserve(
     wanted: &Wanted,
     opened: Opened,
 ) -> Result<(FileInfo, CreateAction), Refused> {
-    let Opened { file, path, info, created } = opened;
+    let Opened { file, path, stream, info, created } = opened;
     let (session, tree_id) = (who.session()?, who.tree()?);
     let tree = cx.state.tree(session, tree_id).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
     let granted = grant::check(cx.state, tree, wanted, &info, created)?;
@@ -300,7 +312,9 @@ fn reserve(
         _ => CreateAction::OPENED,
     };
     let root = tree.root.clone().ok_or(NtStatus::INTERNAL_ERROR)?;
-    let what = What::File { key: info.key, kind: info.kind, place: Place { root, path } };
+    let directory = info.kind == FileKind::Directory;
+    let place = Place { root, path, stream, directory };
+    let what = What::File { key: info.key, kind: info.kind, place };
     let (share, identity) = (Arc::clone(&tree.share), Arc::clone(&tree.identity));
     let open = Open {
         id: OpenId(0),
