@@ -12,7 +12,7 @@ use crate::{
     time::FileTime,
     wire::{
         fscc::{FileAttributes, FileInfoClass, ea::FullEaInformation, file::StreamInformation},
-        security::SecurityDescriptor,
+        security::{SecurityDescriptor, Sid},
     },
 };
 use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
@@ -46,12 +46,15 @@ pub struct Identity {
     pub gid: u32,
     /// Supplementary groups of the calls.
     pub groups: Vec<u32>,
+    /// The account's SID in the server's own domain, if it is an account: what clients are told
+    /// when they ask whose SID its name is. Permissions may name it as well as the Unix user.
+    pub sid: Option<Sid>,
 }
 
 impl Identity {
     /// For calls that need none.
     pub fn nobody() -> Self {
-        Self { name: String::new(), uid: 65534, gid: 65534, groups: Vec::new() }
+        Self { name: String::new(), uid: 65534, gid: 65534, groups: Vec::new(), sid: None }
     }
 }
 

@@ -69,7 +69,7 @@ fn state(folder: &Folder, password: &str, port: u16, machine: [u32; 3]) -> State
             shares: vec![ShareSettings::ipc(), share],
         },
         // There need not be a Unix user called `try`.
-        accounts: Accounts::new(database, Arc::from(unix::machine()), Serving::myself()),
+        accounts: Accounts::new(database, Arc::from(unix::machine()), Serving::myself(), machine),
         machine,
     }
 }

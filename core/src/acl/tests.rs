@@ -13,7 +13,7 @@ const ALICE: u32 = 1000;
 
 fn token(uid: u32) -> Token {
     let groups = vec![uid, 50];
-    Token::new(&Identity { name: "a".into(), uid, gid: uid, groups }, TokenKind::Account)
+    Token::new(&Identity { name: "a".into(), uid, gid: uid, groups, sid: None }, TokenKind::Account)
 }
 
 fn descriptor(owner: Sid, aces: Vec<Ace>) -> SecurityDescriptor {
@@ -58,6 +58,19 @@ fn ids_come_and_go() {
         assert!(token.has(&Sid::EVERYONE) && token.has(&has) && !token.has(&lacks));
         assert!(!token.is_privileged());
     }
+}
+
+#[test]
+fn an_account_has_two_sids() {
+    let sid = Sid::new(5, &[21, 1, 2, 3, 1000]);
+    let identity = Identity { sid, ..Identity::nobody() };
+    let token = Token::new(&identity, TokenKind::Account);
+    for sid in [sid.unwrap(), sid_of_uid(identity.uid)] {
+        assert!(token.has(&sid) && token.may_own(&sid));
+    }
+    let other = Sid::new(5, &[21, 1, 2, 3, 1001]).unwrap();
+    assert!(!token.has(&other) && !token.may_own(&other));
+    assert_eq!(token.user, sid_of_uid(identity.uid), "files are the Unix user's");
 }
 
 #[test]
