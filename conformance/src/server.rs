@@ -239,8 +239,24 @@ impl Server {
         self.launch()
     }
 
+    /// TERM, and starts it again on the same port.
+    pub(crate) fn bounce(&mut self) -> Result<(), String> {
+        self.end();
+        self.launch()
+    }
+
     /// TERM, KILL if that does not help; then everything that was wrong with it, or nothing.
     pub(crate) fn stop(mut self) -> Vec<String> {
+        self.end();
+        let log = fs::read(&self.log).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let marks = ["panicked at", "stack overflow", "fatal runtime error", "AddressSanitizer"];
+        let panics = log.lines().filter(|line| marks.iter().any(|mark| line.contains(mark)));
+        self.troubles.extend(panics.take(5).map(|line| format!("in its log: {line}")));
+        std::mem::take(&mut self.troubles)
+    }
+
+    fn end(&mut self) {
         if let Some(mut process) = self.process.take() {
             if process.ended().is_none() {
                 process.signal(Signal::TERM);
@@ -254,12 +270,6 @@ impl Server {
                 Some(_) => {}
             }
         }
-        let log = fs::read(&self.log).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let marks = ["panicked at", "stack overflow", "fatal runtime error", "AddressSanitizer"];
-        let panics = log.lines().filter(|line| marks.iter().any(|mark| line.contains(mark)));
-        self.troubles.extend(panics.take(5).map(|line| format!("in its log: {line}")));
-        std::mem::take(&mut self.troubles)
     }
 
     fn log_tail(&self) -> String {

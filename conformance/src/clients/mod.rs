@@ -18,7 +18,8 @@ use crate::expect::{Outcome, Test, Verdict, judge, matches};
 use crate::server::{Env, Server};
 use crate::smbtorture::Measured;
 
-pub(crate) use files::{make_big, same_file};
+pub(crate) use files::{make_big, same_file, same_tree};
+pub(crate) use refusals::SmallDisk;
 pub(crate) use smbclient::Smbclient;
 
 /// Why a check did not pass.
@@ -143,7 +144,7 @@ fn run_group(
 ) -> Vec<String> {
     let full = setup.shares.iter().any(|share| share.name == "full")
         && chosen.iter().any(|(check, _)| matches("*full-disk", &check.name));
-    let mount = full.then(|| refusals::SmallDisk::mount(env, &setup));
+    let mount = full.then(|| SmallDisk::mount(env, &setup));
     let mut server = match Server::start(env, setup) {
         Ok(server) => server,
         Err(e) => {
@@ -181,7 +182,7 @@ fn outcome(checked: Checked) -> Outcome {
     }
 }
 
-fn say(test: &Test, outcome: &Outcome, start: Instant) {
+pub(crate) fn say(test: &Test, outcome: &Outcome, start: Instant) {
     let seconds = start.elapsed().as_secs_f64();
     let word = match judge(&test.expectation, outcome) {
         Verdict::Passed => "passes".to_owned(),
