@@ -27,7 +27,7 @@ unsigned long long next(unsigned long long *seed);
 void fsx(const char *file, const char *twin, unsigned long long seed, int steps, int reopen);
 void locks(const char *here, const char *there);
 void mapped(const char *file);
-void unlinked(const char *file);
+void unlinked(const char *here, const char *there);
 void sizes(const char *file);
 void times(const char *here, const char *there);
 void slow_write(const char *file, int seconds);

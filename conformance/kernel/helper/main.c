@@ -92,8 +92,8 @@ int main(int count, char **words)
 		locks(words[2], words[3]);
 	else if (!strcmp(part, "mapped"))
 		mapped(words[2]);
-	else if (!strcmp(part, "unlinked"))
-		unlinked(words[2]);
+	else if (!strcmp(part, "unlinked") && count == 4)
+		unlinked(words[2], words[3]);
 	else if (!strcmp(part, "sizes"))
 		sizes(words[2]);
 	else if (!strcmp(part, "times") && count == 4)

@@ -193,7 +193,7 @@ impl Guest {
     }
 
     /// What it says next.
-    pub(super) fn line(&mut self, limit: Duration) -> Option<String> {
+    pub(super) fn line(&self, limit: Duration) -> Option<String> {
         self.lines.recv_timeout(limit).ok()
     }
 

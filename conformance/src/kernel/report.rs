@@ -17,7 +17,7 @@ pub(super) enum Report {
 
 impl Report {
     pub(super) fn parse(line: &str) -> Option<Self> {
-        let (word, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
+        let (word, rest) = line.trim().split_once(' ').unwrap_or_else(|| (line.trim(), ""));
         let rest = rest.to_owned();
         Some(match word {
             "booted" => Self::Booted(rest),
