@@ -25,7 +25,7 @@ use smbtorture::Measured;
 const USAGE: &str = "\
 usage: ksmbd-conformance run [OPTION...] [FILTER...]
        ksmbd-conformance list [FILTER...]
-       ksmbd-conformance bench
+       ksmbd-conformance bench [--rounds=N] [--seconds=S] [ROW...]
 
 Run it from the project's root directory. A FILTER is a test's name, the dotted beginning of one
 (smb2.lock, clients.smbclient), or a pattern with *.
@@ -79,8 +79,9 @@ fn main() -> ExitCode {
     let result = match command.as_str() {
         "run" => parse_options(arguments).and_then(|options| run(&options)),
         "list" => parse_options(arguments).and_then(|options| list(&options)),
-        "bench" => environment(Kind::Ksmbd).and_then(|env| {
-            let result = bench::run(&env);
+        "bench" => bench::Options::parse(arguments).and_then(|options| {
+            let env = environment(Kind::Ksmbd)?;
+            let result = bench::run(&env, &options);
             let _ = fs::remove_dir_all(&env.scratch);
             result.map(|()| true)
         }),

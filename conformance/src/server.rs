@@ -290,16 +290,24 @@ impl Server {
         if self.kind == Kind::Ksmbd {
             return proc_field(pid, "status", "VmRSS:");
         }
-        let group = self.pid().map(|pid| pid.to_string())?;
-        let all = fs::read_dir("/proc").ok()?.filter_map(|entry| {
-            let pid: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            let (_, rest) = stat.rsplit_once(')')?;
-            let own = rest.split_whitespace().nth(2)? == group;
-            if own { proc_field(pid, "smaps_rollup", "Pss:") } else { None }
-        });
-        Some(all.sum())
+        let proportional = |pid| proc_field(pid, "smaps_rollup", "Pss:");
+        Some(process::group(pid).into_iter().filter_map(proportional).sum())
     }
+
+    /// Its CPU time, with that of all its processes, those that have ended included.
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        let ticks: u64 = self.pid().map(process::group).into_iter().flatten().map(cpu_ticks).sum();
+        ticks as f64 / rustix::param::clock_ticks_per_second() as f64
+    }
+}
+
+/// utime, stime, and for the dead children cutime and cstime.
+fn cpu_ticks(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let Some((_, rest)) = stat.rsplit_once(')') else {
+        return 0;
+    };
+    rest.split_whitespace().skip(11).take(4).filter_map(|word| word.parse::<u64>().ok()).sum()
 }
 
 fn proc_field(pid: u32, file: &str, name: &str) -> Option<u64> {
