@@ -98,6 +98,10 @@ impl Server {
         &mut self.setup
     }
 
+    pub(crate) fn setup_name(&self) -> &str {
+        &self.setup.name
+    }
+
     pub(crate) fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(Process::pid)
     }

@@ -7,7 +7,7 @@ mod table;
 
 use std::fs;
 
-use crate::clients::Checked;
+use crate::clients::{Checked, wrong};
 use crate::config::{Kind, Setup};
 use crate::server::{Env, Server, empty};
 
@@ -151,7 +151,8 @@ fn one(env: &Env, options: &Options, row: &Row, servers: &Servers) -> Checked<Fi
         {
             let share = server.share_dir("files");
             empty(&share)?;
-            best.take(measure(env, row, options.seconds, Some(server), &share)?);
+            let sample = measure(env, row, options.seconds, Some(server), &share);
+            best.take(sample.or_else(|e| wrong(format!("{}: {e}", server.setup_name())))?);
             empty(&share)?;
         }
         if row.has_limit() {
