@@ -5,10 +5,12 @@ mod daemon;
 mod files;
 mod foreign;
 mod matrix;
+mod rclone;
 mod refusals;
 mod slow;
 mod smbclient;
 mod tap;
+mod tools;
 
 use std::fmt;
 use std::time::Instant;
@@ -96,6 +98,8 @@ fn groups() -> Vec<Group> {
         let mut checks = matrix::checks();
         checks.extend(refusals::checks());
         checks.extend(foreign::checks());
+        checks.extend(rclone::checks());
+        checks.extend(tools::checks());
         checks
     };
     vec![
