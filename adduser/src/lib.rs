@@ -8,6 +8,7 @@ pub mod atomic_file;
 pub mod conf_file;
 pub mod daemon;
 pub mod database;
+pub mod keys;
 pub mod names;
 pub mod nt_hash;
 pub mod options;

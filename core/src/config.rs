@@ -1,6 +1,6 @@
 //! What the server is told once, and what a share is. Plain values: the daemon reads the files.
 
-use crate::{auth::ServerNames, wire::negotiate::Dialect};
+use crate::{auth::ServerNames, veto::Veto, wire::negotiate::Dialect};
 use alloc::string::String;
 use core::time::Duration;
 
@@ -143,10 +143,21 @@ pub struct Share {
     pub hide_dot_files: bool,
     /// Attributes and creation time are kept in `user.DOSATTRIB`.
     pub store_dos_attributes: bool,
+    /// Security descriptors are kept in `security.NTACL` and count (`vfs objects = acl_xattr`).
+    pub acl_xattr: bool,
     /// Symbolic links are followed inside the share.
     pub follow_symlinks: bool,
     /// Other file systems mounted below the share are entered.
     pub cross_mounts: bool,
+    /// Named streams are kept in `user.DosStream.*` (`vfs objects = streams_xattr`).
+    pub streams: bool,
+    /// Their values end with a NUL, as Samba writes them; values without are read as well. Without
+    /// this they are the stream's bytes and no more, as ksmbd writes them.
+    pub streams_nul: bool,
+    /// New files belong to the owner of their directory (only root can serve so).
+    pub inherit_owner: bool,
+    /// Names that are neither shown nor opened nor made.
+    pub veto: Veto,
     /// Encrypted requests only (SMB2_SHAREFLAG_ENCRYPT_DATA).
     pub encrypt: bool,
 }
@@ -165,8 +176,13 @@ impl Share {
             force_directory_mode: 0,
             hide_dot_files: true,
             store_dos_attributes: true,
+            acl_xattr: false,
             follow_symlinks: false,
             cross_mounts: true,
+            streams: false,
+            streams_nul: false,
+            inherit_owner: false,
+            veto: Veto::default(),
             encrypt: false,
         }
     }

@@ -31,7 +31,7 @@ ids! {
     OpId(u64);
 }
 
-/// Which file an open is of, as long as it is open: device and inode number. A number may be used
+/// Which file, and which stream of it, an open is of, as long as it is open: device and inode number. A number may be used
 /// again once the file is gone, so nothing is remembered by it beyond the last open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileKey {
@@ -39,4 +39,29 @@ pub struct FileKey {
     pub device: u64,
     /// The file in it (`st_ino`).
     pub inode: u64,
+    /// The stream in it ([`StreamName::id`](crate::stream::StreamName::id)); 0 is the file itself.
+    /// Last, so that all streams of a file are neighbours in a table.
+    pub stream: u128,
+}
+
+impl FileKey {
+    /// A file or directory itself.
+    pub const fn new(device: u64, inode: u64) -> Self {
+        Self { device, inode, stream: 0 }
+    }
+
+    /// The file that this is a stream of, or is.
+    pub const fn base(self) -> Self {
+        Self { stream: 0, ..self }
+    }
+
+    /// A stream with a name.
+    pub const fn is_stream(self) -> bool {
+        self.stream != 0
+    }
+
+    /// All streams of the file, itself among them.
+    pub fn family(self) -> core::ops::RangeInclusive<Self> {
+        self.base()..=Self { stream: u128::MAX, ..self }
+    }
 }

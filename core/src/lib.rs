@@ -14,12 +14,14 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+pub mod acl;
 pub mod auth;
 pub mod buffer;
 mod command;
 pub mod config;
 pub mod connection;
 pub mod crypto;
+pub mod ea;
 pub mod error;
 mod flow;
 pub mod id;
@@ -30,7 +32,10 @@ pub mod server;
 pub mod sink;
 mod state;
 pub mod status;
+pub mod status_report;
+pub mod stream;
 pub mod time;
+pub mod veto;
 pub mod vfs;
 pub mod wire;
 

@@ -21,8 +21,8 @@ use core::fmt;
 /// All state that clients share. Plain data: the runtime keeps it in one lock, which it never holds
 /// during I/O.
 pub struct Server {
-    state: State,
-    flows: Flows<Step>,
+    pub(crate) state: State,
+    pub(crate) flows: Flows<Step>,
 }
 
 /// Why a connection is not accepted.
@@ -72,6 +72,21 @@ impl Server {
         Self { state: State::new(config, seed), flows: Flows::new() }
     }
 
+    /// From now on this is the configuration: for limits and for new sessions at once, and for what
+    /// NEGOTIATE settles with the clients that are still to come. What is there stays, even where a
+    /// limit is lower now.
+    pub fn reconfigure(&mut self, config: Arc<Config>) {
+        let idle_time = config.limits.idle_time;
+        if idle_time != self.state.config.limits.idle_time {
+            self.flows.timers.forget_idle();
+            let conns = self.state.conns.iter().filter(|_| !idle_time.is_zero());
+            for (&id, conn) in conns {
+                self.flows.timers.set(conn.last_request + idle_time, Timer::Idle(id));
+            }
+        }
+        self.state.config = config;
+    }
+
     /// A client has connected. What comes back belongs to its thread.
     pub fn accept(&mut self, now: Now, peer: Peer) -> Result<Connection, Unwelcome> {
         let limits = self.state.config.limits;
@@ -83,7 +98,7 @@ impl Server {
             return Err(Unwelcome::TooManyOfAddress);
         }
         let id = self.state.new_conn_id();
-        self.state.conns.insert(id, Conn::new(peer, now.mono));
+        self.state.conns.insert(id, Conn::new(Arc::clone(&self.state.config), peer, now.mono));
         self.flows.timers.set(now.mono + limits.setup_time, Timer::Setup(id));
         if !limits.idle_time.is_zero() {
             self.flows.timers.set(now.mono + limits.idle_time, Timer::Idle(id));

@@ -2,13 +2,18 @@
 //! comes back ([`Done`]). The runtime carries them out; this crate never looks into a [`File`].
 
 use crate::{
+    acl::{Change, Token},
     buffer::{Payload, ReplyBuf},
     config::Share,
     id::FileKey,
     name::SharePath,
     status::NtStatus,
+    stream::StreamName,
     time::FileTime,
-    wire::fscc::{FileAttributes, FileInfoClass},
+    wire::{
+        fscc::{FileAttributes, FileInfoClass, ea::FullEaInformation, file::StreamInformation},
+        security::SecurityDescriptor,
+    },
 };
 use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 use core::{any::Any, fmt};
@@ -66,13 +71,15 @@ pub enum Op {
     OpenShare(Arc<Share>),
     /// Find, and if asked create, a file below `root`. Never truncates. → [`Done::Opened`]
     Open(Box<OpenHow>),
-    /// Make the file empty with these attributes; `reset_times` is set for SUPERSEDE and OVERWRITE.
-    /// → [`Done::Info`]
+    /// Make the file empty, with these attributes and without named streams; or make a named stream
+    /// empty. → [`Done::Info`]
     Overwrite {
         /// An open for writing.
         file: File,
-        /// The new attributes; ARCHIVE is added by the caller.
+        /// The new attributes; ARCHIVE is added by the caller. A named stream has none.
         attributes: FileAttributes,
+        /// Extended attributes to set; others stay.
+        eas: Vec<FullEaInformation>,
     },
     /// Up to `length` bytes at `offset`. → [`Done::Read`], empty at the end of the file
     Read {
@@ -125,6 +132,14 @@ pub enum Op {
         /// In bytes.
         size: u64,
     },
+    /// Changes parts of the descriptor, and the owner with it; for shares that keep descriptors.
+    /// → [`Done::Ok`]
+    SetSecurity {
+        /// An open.
+        file: File,
+        /// What, and who wants it.
+        change: Box<Change>,
+    },
     /// → [`Done::Ok`]
     Rename {
         /// The share.
@@ -137,6 +152,8 @@ pub enum Op {
         key: FileKey,
         /// A file (never a directory) at `to` is replaced.
         replace: bool,
+        /// On shares that keep descriptors: who has to be allowed to add to the directory.
+        token: Option<Arc<Token>>,
     },
     /// Removes a name, if it still is the file `key` names. → [`Done::Ok`]
     Delete {
@@ -148,6 +165,42 @@ pub enum Op {
         key: FileKey,
         /// Use `rmdir`.
         directory: bool,
+    },
+    /// A named stream gets another name, or becomes the file's own data. [`VfsError::Invalid`] where
+    /// the target is not empty (MS-FSA 2.1.5.15.12). → [`Done::Ok`]
+    RenameStream {
+        /// An open named stream.
+        file: File,
+        /// The new name; `None` is the file itself.
+        to: Option<StreamName>,
+        /// An empty stream of that name is replaced.
+        replace: bool,
+    },
+    /// Removes an open named stream. → [`Done::Ok`]
+    DeleteStream {
+        /// The open.
+        file: File,
+    },
+    /// The streams of a file, whichever of them is open, its own data first. → [`Done::Streams`]
+    ListStreams {
+        /// An open.
+        file: File,
+    },
+    /// Extended attributes, until they are more than `max` bytes. → [`Done::Eas`]
+    QueryEa {
+        /// An open.
+        file: File,
+        /// These, missing ones with an empty value; `None` is all there are.
+        names: Option<Vec<Vec<u8>>>,
+        /// In bytes.
+        max: u32,
+    },
+    /// Sets extended attributes; an empty value removes one. → [`Done::Ok`]
+    SetEa {
+        /// An open.
+        file: File,
+        /// Names that were checked ([`crate::ea`]).
+        eas: Vec<FullEaInformation>,
     },
     /// Does the directory have entries besides `.` and `..`? → [`Done::Ok`] or [`VfsError::NotEmpty`]
     CheckEmpty {
@@ -231,14 +284,30 @@ pub struct OpenHow {
     pub missing: Missing,
     /// What to do when something is there.
     pub existing: Existing,
+    /// The named stream of the file at `path` that is meant. What is `missing` or `existing` is
+    /// then the stream; a file that is missing is made with it, and `kind` means nothing.
+    pub stream: Option<StreamName>,
     /// What the client will take.
     pub kind: WantedKind,
     /// For what is created.
     pub attributes: FileAttributes,
     /// For what is created: bytes of disk space.
     pub allocation: u64,
+    /// For a file or directory that is created: extended attributes, with checked names.
+    pub eas: Vec<FullEaInformation>,
     /// Open symbolic links themselves (FILE_OPEN_REPARSE_POINT) and not what they point at.
     pub no_follow: bool,
+    /// On shares that keep descriptors.
+    pub security: Option<Box<OpenSecurity>>,
+}
+
+/// What descriptors are checked and made with.
+#[derive(Debug)]
+pub struct OpenSecurity {
+    /// Who; the directory's descriptor has to let it make things.
+    pub token: Arc<Token>,
+    /// For what is created (SMB2_CREATE_SD_BUFFER); its owner has been checked.
+    pub descriptor: Option<Box<SecurityDescriptor>>,
 }
 
 /// What to do when the name does not exist.
@@ -281,7 +350,7 @@ pub struct SetBasic {
     pub last_access_time: Option<FileTime>,
     /// mtime.
     pub last_write_time: Option<FileTime>,
-    /// Cannot be stored on Linux; accepted and dropped.
+    /// Cannot be stored on Linux: shown by this open until something changes the file.
     pub change_time: Option<FileTime>,
     /// Kept in `user.DOSATTRIB`.
     pub attributes: Option<FileAttributes>,
@@ -330,6 +399,10 @@ pub enum Done {
         /// For the next page.
         cursor: Cursor,
     },
+    /// Streams, as clients are told them.
+    Streams(Vec<StreamInformation>),
+    /// Extended attributes.
+    Eas(Vec<FullEaInformation>),
     /// The file system.
     Volume(Box<VolumeInfo>),
     /// The daemon's answer to [`Op::Logon`].
@@ -356,6 +429,8 @@ pub struct Opened {
     pub file: File,
     /// The path with the case that the file system has.
     pub path: SharePath,
+    /// The named stream, in the case that is on the disk.
+    pub stream: Option<StreamName>,
     /// Metadata after the open.
     pub info: FileInfo,
     /// It was not there before.
@@ -389,6 +464,11 @@ bitflags::bitflags! {
         const OWNER = 8;
         /// Remove this name from its directory.
         const DELETE = 16;
+        /// The directory it is in grants FILE_LIST_DIRECTORY, which shows attributes too
+        /// (MS-FSA 2.1.5.1.2.1).
+        const PARENT_LISTS = 32;
+        /// The directory it is in grants FILE_DELETE_CHILD.
+        const PARENT_DELETES = 64;
     }
 }
 
@@ -397,7 +477,7 @@ bitflags::bitflags! {
 pub struct FileInfo {
     /// Which file.
     pub key: FileKey,
-    /// What it is.
+    /// What it is; a named stream is a file, also a directory's.
     pub kind: FileKind,
     /// In bytes; 0 for directories.
     pub size: u64,
@@ -407,6 +487,8 @@ pub struct FileInfo {
     pub links: u32,
     /// As the client sees them; NORMAL when there are no others.
     pub attributes: FileAttributes,
+    /// Bytes of extended attributes (MS-FSCC 2.4.13); only [`Op::Query`] fills it in.
+    pub ea_size: u32,
     /// From `user.DOSATTRIB`, else statx, else the earliest time known.
     pub creation_time: FileTime,
     /// atime.
@@ -423,6 +505,8 @@ pub struct FileInfo {
     pub gid: u32,
     /// What the calling identity may do.
     pub permitted: Permitted,
+    /// The stored descriptor; `None` where there is none, and then owner and mode count.
+    pub security: Option<Arc<SecurityDescriptor>>,
 }
 
 /// The file system below a share.
@@ -518,12 +602,18 @@ pub enum VfsError {
     CrossDevice,
     /// A symbolic link that may not be followed, or a loop of them.
     Symlink,
+    /// Who asks may not make that SID an owner.
+    InvalidOwner,
+    /// Who asks may not make that SID a file's group.
+    InvalidGroup,
     /// The file system cannot do this.
     NotSupported,
     /// A number out of the file system's range.
     Invalid,
     /// Too large for the file system.
     TooLarge,
+    /// More extended attributes than a file can have.
+    EaTooLarge,
     /// The file is gone (stale handle, or the name is another file now).
     Gone,
     /// Nothing to read yet.
@@ -556,9 +646,12 @@ impl VfsError {
             Self::Busy => NtStatus::SHARING_VIOLATION,
             Self::CrossDevice => NtStatus::NOT_SAME_DEVICE,
             Self::Symlink => NtStatus::STOPPED_ON_SYMLINK,
+            Self::InvalidOwner => NtStatus::INVALID_OWNER,
+            Self::InvalidGroup => NtStatus::INVALID_PRIMARY_GROUP,
             Self::NotSupported => NtStatus::NOT_SUPPORTED,
             Self::Invalid => NtStatus::INVALID_PARAMETER,
             Self::TooLarge => NtStatus::DISK_FULL,
+            Self::EaTooLarge => NtStatus::EA_TOO_LARGE,
             Self::Gone => NtStatus::FILE_CLOSED,
             Self::WouldBlock => NtStatus::PIPE_LISTENING,
             Self::Unavailable => NtStatus::BAD_NETWORK_NAME,

@@ -133,18 +133,38 @@ fn admit_user(
     if on(&settings.invalid_users) == Some(true) {
         return Err(Refusal::Invalid);
     }
-    // A name on one of these two may though it is not on `valid users`.
+    let admin = on(&settings.admin_users) == Some(true);
+    // A name on one of these two, and an administrator, may though it is not on `valid users`.
     let read_only = if on(&settings.read_list) == Some(true) {
         true
     } else if on(&settings.write_list) == Some(true) {
         false
-    } else if on(&settings.valid_users) == Some(false) {
+    } else if !admin && on(&settings.valid_users) == Some(false) {
         return Err(Refusal::NotValid);
     } else {
         !settings.writable
     };
-    let identity = forced(state, settings, account)?;
+    let identity = match admin && !settings.is_ipc() && settings.force_user.is_none() {
+        true => administrator(state, settings, account)?,
+        false => forced(state, settings, account)?,
+    };
     Ok(admission(settings, read_only, identity))
+}
+
+/// `admin users`. `force user` wins over it, as in Samba: who writes that wants all files to be one
+/// user's.
+fn administrator(
+    state: &State,
+    settings: &ShareSettings,
+    account: &str,
+) -> Result<Option<Identity>, Refusal> {
+    let Some(root) = state.accounts.administrator(account) else {
+        return Ok(None);
+    };
+    match &settings.force_group {
+        Some(group) => state.accounts.with_group(root, group).map(Some).ok_or(Refusal::NoIdentity),
+        None => Ok(Some(root)),
+    }
 }
 
 /// `force user` and `force group`. The group wins over the user's own.

@@ -114,14 +114,18 @@ mod tests {
 
     use super::*;
     use crate::scratch::Scratch;
+    use std::os::unix::fs::symlink;
 
     fn sleeper(scratch: &Scratch, name: &str) -> Child {
         let program = scratch.path().join(name);
-        fs::copy("/bin/sleep", &program).expect("copied");
+        // Not a copy: while another test forks, a file just written cannot be executed.
+        symlink("/bin/sleep", &program).expect("linked");
         let child = Command::new(&program).arg("60").spawn().expect("started");
         for _ in 0..500 {
-            let comm = fs::read_to_string(format!("/proc/{}/comm", child.id()));
-            if comm.is_ok_and(|comm| comm.trim_end() == name) {
+            let of = |what| fs::read_to_string(format!("/proc/{}/{what}", child.id()));
+            // An exec sets the name before the arguments.
+            let named = of("comm").is_ok_and(|comm| comm.trim_end() == name);
+            if named && of("cmdline").is_ok_and(|line| !line.is_empty()) {
                 break;
             }
             std::thread::sleep(Duration::from_millis(10));

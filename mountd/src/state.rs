@@ -9,7 +9,7 @@ use ksmbd_adduser::{ConfProblem, Database, DatabaseError};
 use crate::account::unix::UnixNames;
 use crate::account::{Accounts, Serving};
 use crate::config::{Loaded, Settings};
-use crate::rpc::{Directory, ShareInfo};
+use crate::rpc::{Directory, People, ShareInfo};
 
 /// Settings and accounts that belong together.
 pub struct State {
@@ -17,6 +17,8 @@ pub struct State {
     pub settings: Settings,
     /// The account database.
     pub accounts: Accounts,
+    /// The machine's SID is S-1-5-21 and these.
+    pub machine: [u32; 3],
 }
 
 /// Where a state is read from, at the start and at each reload.
@@ -30,6 +32,8 @@ pub struct Source {
     pub unix: Arc<dyn UnixNames>,
     /// Under whose name files are used.
     pub serving: Serving,
+    /// See [`State::machine`]; read once, for it stays.
+    pub machine: [u32; 3],
 }
 
 /// Why there is no (new) state.
@@ -62,11 +66,21 @@ impl Source {
     ///
     /// One of the files cannot be used. All that is wrong with it has been logged.
     pub fn load(&self) -> Result<State, LoadError> {
+        self.load_with_problems().map(|(state, _)| state)
+    }
+
+    /// As [`load`](Self::load), with the problems that were logged and keep nothing but single
+    /// shares from being served.
+    ///
+    /// # Errors
+    ///
+    /// See [`load`](Self::load).
+    pub fn load_with_problems(&self) -> Result<(State, Vec<ConfProblem>), LoadError> {
         let accounts = self.load_accounts()?;
         match Settings::load(&self.config, &accounts) {
             Ok(Loaded { settings, problems }) => {
                 log_problems(&problems);
-                Ok(State { settings, accounts })
+                Ok((State { settings, accounts, machine: self.machine }, problems))
             }
             Err(problems) => {
                 log_problems(&problems);
@@ -132,25 +146,20 @@ impl Current {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
     }
 
-    /// Reads the files again. What the core was told at the start stays; that is said when the
-    /// file differs.
+    /// Reads the files again. Returns the keys that have changed and need a restart; they keep their
+    /// old values.
     ///
     /// # Errors
     ///
     /// See [`Source::load`]; the old state stays.
-    pub fn reload(&self, source: &Source) -> Result<(), LoadError> {
+    pub fn reload(&self, source: &Source) -> Result<Vec<&'static str>, LoadError> {
         let mut state = source.load()?;
-        let old = self.get();
-        let kept = old.settings.global.clone();
-        if kept != state.settings.global {
-            log::warn!(
-                "[global] has changed; it is read when the server starts, so restart it. \
-                 Shares and accounts are reloaded"
-            );
-            state.settings.global = kept;
+        let kept = state.settings.global.keep_listening(&self.get().settings.global);
+        for key in &kept {
+            log::warn!("[global] {key} has changed; restart the server to listen elsewhere");
         }
         self.replace(state);
-        Ok(())
+        Ok(kept)
     }
 }
 
@@ -173,6 +182,18 @@ impl Directory for State {
     fn server_comment(&self) -> &str {
         &self.settings.global.server_string
     }
+
+    fn workgroup(&self) -> &str {
+        &self.settings.global.workgroup
+    }
+
+    fn machine(&self) -> [u32; 3] {
+        self.machine
+    }
+
+    fn people(&self) -> &dyn People {
+        &self.accounts
+    }
 }
 
 #[cfg(test)]
@@ -189,23 +210,35 @@ mod tests {
             pwddb: scratch.path().join("ksmbdpwd.db"),
             unix: Arc::new(Village),
             serving: Serving::Users,
+            machine: [1, 2, 3],
         }
     }
 
     #[test]
-    fn a_reload_replaces_shares_and_accounts_and_keeps_global() {
+    fn a_reload_replaces_all_but_where_the_server_listens() {
         let scratch = Scratch::new("state-reload");
         let source = source(&scratch);
-        scratch.file("ksmbd.conf", "[global]\nserver string = one\n[a]\npath = /tmp\n");
+        scratch.file(
+            "ksmbd.conf",
+            "[global]\nserver string = one\ntcp port = 4450\n[a]\npath = /tmp\n",
+        );
         let current = Current::new(source.load().expect("loads"));
         assert!(!current.get().accounts.contains("alice"));
-        scratch.file("ksmbd.conf", "[global]\nserver string = two\n[b]\npath = /tmp\n");
+        let text = "[global]\nserver string = two\ntcp port = 4451\ninterfaces = lo\n\
+            bind interfaces only = yes\n[b]\npath = /tmp\n";
+        scratch.file("ksmbd.conf", text);
         scratch.file("ksmbdpwd.db", ALICE);
-        current.reload(&source).expect("reloads");
+        let kept = current.reload(&source).expect("reloads");
+        assert_eq!(kept, ["tcp port", "bind interfaces only", "interfaces"]);
         let state = current.get();
         assert!(state.accounts.contains("alice"));
         assert!(state.settings.share("A").is_none() && state.settings.share("B").is_some());
-        assert_eq!(state.settings.global.server_string, "one");
+        let global = &state.settings.global;
+        assert_eq!((global.server_string.as_str(), global.port), ("two", 4450));
+        assert!(!global.bind_interfaces_only && global.interfaces.is_empty());
+        // What is the same is not said again.
+        scratch.file("ksmbd.conf", "[global]\ntcp port = 4450\ninterfaces = lo\n");
+        assert!(current.reload(&source).expect("reloads").is_empty());
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub mod vfs;
 mod worker;
 
 pub use daemon::{Answer, Letter, PipeId, Question};
-pub use ksmbd_core::server::Counters;
+pub use ksmbd_core::{server::Counters, status_report::Status};
 
 use clock::Clock;
 use crossbeam_channel::{Sender, unbounded};
@@ -81,6 +81,16 @@ impl Runtime {
     /// How full the server's tables are.
     pub fn counters(&self) -> Counters {
         self.shared.counters()
+    }
+
+    /// Who is connected, and what is open.
+    pub fn status(&self) -> Status {
+        self.shared.status()
+    }
+
+    /// Goes on with another configuration: see [`Server::reconfigure`].
+    pub fn reconfigure(&self, config: Arc<Config>) {
+        self.shared.enter("reconfigure", |server, _, _| server.reconfigure(config));
     }
 
     /// Accepts nobody any more, lets running calls end, hangs everybody up, and returns when the

@@ -17,6 +17,7 @@ use ksmbd_core::{
     message::Outbound,
     server::{Counters, Server, Unwelcome},
     sink::{Executor, Sink},
+    status_report::Status,
     time::{Instant, Now},
     vfs::{Call, Done, File, Peer, VfsError},
 };
@@ -269,6 +270,11 @@ impl Shared {
     /// How full the tables are.
     pub(crate) fn counters(&self) -> Counters {
         self.hold("counters", |locked| locked.server.counters())
+    }
+
+    /// A copy of the server's tables.
+    pub(crate) fn status(&self) -> Status {
+        self.hold("status", |locked| locked.server.status(self.clock.now().mono))
     }
 
     /// Tells the server that a client is gone, and completes what its thread has not: `unfinished`

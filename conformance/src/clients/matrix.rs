@@ -9,10 +9,8 @@ use super::tap::{Seen, Tap};
 use super::{Check, Checked, Context, Problem, Smbclient, wrong};
 use crate::server::empty;
 
-/// The size of the big file with SMB 3.1.1, and with the older dialects: those show that the
-/// dialect works, and need not take as long.
+/// The size of the big file.
 const BIG: u64 = 256 << 20;
-const BIG_OLDER: u64 = 32 << 20;
 
 /// Eight clients at once: how many, and the size of each one's file.
 const CROWD: usize = 8;
@@ -121,8 +119,7 @@ impl Pair {
         let work = context.env.work(context.name)?;
         let share = context.server.share_dir("files");
         empty(&share)?;
-        let length = if self.number == 0x0311 { BIG } else { BIG_OLDER };
-        make_big(&work.join("big"), length, u64::from(self.number))?;
+        make_big(&work.join("big"), BIG, u64::from(self.number))?;
         self.run(context, &work, &["put big; get big back"])?;
         same_file(&work.join("big"), &share.join("big"))?;
         same_file(&work.join("big"), &work.join("back"))?;

@@ -7,6 +7,7 @@ mod foreign;
 mod matrix;
 mod rclone;
 mod refusals;
+mod rpcclient;
 mod slow;
 mod smbclient;
 mod tap;
@@ -100,6 +101,7 @@ fn groups() -> Vec<Group> {
         checks.extend(foreign::checks());
         checks.extend(rclone::checks());
         checks.extend(tools::checks());
+        checks.extend(rpcclient::checks());
         checks
     };
     vec![

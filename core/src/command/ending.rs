@@ -8,7 +8,7 @@ use crate::{
         job::Job,
         park::{Scope, Wait, Wake},
     },
-    id::{ConnId, OpenId, SessionId, TreeId},
+    id::{ConnId, FileKey, OpenId, SessionId, TreeId},
     message::Outbound,
     state::open::{Open, Stage},
     vfs::{Call, Op},
@@ -71,38 +71,57 @@ pub(crate) fn end_connection(cx: &mut Cx<'_>, id: ConnId) {
     }
 }
 
-/// A call that used the open is back.
-pub(super) fn call_is_back(cx: &mut Cx<'_>, id: OpenId) {
-    if let Some(open) = cx.state.opens.get_mut(&id) {
-        open.running -= 1;
-        advance(cx, id);
-    }
-}
-
 /// The delete has been tried; whether it worked is for nobody to know.
 pub(super) fn deleted(cx: &mut Cx<'_>, id: OpenId) {
+    let Some(open) = cx.state.opens.get_mut(&id) else {
+        return;
+    };
+    if let Some(key) = open.key().filter(|key| key.is_stream())
+        && let Some(place) = cx.state.files.get_mut(&key).and_then(|stream| stream.delete.take())
+    {
+        // The stream is gone; by now its file may be next.
+        open.stage = Stage::Closing;
+        cx.out.release(place.root);
+        return advance(cx, id);
+    }
     remove(cx, id);
 }
 
 /// Goes on closing when nothing uses the open any more.
-fn advance(cx: &mut Cx<'_>, id: OpenId) {
-    let Some(open) = cx.state.opens.get_mut(&id) else {
+pub(super) fn advance(cx: &mut Cx<'_>, id: OpenId) {
+    let Some(open) = cx.state.opens.get(&id) else {
         return;
     };
     if open.stage != Stage::Closing || open.running > 0 {
         return;
     }
-    let file = open.key().and_then(|key| cx.state.files.get(&key));
-    let place = file.filter(|file| file.opens.len() == 1).and_then(|file| file.delete.clone());
-    let (Some(key), Some(place)) = (open.key(), place) else {
+    let Some(op) = open.key().and_then(|key| last_act(cx, key, open)) else {
         return remove(cx, id);
     };
-    open.stage = Stage::Deleting;
-    let directory = open.is_directory();
-    let op = Op::Delete { root: place.root, path: place.path, key, directory };
     let call = Call { identity: open.identity.clone(), op };
     let conn = cx.state.sessions.get(&open.session).map(|session| session.conn);
+    if let Some(open) = cx.state.opens.get_mut(&id) {
+        open.stage = Stage::Deleting;
+    }
     cx.start(conn, call, Running { job: None, step: Step::DeleteOnClose(id), open: None });
+}
+
+/// What goes with the last open: of a file, with the last of all its streams (MS-FSA 2.1.5.5).
+fn last_act(cx: &Cx<'_>, key: FileKey, open: &Open) -> Option<Op> {
+    let files = &cx.state.files;
+    let doomed = |key| files.get(&key).and_then(|file| file.delete.clone());
+    if files.get(&key).is_some_and(|file| file.opens.len() > 1) {
+        return None;
+    }
+    if key.is_stream() && doomed(key).is_some() {
+        return Some(Op::DeleteStream { file: open.handle.clone() });
+    }
+    let place = doomed(key.base())?;
+    if cx.state.other_streams(key).next().is_some() {
+        return None;
+    }
+    let (key, directory) = (key.base(), place.directory);
+    Some(Op::Delete { root: place.root, path: place.path, key, directory })
 }
 
 /// The open leaves the tables: share mode, locks and handle go, and who waited is woken.
@@ -110,16 +129,8 @@ fn remove(cx: &mut Cx<'_>, id: OpenId) {
     let Some(open) = cx.state.opens.remove(&id) else {
         return;
     };
-    if let Some(key) = open.key()
-        && let Some(file) = cx.state.files.get_mut(&key)
-    {
-        file.opens.retain(|other| *other != id);
-        if file.locks.remove_all(id) {
-            cx.flows.parking.wake(Wait::Range(key));
-        }
-        if file.opens.is_empty() {
-            cx.state.files.remove(&key);
-        }
+    if let Some(key) = open.key() {
+        leave_file(cx, key, id);
     }
     let Open { session, tree, handle, .. } = open;
     cx.out.release(handle);
@@ -127,6 +138,32 @@ fn remove(cx: &mut Cx<'_>, id: OpenId) {
     cx.flows.parking.wake(Wait::Gone(Scope::Tree(session, tree)));
     cx.flows.parking.wake(Wait::Gone(Scope::Session(session)));
     forget_if_empty(cx, session);
+}
+
+fn leave_file(cx: &mut Cx<'_>, key: FileKey, id: OpenId) {
+    let Some(file) = cx.state.files.get_mut(&key) else {
+        return;
+    };
+    file.opens.retain(|other| *other != id);
+    if file.locks.remove_all(id) {
+        cx.flows.parking.wake(Wait::Range(key));
+    }
+    // A file that is to be deleted is remembered while streams of it are open.
+    let waits =
+        !key.is_stream() && file.delete.is_some() && cx.state.other_streams(key).next().is_some();
+    if cx.state.files.get(&key).is_some_and(|file| file.opens.is_empty()) && !waits {
+        forget(cx, key);
+    }
+    let alone = cx.state.files.range(key.family()).all(|(_, file)| file.opens.is_empty());
+    if alone {
+        forget(cx, key.base());
+    }
+}
+
+fn forget(cx: &mut Cx<'_>, key: FileKey) {
+    let doomed = cx.state.files.remove(&key).and_then(|file| file.delete);
+    // The tree that the name belongs to may have gone before.
+    doomed.into_iter().for_each(|place| cx.out.release(place.root));
 }
 
 /// A tree that has ended goes when its last open is gone, and so does a session.

@@ -22,13 +22,18 @@ use crate::{
 /// Lets a request through, with [`Job::who`] filled in, or says what it is refused with.
 pub(super) fn pass(cx: &mut Cx<'_>, job: &mut Job, element: &Element) -> Result<(), Refused> {
     let related = element.header.flags.contains(HeaderFlags::RELATED_OPERATIONS);
-    if related {
-        inherit(job)?;
-    } else {
-        job.link.open = Err(NtStatus::INVALID_PARAMETER);
-    }
     let command = element.header.command;
+    if related && let Err(refused) = inherit(job) {
+        // This refusal, too, is protected as the request was.
+        let _ = check_session(cx, job, command);
+        return Err(refused);
+    }
+    if !related {
+        job.link.open = Err(NtStatus::INVALID_PARAMETER);
+        job.link.valid = false;
+    }
     if matches!(command, Command::NEGOTIATE | Command::SESSION_SETUP) {
+        job.link.valid = true;
         return element.body.as_ref().map(|_| ()).map_err(|status| (*status).into());
     }
     let without_session = matches!(command, Command::ECHO | Command::CANCEL);
@@ -36,6 +41,7 @@ pub(super) fn pass(cx: &mut Cx<'_>, job: &mut Job, element: &Element) -> Result<
         return Ok(());
     }
     check_session(cx, job, command)?;
+    job.link.valid = true;
     let body = match &element.body {
         Ok(body) => body,
         Err(status) => return refuse(*status, "3.3.5.2: malformed, unpaid or wrongly signed"),
@@ -52,9 +58,9 @@ pub(super) fn pass(cx: &mut Cx<'_>, job: &mut Job, element: &Element) -> Result<
 
 /// MS-SMB2 3.3.5.2.7.2: a related request takes session, tree and open of the one before.
 fn inherit(job: &mut Job) -> Result<(), Refused> {
-    let Link { session_id, tree_id, begun, .. } = job.link;
-    if !begun {
-        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.2.7.2: the first request is related");
+    let Link { session_id, tree_id, valid, .. } = job.link;
+    if !valid {
+        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.2.7.2: related to nothing valid");
     }
     job.who.session_id = session_id;
     job.who.tree_id = tree_id;
@@ -133,7 +139,8 @@ fn check_open(
     if open.is_pipe() {
         return Ok(());
     }
-    let granted = need.any_of.is_empty() || open.granted.intersects(need.any_of);
+    let any = need.any_of.is_empty() || open.granted.intersects(need.any_of);
+    let granted = any && open.granted.contains(need.all_of);
     if !granted {
         return refuse(NtStatus::ACCESS_DENIED, "the open was not granted this access");
     }

@@ -4,6 +4,7 @@ use super::{Cx, Step, pipe};
 use crate::{
     flow::{Flow, Handled, job::Who, refuse},
     message::Outbound,
+    state::open::Open,
     status::NtStatus,
     wire::{
         codec::Writer,
@@ -21,7 +22,7 @@ pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: IoctlRequest) -> Ha
     if !request.flags.contains(IoctlFlags::IS_FSCTL) {
         return refuse(NtStatus::NOT_SUPPORTED, "3.3.5.15: not an FSCTL");
     }
-    let max = cx.state.config.max_trans;
+    let max = cx.state.config_of(who.conn).max_trans;
     let largest = request.max_input_response.max(request.max_output_response);
     if largest > max || request.input.len() > max as usize {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.15: longer than MaxTransactSize");
@@ -29,6 +30,9 @@ pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: IoctlRequest) -> Ha
     match request.ctl_code {
         FsctlCode::VALIDATE_NEGOTIATE_INFO => validate(cx, who, &request),
         FsctlCode::PIPE_TRANSCEIVE => pipe::transact(cx, who, request),
+        FsctlCode::CREATE_OR_GET_OBJECT_ID | FsctlCode::GET_OBJECT_ID => {
+            object_id(cx, who, &request)
+        }
         // MS-SMB2 3.3.5.15.2: no DFS here, and it is not advertised.
         FsctlCode::DFS_GET_REFERRALS | FsctlCode::DFS_GET_REFERRALS_EX => {
             refuse(NtStatus::NOT_FOUND, "3.3.5.15.2: no DFS")
@@ -53,7 +57,8 @@ fn validate(cx: &mut Cx<'_>, who: &mut Who, request: &IoctlRequest) -> Handled<S
             && told.guid == settled.client_guid
             && told.capabilities == settled.client_capabilities
             && told.security_mode == settled.client_security_mode
-            && super::negotiate::choose(&cx.state.config, &told.dialects) == Some(chosen)
+            && super::negotiate::choose(cx.state.config_of(who.conn), &told.dialects)
+                == Some(chosen)
     });
     if told.is_none() {
         cx.send(who.conn, Outbound::Close("VALIDATE_NEGOTIATE_INFO does not match NEGOTIATE"));
@@ -70,9 +75,40 @@ fn validate(cx: &mut Cx<'_>, who: &mut Who, request: &IoctlRequest) -> Handled<S
     };
     let mut output = Vec::new();
     response.encode(&mut Writer::new(&mut output));
+    answer(request, FileId::ANY, output)
+}
+
+/// Bytes of FILE_OBJECTID_BUFFER (MS-FSCC 2.1.3).
+const OBJECT_ID_LEN: usize = 64;
+
+/// FSCTL_CREATE_OR_GET_OBJECT_ID (MS-FSCC 2.3.1): inode and device are unique and stable, so they
+/// are the ObjectId, and the BirthObjectId too. The domain is always zero.
+fn object_id(cx: &Cx<'_>, who: &Who, request: &IoctlRequest) -> Handled<Step> {
+    let id = who.open()?;
+    let key = cx.state.opens.get(&id).and_then(Open::key);
+    let Some(key) = key else {
+        return refuse(NtStatus::INVALID_DEVICE_REQUEST, "3.3.5.15: a pipe has no object id");
+    };
+    if (request.max_output_response as usize) < OBJECT_ID_LEN {
+        return refuse(NtStatus::INVALID_PARAMETER, "MS-FSCC 2.3.1: no room for the object id");
+    }
+    let mut output = Vec::with_capacity(OBJECT_ID_LEN);
+    let mut writer = Writer::new(&mut output);
+    let unique = |writer: &mut Writer<'_>| {
+        writer.u64(key.inode);
+        writer.u64(key.device);
+    };
+    unique(&mut writer);
+    writer.zeros(16);
+    unique(&mut writer);
+    writer.zeros(16);
+    answer(request, FileId { persistent: id.0, volatile: id.0 }, output)
+}
+
+fn answer(request: &IoctlRequest, file_id: FileId, output: Vec<u8>) -> Handled<Step> {
     Flow::answer(ResponseBody::Ioctl(IoctlResponse {
         ctl_code: request.ctl_code,
-        file_id: FileId::ANY,
+        file_id,
         input: Vec::new(),
         output,
     }))

@@ -9,7 +9,7 @@ use crate::{
         refuse,
     },
     id::{FileKey, OpenId},
-    state::range_lock::RangeLock,
+    state::range_lock::{RangeLock, RangeLocks},
     status::NtStatus,
     wire::{
         lock::{LockElement, LockFlags, LockRequest},
@@ -17,11 +17,9 @@ use crate::{
     },
 };
 
-/// A lock that waits for others to go.
+/// Locks that wait for others to go.
 #[derive(Debug)]
-pub(crate) struct Step {
-    lock: RangeLock,
-}
+pub(crate) struct Step(LockRequest);
 
 /// MS-SMB2 3.3.5.14.
 pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: LockRequest) -> Handled<super::Step> {
@@ -37,7 +35,7 @@ pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: LockRequest) -> Han
     if first.flags.contains(LockFlags::UNLOCK) {
         unlock(cx, key, id, &request)
     } else {
-        lock(cx, who, key, id, &request)
+        lock(cx, who, key, id, request)
     }
 }
 
@@ -51,7 +49,12 @@ pub(super) fn resume(
         return Err(NtStatus::INTERNAL_ERROR.into());
     };
     match wake {
-        Wake::Ready => wait_for(cx, who, step.lock),
+        Wake::Ready => {
+            let id = who.open()?;
+            let open = cx.state.opens.get(&id).ok_or(NtStatus::RANGE_NOT_LOCKED)?;
+            let key = open.key().ok_or(NtStatus::RANGE_NOT_LOCKED)?;
+            lock(cx, who, key, id, step.0)
+        }
         Wake::Cancelled => refuse(NtStatus::CANCELLED, "3.3.5.16: cancelled"),
         Wake::TimedOut => refuse(NtStatus::LOCK_NOT_GRANTED, "3.3.5.14: waited long enough"),
         // Whoever asked no longer has the open that would hold the lock.
@@ -89,52 +92,72 @@ fn unlock(
     Flow::answer(ResponseBody::Lock)
 }
 
-/// MS-SMB2 3.3.5.14.2: all or none. Only a request of one lock may wait.
+/// MS-SMB2 3.3.5.14.2: all or none. Only a request of one lock may wait for another lock.
 fn lock(
     cx: &mut Cx<'_>,
-    who: &mut Who,
+    who: &Who,
     key: FileKey,
     id: OpenId,
-    request: &LockRequest,
+    request: LockRequest,
 ) -> Handled<super::Step> {
     let at_once = |lock: &LockElement| lock.flags.contains(LockFlags::FAIL_IMMEDIATELY);
     if request.locks.len() > 1 && !request.locks.iter().all(at_once) {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.14.2: several locks that wait");
     }
     let limit = cx.state.config.limits.locks_per_open;
-    let mut taken = 0;
-    let mut result = Ok(());
-    for element in &request.locks {
-        result = wanted(id, element).and_then(|wanted| {
-            let file = cx.state.files.get_mut(&key).ok_or(NtStatus::FILE_CLOSED)?;
-            if file.locks.count(id) >= limit {
-                return refuse(NtStatus::INSUFFICIENT_RESOURCES, "as many locks as allowed");
-            }
-            if file.locks.conflicts(&wanted) {
-                return refuse(NtStatus::LOCK_NOT_GRANTED, "3.3.5.14.2: another lock");
-            }
-            file.locks.add(wanted);
-            Ok(())
-        });
-        if result.is_err() {
-            break;
-        }
-        taken += 1;
+    let locks = &mut cx.state.files.get_mut(&key).ok_or(NtStatus::FILE_CLOSED)?.locks;
+    let wait = |interim, request| {
+        let park = Park { wait: Wait::Range(key), deadline: None, interim };
+        Ok(Flow::Park(park, super::Step::Lock(Step(request))))
+    };
+    if request.locks.iter().filter_map(|lock| wanted(id, lock).ok()).any(|w| locks.is_busy(&w)) {
+        // As long as a read or write takes: the client is not told.
+        return wait(false, request);
     }
-    let Err(refused) = result else {
+    let Err(refused) = take_all(locks, id, limit, &request.locks) else {
         return Flow::answer(ResponseBody::Lock);
     };
-    if let Some(file) = cx.state.files.get_mut(&key) {
-        for lock in request.locks.iter().take(taken) {
-            file.locks.remove(id, lock.offset, lock.length);
+    let waits =
+        refused.status == NtStatus::LOCK_NOT_GRANTED && !request.locks.first().is_some_and(at_once);
+    match waits {
+        true if who.last => wait(true, request),
+        true => refuse(NtStatus::LOCK_NOT_GRANTED, "3.3.4.2: cannot wait inside a chain"),
+        false => Err(refused),
+    }
+}
+
+fn take_all(
+    locks: &mut RangeLocks,
+    id: OpenId,
+    limit: usize,
+    asked: &[LockElement],
+) -> Result<(), Refused> {
+    for (taken, element) in asked.iter().enumerate() {
+        if let Err(refused) = take(locks, id, limit, element) {
+            for undo in asked.iter().take(taken) {
+                locks.remove(id, undo.offset, undo.length);
+            }
+            return Err(refused);
         }
     }
-    match request.locks.first() {
-        Some(first) if refused.status == NtStatus::LOCK_NOT_GRANTED && !at_once(first) => {
-            wait_for(cx, who, wanted(id, first)?)
-        }
-        _ => Err(refused),
+    Ok(())
+}
+
+fn take(
+    locks: &mut RangeLocks,
+    id: OpenId,
+    limit: usize,
+    element: &LockElement,
+) -> Result<(), Refused> {
+    let wanted = wanted(id, element)?;
+    if locks.count(id) >= limit {
+        return refuse(NtStatus::INSUFFICIENT_RESOURCES, "as many locks as allowed");
     }
+    if locks.conflicts(&wanted) {
+        return refuse(NtStatus::LOCK_NOT_GRANTED, "3.3.5.14.2: another lock");
+    }
+    locks.add(wanted);
+    Ok(())
 }
 
 /// One lock of a request, if it makes sense.
@@ -150,20 +173,4 @@ fn wanted(open: OpenId, element: &LockElement) -> Result<RangeLock, Refused> {
         return refuse(NtStatus::INVALID_LOCK_RANGE, "MS-FSA 2.1.5.8: beyond 64 bits");
     }
     Ok(lock)
-}
-
-/// Takes the lock, or waits on.
-fn wait_for(cx: &mut Cx<'_>, who: &Who, lock: RangeLock) -> Handled<super::Step> {
-    let open = cx.state.opens.get(&lock.open).ok_or(NtStatus::RANGE_NOT_LOCKED)?;
-    let key = open.key().ok_or(NtStatus::RANGE_NOT_LOCKED)?;
-    let file = cx.state.files.get_mut(&key).ok_or(NtStatus::RANGE_NOT_LOCKED)?;
-    if !file.locks.conflicts(&lock) {
-        file.locks.add(lock);
-        return Flow::answer(ResponseBody::Lock);
-    }
-    if !who.last {
-        return refuse(NtStatus::LOCK_NOT_GRANTED, "3.3.4.2: cannot wait inside a chain");
-    }
-    let park = Park { wait: Wait::Range(key), deadline: None, interim: true };
-    Ok(Flow::Park(park, super::Step::Lock(Step { lock })))
 }

@@ -5,6 +5,7 @@ mod access;
 mod cancel;
 mod close;
 mod create;
+mod ea;
 mod echo;
 mod ending;
 mod flush;
@@ -21,6 +22,7 @@ mod run;
 mod security;
 mod session_setup;
 mod set_info;
+mod stream;
 mod tree_connect;
 mod tree_disconnect;
 mod write;
@@ -153,7 +155,7 @@ fn resume(cx: &mut Cx<'_>, who: &mut Who, step: Step, event: Event) -> Handled<S
         Step::Create(step) => create::resume(cx, who, step, event),
         Step::Close(step) => close::resume(cx, who, step, event),
         Step::Read(step) => read::resume(cx, who, step, event),
-        Step::Write(step) => write::resume(step, event),
+        Step::Write(step) => write::resume(cx, step, event),
         Step::Lock(step) => lock::resume(cx, who, step, event),
         Step::QueryDirectory(step) => query_directory::resume(cx, who, step, event),
         Step::QueryInfo(step) => query_info::resume(cx, who, step, event),

@@ -35,24 +35,24 @@ pub(super) fn begin(
     if request.dialects.is_empty() {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.4: DialectCount is 0");
     }
-    let Some(dialect) = choose(&cx.state.config, &request.dialects) else {
+    let Some(dialect) = choose(cx.state.config_of(who.conn), &request.dialects) else {
         return refuse(NtStatus::NOT_SUPPORTED, "3.3.5.4: no dialect in common");
     };
     let contexts = Contexts::read(cx, &request, dialect)?;
-    let chosen = negotiated(&cx.state.config, dialect, &contexts);
-    let settled = settle(&cx.state.config, chosen, &request);
+    let chosen = negotiated(cx.state.config_of(who.conn), dialect, &contexts);
+    let settled = settle(cx.state.config_of(who.conn), chosen, &request);
     if let Some(conn) = cx.state.conns.get_mut(&who.conn) {
         conn.negotiated = Some(settled);
     }
     cx.send(who.conn, Outbound::Negotiated(chosen));
-    let mut response = response(cx, &settled);
+    let mut response = response(cx, who, &settled);
     response.contexts = contexts.answer(cx, &chosen);
     Flow::answer(ResponseBody::Negotiate(response))
 }
 
 /// MS-SMB2 3.3.5.3.1, 3.3.5.3.2: an SMB1 NEGOTIATE that offers SMB2.
 fn upgrade(cx: &mut Cx<'_>, who: &Who, request: &NegotiateRequest) -> Handled<Step> {
-    let config = &cx.state.config;
+    let config = cx.state.config_of(who.conn);
     let allowed = |dialect: &Dialect| match *dialect {
         // A range that ends above 2.0.2.
         Dialect::SMB_2_WILDCARD => config.max_dialect > Dialect::SMB_2_0_2,
@@ -70,7 +70,7 @@ fn upgrade(cx: &mut Cx<'_>, who: &Who, request: &NegotiateRequest) -> Handled<St
         conn.negotiated = Some(settled);
     }
     cx.send(who.conn, Outbound::Negotiated(chosen));
-    let response = response(cx, &settled);
+    let response = response(cx, who, &settled);
     Flow::answer(ResponseBody::Negotiate(response))
 }
 
@@ -200,8 +200,8 @@ fn settle(config: &Config, chosen: Negotiated, request: &NegotiateRequest) -> Se
     }
 }
 
-fn response(cx: &Cx<'_>, settled: &Settled) -> NegotiateResponse {
-    let config = &cx.state.config;
+fn response(cx: &Cx<'_>, who: &Who, settled: &Settled) -> NegotiateResponse {
+    let config = cx.state.config_of(who.conn);
     let many = settled.chosen.dialect > Dialect::SMB_2_0_2;
     let bound = |size: u32| {
         if many { size } else { size.min(SINGLE_CREDIT_IO) }

@@ -36,7 +36,7 @@ pub(super) fn begin(
     request: &QueryDirectoryRequest,
 ) -> Handled<super::Step> {
     let id = who.open()?;
-    let max = cx.state.config.max_trans;
+    let max = cx.state.config_of(who.conn).max_trans;
     let open = cx.state.opens.get_mut(&id).ok_or(NtStatus::FILE_CLOSED)?;
     if !open.is_directory() {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.18: not a directory");

@@ -1,35 +1,39 @@
 //! QUERY_INFO.
 
-use super::{Cx, Event, access, security};
+use super::{Cx, Event, ea, security};
 use crate::{
+    config::{Config, Share},
     flow::{Flow, Handled, Refused, job::Who, refuse},
     state::open::Open,
     status::NtStatus,
     vfs::{Call, Done, FileInfo, FileKind, Op, VolumeInfo},
     wire::{
         fscc::{
-            FileAttributes, FileInfoClass, Fit, FsInfoClass, Information,
+            FileInfoClass, Fit, FsInfoClass, Information,
             file::{
-                AllInformation, BasicInformation, FileInformation, NetworkOpenInformation,
-                StandardInformation, StreamInformation,
+                AllInformation, BasicInformation, CompressionInformation, FileInformation,
+                NetworkOpenInformation, StandardInformation,
             },
             volume::{
-                FsAttributes, FsInformation, FullSizeInformation, SectorSizeInformation,
-                SizeInformation,
+                ControlInformation, FsAttributes, FsInformation, FullSizeInformation,
+                ObjectIdInformation, SectorSizeInformation, SizeInformation,
             },
         },
         message::ResponseBody,
+        negotiate::Dialect,
         output::Output,
-        query_info::{InfoType, QueryInfoRequest, SecurityInformation},
+        query_info::{InfoType, QueryInfoFlags, QueryInfoRequest, SecurityInformation},
     },
 };
-use alloc::{string::String, vec, vec::Vec};
+use alloc::string::String;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
     File { class: FileInfoClass, max: u32 },
     Volume { class: FsInfoClass, max: u32 },
     Security { parts: SecurityInformation, max: u32 },
+    Streams { max: u32 },
+    Ea { flags: QueryInfoFlags, max: u32 },
 }
 
 /// IO_REPARSE_TAG_SYMLINK (MS-FSCC 2.1.2.1).
@@ -43,14 +47,22 @@ pub(super) fn begin(
 ) -> Handled<super::Step> {
     let max = request.output_buffer_length;
     let open = cx.state.opens.get(&who.open()?).ok_or(NtStatus::FILE_CLOSED)?;
-    if max > cx.state.config.max_trans {
+    if max > cx.state.config_of(who.conn).max_trans {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.20: longer than MaxTransactSize");
     }
     let step = match request.info_type {
         InfoType::FILE => {
             let class = FileInfoClass(request.info_class);
+            let dialect = cx.state.conns.get(&who.conn).and_then(|conn| conn.dialect());
+            if class == FileInfoClass::NORMALIZED_NAME && dialect != Some(Dialect::SMB_3_1_1) {
+                return refuse(NtStatus::NOT_SUPPORTED, "3.3.5.20.1: only of dialect 3.1.1");
+            }
             room(file_min(class), max)?;
-            Step::File { class, max }
+            match class {
+                FileInfoClass::STREAM => Step::Streams { max },
+                FileInfoClass::FULL_EA => Step::Ea { flags: request.flags, max },
+                _ => Step::File { class, max },
+            }
         }
         InfoType::FILESYSTEM => {
             let class = FsInfoClass(request.info_class);
@@ -68,8 +80,12 @@ pub(super) fn begin(
         return on_pipe(open, step);
     }
     let file = open.handle.clone();
-    let op =
-        if matches!(step, Step::Volume { .. }) { Op::Volume { file } } else { Op::Query { file } };
+    let op = match step {
+        Step::Volume { .. } => Op::Volume { file },
+        Step::Streams { .. } => Op::ListStreams { file },
+        Step::Ea { max, .. } => ea::query(request, open, max)?,
+        Step::File { .. } | Step::Security { .. } => Op::Query { file },
+    };
     let call = Call { identity: open.identity.clone(), op };
     Ok(Flow::Call(call, super::Step::QueryInfo(step)))
 }
@@ -83,24 +99,29 @@ pub(super) fn resume(
     let open = cx.state.opens.get(&who.open()?).ok_or(NtStatus::FILE_CLOSED)?;
     match (step, event.done()) {
         (Step::File { class, max }, Done::Info(info)) => {
-            let deleted = open.key().and_then(|key| cx.state.files.get(&key));
-            let delete_pending = deleted.is_some_and(|file| file.delete.is_some());
+            let delete_pending = open.key().is_some_and(|key| cx.state.is_doomed(key));
             let Some(value) = file_value(class, open, &info, delete_pending) else {
                 return refuse(NtStatus::INVALID_INFO_CLASS, "3.3.5.20.1: unknown class");
             };
             fitted(&value, max)
         }
         (Step::Volume { class, max }, Done::Volume(volume)) => {
-            let extra = cx.state.config.extra_fs_attributes;
+            let config = &cx.state.config;
             let read_only = who.session.zip(who.tree);
             let tree = read_only.and_then(|(session, tree)| cx.state.tree(session, tree));
             let read_only = tree.is_some_and(|tree| tree.read_only);
-            let Some(value) = fs_value(class, &open.share.name, &volume, extra, read_only) else {
+            let Some(value) = fs_value(class, config, &open.share, &volume, read_only) else {
                 return refuse(NtStatus::INVALID_INFO_CLASS, "3.3.5.20.2: unknown class");
             };
             fitted(&value, max)
         }
-        (Step::Security { parts, max }, Done::Info(info)) => security::answer(&info, parts, max),
+        (Step::Streams { max }, Done::Streams(streams)) => {
+            fitted(&FileInformation::Stream(streams), max)
+        }
+        (Step::Ea { flags, max }, Done::Eas(eas)) => ea::answer(eas, flags, max),
+        (Step::Security { parts, max }, Done::Info(info)) => {
+            security::answer(cx, who, &info, parts, max)
+        }
         (_, Done::Failed(error)) => Err(error.status().into()),
         _ => Err(NtStatus::INTERNAL_ERROR.into()),
     }
@@ -118,7 +139,10 @@ fn file_min(class: FileInfoClass) -> Option<usize> {
         FileInfoClass::MODE,
         FileInfoClass::ALIGNMENT,
         FileInfoClass::ALL,
+        FileInfoClass::ALTERNATE_NAME,
         FileInfoClass::STREAM,
+        FileInfoClass::COMPRESSION,
+        FileInfoClass::FULL_EA,
         FileInfoClass::NETWORK_OPEN,
         FileInfoClass::ATTRIBUTE_TAG,
         FileInfoClass::NORMALIZED_NAME,
@@ -133,7 +157,9 @@ fn fs_min(class: FsInfoClass) -> Option<usize> {
         FsInfoClass::SIZE,
         FsInfoClass::DEVICE,
         FsInfoClass::ATTRIBUTE,
+        FsInfoClass::CONTROL,
         FsInfoClass::FULL_SIZE,
+        FsInfoClass::OBJECT_ID,
         FsInfoClass::SECTOR_SIZE,
     ];
     FsInformation::min_len_of(class).filter(|_| known.contains(&class))
@@ -150,7 +176,7 @@ fn room(min: Option<usize>, max: u32) -> Result<(), Refused> {
     }
 }
 
-fn fitted(value: &impl Information, max: u32) -> Handled<super::Step> {
+pub(super) fn fitted(value: &impl Information, max: u32) -> Handled<super::Step> {
     match value.fit(max as usize) {
         Fit::Whole(buffer) => Flow::answer(ResponseBody::QueryInfo(Output { buffer })),
         Fit::Truncated(buffer) => {
@@ -190,13 +216,13 @@ fn file_value(
     info: &FileInfo,
     delete_pending: bool,
 ) -> Option<FileInformation> {
-    let name = || open.place().map_or_else(String::new, |place| place.path.to_windows());
+    let name = || open.place().map_or_else(String::new, |place| place.to_windows());
     let reparse_tag = if info.kind == FileKind::Symlink { TAG_SYMLINK } else { 0 };
     Some(match class {
         FileInfoClass::BASIC => FileInformation::Basic(basic(info)),
         FileInfoClass::STANDARD => FileInformation::Standard(standard(info, delete_pending)),
         FileInfoClass::INTERNAL => FileInformation::Internal { index_number: info.key.inode },
-        FileInfoClass::EA => FileInformation::Ea { ea_size: 0 },
+        FileInfoClass::EA => FileInformation::Ea { ea_size: info.ea_size },
         FileInfoClass::ACCESS => FileInformation::Access { access_flags: open.granted },
         FileInfoClass::POSITION => FileInformation::Position { current_byte_offset: open.position },
         FileInfoClass::MODE => {
@@ -207,14 +233,22 @@ fn file_value(
             basic: basic(info),
             standard: standard(info, delete_pending),
             index_number: info.key.inode,
-            ea_size: 0,
+            ea_size: info.ea_size,
             access_flags: open.granted,
             current_byte_offset: open.position,
             mode: crate::wire::fscc::FileMode::from_bits_retain(open.mode),
             alignment_requirement: 0,
             file_name: name(),
         }),
-        FileInfoClass::STREAM => FileInformation::Stream(streams(info)),
+        // Nothing is compressed (MS-FSA 2.1.5.12.8).
+        FileInfoClass::COMPRESSION => FileInformation::Compression(CompressionInformation {
+            compressed_file_size: info.size,
+            ..CompressionInformation::default()
+        }),
+        // 8.3 names are not made up: a file's other name is its name.
+        FileInfoClass::ALTERNATE_NAME => FileInformation::AlternateName(
+            open.place().map_or_else(String::new, |place| place.path.file_name().into()),
+        ),
         FileInfoClass::NETWORK_OPEN => FileInformation::NetworkOpen(NetworkOpenInformation {
             creation_time: info.creation_time,
             last_access_time: info.last_access_time,
@@ -239,18 +273,6 @@ fn file_value(
     })
 }
 
-/// Only the unnamed stream, and directories have none.
-fn streams(info: &FileInfo) -> Vec<StreamInformation> {
-    if info.attributes.contains(FileAttributes::DIRECTORY) {
-        return Vec::new();
-    }
-    vec![StreamInformation {
-        stream_size: info.size,
-        stream_allocation_size: info.allocation,
-        stream_name: "::$DATA".into(),
-    }]
-}
-
 /// FILE_DEVICE_DISK, FILE_DEVICE_IS_MOUNTED (MS-FSCC 2.5.10).
 const DEVICE_DISK: u32 = 7;
 const DEVICE_IS_MOUNTED: u32 = 0x20;
@@ -258,9 +280,9 @@ const DEVICE_IS_MOUNTED: u32 = 0x20;
 /// MS-FSCC 2.5, the classes of [`fs_min`].
 fn fs_value(
     class: FsInfoClass,
-    label: &str,
+    config: &Config,
+    share: &Share,
     volume: &VolumeInfo,
-    extra: u32,
     read_only: bool,
 ) -> Option<FsInformation> {
     let sectors_per_allocation_unit = (volume.unit / 512).max(1);
@@ -270,7 +292,7 @@ fn fs_value(
             volume_creation_time: volume.creation_time,
             volume_serial_number: volume.serial,
             supports_objects: false,
-            volume_label: label.into(),
+            volume_label: share.name.as_str().into(),
         },
         FsInfoClass::SIZE => FsInformation::Size(SizeInformation {
             total_allocation_units: volume.total,
@@ -293,14 +315,26 @@ fn fs_value(
             let mut attributes = FsAttributes::CASE_SENSITIVE_SEARCH
                 | FsAttributes::CASE_PRESERVED_NAMES
                 | FsAttributes::UNICODE_ON_DISK
-                | FsAttributes::from_bits_retain(extra);
+                | FsAttributes::from_bits_retain(config.extra_fs_attributes);
+            attributes.set(FsAttributes::NAMED_STREAMS, share.streams);
             attributes.set(FsAttributes::READ_ONLY_VOLUME, read_only);
+            attributes.set(FsAttributes::PERSISTENT_ACLS, share.acl_xattr);
             FsInformation::Attribute {
                 file_system_attributes: attributes,
                 maximum_component_name_length: 255,
                 file_system_name: "NTFS".into(),
             }
         }
+        // As Windows answers for a volume without quotas: nobody is warned, nobody is limited.
+        FsInfoClass::CONTROL => FsInformation::Control(ControlInformation {
+            default_quota_threshold: u64::MAX,
+            default_quota_limit: u64::MAX,
+            ..ControlInformation::default()
+        }),
+        FsInfoClass::OBJECT_ID => FsInformation::ObjectId(ObjectIdInformation {
+            object_id: volume_id(config.server_guid, volume.serial),
+            ..ObjectIdInformation::default()
+        }),
         FsInfoClass::SECTOR_SIZE => FsInformation::SectorSize(SectorSizeInformation {
             logical_bytes_per_sector: bytes_per_sector,
             physical_bytes_per_sector_for_atomicity: bytes_per_sector,
@@ -312,6 +346,14 @@ fn fs_value(
         }),
         _ => return None,
     })
+}
+
+/// A GUID that stays a share's own: the server's, made different by the volume's serial number.
+fn volume_id(mut server: [u8; 16], serial: u32) -> [u8; 16] {
+    for (byte, other) in server.iter_mut().zip(serial.to_le_bytes()) {
+        *byte ^= other;
+    }
+    server
 }
 
 /// Pipes have no metadata of their own but a little (MS-FSCC 2.4.41).
@@ -330,17 +372,4 @@ fn on_pipe(open: &Open, step: Step) -> Handled<super::Step> {
         }),
         max,
     )
-}
-
-/// For [`security`]: the mask that a mode's bits stand for.
-pub(super) fn mask_of(info: &FileInfo, bits: u32) -> crate::wire::fscc::AccessMask {
-    use crate::{vfs::Permitted, wire::fscc::AccessMask};
-    let mut permitted = Permitted::empty();
-    permitted.set(Permitted::READ, bits & 4 != 0);
-    permitted.set(Permitted::WRITE, bits & 2 != 0);
-    permitted.set(Permitted::EXECUTE, bits & 1 != 0);
-    if bits == 0 {
-        return AccessMask::empty();
-    }
-    access::maximal(&FileInfo { permitted, ..info.clone() }, false)
 }

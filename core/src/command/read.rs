@@ -2,10 +2,13 @@
 
 use super::{Cx, Event, pipe};
 use crate::{
-    flow::{Answer, Flow, Handled, job::Who, refuse},
-    id::OpenId,
+    flow::{Answer, Flow, Handled, Refused, job::Who, park::Wait, refuse},
+    id::{FileKey, OpenId},
     message::ReplyBody,
-    state::range_lock::Touch,
+    state::{
+        open::Open,
+        range_lock::{RangeLock, Touch},
+    },
     status::NtStatus,
     vfs::{Call, Done, Op},
     wire::read::ReadRequest,
@@ -15,13 +18,21 @@ use crate::{
 pub(crate) struct Step {
     asked: u32,
     minimum: u32,
+    io: Io,
+}
+
+/// A READ or WRITE that is running, as locks see it.
+#[derive(Debug)]
+pub(super) struct Io {
+    key: FileKey,
+    range: RangeLock,
 }
 
 /// MS-SMB2 3.3.5.12.
 pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: &ReadRequest) -> Handled<super::Step> {
     let id = who.open()?;
     let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
-    if request.length > cx.state.config.max_read {
+    if request.length > cx.state.config_of(who.conn).max_read {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.12: longer than MaxReadSize");
     }
     if open.is_pipe() {
@@ -34,13 +45,13 @@ pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: &ReadRequest) -> Ha
     if end.is_none_or(|end| end > i64::MAX as u64) {
         return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.3: beyond the largest file");
     }
-    check_locks(cx, id, Touch::Read, request.offset, u64::from(request.length))?;
+    let io = begin_io(cx, id, Touch::Read, request.offset, u64::from(request.length))?;
     let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
     let op = Op::Read { file: open.handle.clone(), offset: request.offset, length: request.length };
     let call = Call { identity: open.identity.clone(), op };
     Ok(Flow::Call(
         call,
-        super::Step::Read(Step { asked: request.length, minimum: request.minimum_count }),
+        super::Step::Read(Step { asked: request.length, minimum: request.minimum_count, io }),
     ))
 }
 
@@ -50,6 +61,7 @@ pub(super) fn resume(
     step: Step,
     event: Event,
 ) -> Handled<super::Step> {
+    end_io(cx, &step.io);
     match event.done() {
         Done::Read(data) => {
             let length = data.data().len();
@@ -68,18 +80,29 @@ pub(super) fn resume(
     }
 }
 
-/// MS-FSA 2.1.4.10: byte-range locks keep others' I/O out.
-pub(super) fn check_locks(
-    cx: &Cx<'_>,
-    id: OpenId,
+/// MS-FSA 2.1.4.10: byte-range locks keep others' I/O out, and what has begun keeps new locks
+/// waiting until [`end_io`].
+pub(super) fn begin_io(
+    cx: &mut Cx<'_>,
+    open: OpenId,
     touch: Touch,
     offset: u64,
     length: u64,
-) -> Result<(), crate::flow::Refused> {
-    let key = cx.state.opens.get(&id).and_then(|open| open.key());
-    let file = key.and_then(|key| cx.state.files.get(&key));
-    if file.is_some_and(|file| file.locks.keeps_out(id, touch, offset, length)) {
+) -> Result<Io, Refused> {
+    let key = cx.state.opens.get(&open).and_then(Open::key).ok_or(NtStatus::FILE_CLOSED)?;
+    let file = cx.state.files.get_mut(&key).ok_or(NtStatus::FILE_CLOSED)?;
+    if file.locks.keeps_out(open, touch, offset, length) {
         return refuse(NtStatus::FILE_LOCK_CONFLICT, "MS-FSA 2.1.4.10: a byte-range lock");
     }
-    Ok(())
+    let range = RangeLock { open, offset, length, exclusive: touch == Touch::Write };
+    file.locks.begin(range);
+    Ok(Io { key, range })
+}
+
+/// The READ or WRITE is through, whatever came of it.
+pub(super) fn end_io(cx: &mut Cx<'_>, io: &Io) {
+    if let Some(file) = cx.state.files.get_mut(&io.key) {
+        file.locks.end(&io.range);
+        cx.flows.parking.wake(Wait::Range(io.key));
+    }
 }

@@ -6,13 +6,14 @@ use crate::{
     flow::{
         Answer, Flow, Handled, Refused, Running,
         job::Job,
-        park::{Park, Parked, Wake},
+        park::{Park, Parked, Wait, Wake},
     },
     id::{AsyncId, OpId, SessionId},
     message::{Element, ReplyBody},
+    state::open::Stage,
     status::NtStatus,
     vfs::Done,
-    wire::{error_response::ErrorResponse, message::ResponseBody},
+    wire::{error_response::ErrorResponse, header::Command, message::ResponseBody},
 };
 
 /// A frame arrives.
@@ -28,8 +29,8 @@ pub(crate) fn completed(cx: &mut Cx<'_>, op: OpId, done: Done) {
     let Some(running) = cx.flows.running.remove(&op) else {
         return;
     };
-    if let Some(id) = running.open {
-        ending::call_is_back(cx, id);
+    if let Some(open) = running.open.and_then(|id| cx.state.opens.get_mut(&id)) {
+        open.running -= 1;
     }
     match (running.job, running.step) {
         (None, Step::DeleteOnClose(id)) => ending::deleted(cx, id),
@@ -39,6 +40,8 @@ pub(crate) fn completed(cx: &mut Cx<'_>, op: OpId, done: Done) {
             go_on(cx, job, handled);
         }
     }
+    // What the call has changed is in the tables; only now may its open go.
+    running.open.into_iter().for_each(|id| ending::advance(cx, id));
 }
 
 /// Everything that was woken checks again. Ends every entry into the server.
@@ -72,6 +75,9 @@ fn go_on_as(cx: &mut Cx<'_>, mut job: Job, mut handled: Handled<Step>, id: Optio
                 let (conn, open) = (job.conn, job.who.open);
                 return cx.start(Some(conn), call, Running { job: Some(job), step, open });
             }
+            Ok(Flow::Park(park, step)) if is_late(cx, &job, &park) => {
+                handled = resume(cx, &mut job.who, step, Event::Wake(Wake::Closed));
+            }
             Ok(Flow::Park(park, step)) => match may_park(cx, &job) {
                 Ok(()) => return wait(cx, job, park, step, id),
                 Err(refused) => handled = Err(refused),
@@ -93,7 +99,12 @@ fn go_on_as(cx: &mut Cx<'_>, mut job: Job, mut handled: Handled<Step>, id: Optio
                 };
                 id = None;
             }
-            Err(refused) => handled = Ok(Flow::Answer(refusal(cx, &job, refused))),
+            Err(refused) => {
+                let answer = refusal(cx, &job, refused);
+                // MS-SMB2 3.3.5.16: CANCEL is never answered, not even when it is refused.
+                let cancel = job.who.asked.command == Command::CANCEL;
+                handled = Ok(if cancel { Flow::Silent } else { Flow::Answer(answer) });
+            }
         }
     }
 }
@@ -123,6 +134,12 @@ fn refusal(cx: &mut Cx<'_>, job: &Job, refused: Refused) -> Answer {
     let Refused { status, at } = refused;
     cx.out.refused(&Refusal { conn, session, command: who.asked.command, at, status });
     Answer { status, body: ReplyBody::Wire(ResponseBody::Error(ErrorResponse::default())) }
+}
+
+/// The open was closed while a call of this request was out: nothing would end the wait.
+fn is_late(cx: &Cx<'_>, job: &Job, park: &Park) -> bool {
+    let live = |id| cx.state.opens.get(&id).is_some_and(|open| open.stage == Stage::Live);
+    !matches!(park.wait, Wait::Gone(_)) && !job.who.open.is_none_or(live)
 }
 
 /// Waiting requests are counted; and an interim answer only ever belongs to a chain's last request

@@ -1,16 +1,22 @@
 //! SET_INFO.
 
-use super::{Cx, Event};
+use super::{Cx, Event, ea, security, stream};
 use crate::{
     flow::{Flow, Handled, Refused, job::Who, refuse},
     id::{FileKey, OpenId},
-    name::SharePath,
-    state::open::{Open, What},
+    name::{SharePath, same_name},
+    state::{
+        State,
+        open::{Open, Place, What},
+        share_mode,
+    },
     status::NtStatus,
+    stream::{StreamName, Suffix},
     vfs::{Call, Done, FileInfo, Op, SetBasic},
     wire::{
+        create::ShareAccess,
         fscc::{
-            FileAttributes, FileInfoClass, FileMode,
+            AccessMask, FileAttributes, FileInfoClass, FileMode,
             file::BasicInformation,
             set_file::{SetFileInformation, SetInfoError, Target, TimeChange},
         },
@@ -19,6 +25,7 @@ use crate::{
         set_info::SetInfoRequest,
     },
 };
+use alloc::sync::Arc;
 
 #[derive(Debug)]
 pub(crate) enum Step {
@@ -30,6 +37,8 @@ pub(crate) enum Step {
     MayDelete,
     /// The directory is empty, or may not go.
     IsEmpty,
+    /// As [`Step::Renamed`], of a stream in its file.
+    StreamRenamed { to: Option<StreamName> },
 }
 
 /// MS-SMB2 3.3.5.21.
@@ -43,7 +52,7 @@ pub(super) fn begin(
     if open.is_pipe() {
         return refuse(NtStatus::NOT_SUPPORTED, "3.3.5.21: pipes cannot be changed");
     }
-    if request.buffer.len() > cx.state.config.max_trans as usize {
+    if request.buffer.len() > cx.state.config_of(who.conn).max_trans as usize {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.21: longer than MaxTransactSize");
     }
     match request.info_type {
@@ -51,16 +60,19 @@ pub(super) fn begin(
         InfoType::FILESYSTEM => {
             refuse(NtStatus::ACCESS_DENIED, "3.3.5.21.2: volumes stay as they are")
         }
-        InfoType::SECURITY | InfoType::QUOTA => {
-            refuse(NtStatus::NOT_SUPPORTED, "3.3.5.21.3: descriptors are not stored yet")
+        InfoType::SECURITY => {
+            let op = security::set(cx, open, request)?;
+            call(open, op, Step::Done)
         }
+        InfoType::QUOTA => refuse(NtStatus::NOT_SUPPORTED, "3.3.5.21.4: no quotas"),
         _ => refuse(NtStatus::INVALID_PARAMETER, "3.3.5.21: InfoType"),
     }
 }
 
 fn set_file(cx: &mut Cx<'_>, id: OpenId, request: &SetInfoRequest) -> Handled<super::Step> {
     let class = FileInfoClass(request.info_class);
-    let set = SetFileInformation::parse(class, &request.buffer).map_err(refused)?;
+    let parsed = SetFileInformation::parse(class, &request.buffer);
+    let set = parsed.map_err(|error| refused(class, error))?;
     match set {
         SetFileInformation::Basic(set) => basic(cx, id, &set),
         SetFileInformation::EndOfFile { end_of_file: size } => {
@@ -77,14 +89,18 @@ fn set_file(cx: &mut Cx<'_>, id: OpenId, request: &SetInfoRequest) -> Handled<su
             Flow::answer(ResponseBody::SetInfo)
         }
         SetFileInformation::Mode { mode } => set_mode(cx, id, mode),
+        SetFileInformation::FullEa(eas) => ea::set(open_of(cx, id)?, eas),
         _ => refuse(NtStatus::NOT_SUPPORTED, "3.3.5.21.1: this class is not here yet"),
     }
 }
 
-fn refused(error: SetInfoError) -> Refused {
+fn refused(class: FileInfoClass, error: SetInfoError) -> Refused {
     let (status, at) = match error {
         SetInfoError::UnknownClass => (NtStatus::INVALID_INFO_CLASS, "3.3.5.21.1: unknown class"),
         SetInfoError::TooShort => (NtStatus::INFO_LENGTH_MISMATCH, "3.3.5.21.1: too short"),
+        SetInfoError::Invalid(what) if class == FileInfoClass::FULL_EA => {
+            (NtStatus::EA_LIST_INCONSISTENT, what.0)
+        }
         SetInfoError::Invalid(what) => (NtStatus::INVALID_PARAMETER, what.0),
     };
     Refused { status, at }
@@ -105,6 +121,10 @@ pub(super) fn resume(
             renamed(cx, who.open()?, &from, &to);
             Flow::answer(ResponseBody::SetInfo)
         }
+        (Step::StreamRenamed { to }, _) => {
+            stream::renamed(cx, who.open()?, to);
+            Flow::answer(ResponseBody::SetInfo)
+        }
         (Step::MayDelete, Done::Info(info)) => may_delete(cx, who.open()?, &info),
         (Step::IsEmpty, _) => doom(cx, who.open()?),
         _ => Flow::answer(ResponseBody::SetInfo),
@@ -115,7 +135,7 @@ fn open_of<'a>(cx: &'a Cx<'_>, id: OpenId) -> Result<&'a Open, NtStatus> {
     cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)
 }
 
-fn call(open: &Open, op: Op, step: Step) -> Handled<super::Step> {
+pub(super) fn call(open: &Open, op: Op, step: Step) -> Handled<super::Step> {
     Ok(Flow::Call(Call { identity: open.identity.clone(), op }, super::Step::SetInfo(step)))
 }
 
@@ -176,15 +196,30 @@ fn rename(cx: &Cx<'_>, id: OpenId, target: &Target) -> Handled<super::Step> {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.21.1: RootDirectory");
     }
     let name = target.file_name.strip_prefix(&[u16::from(b'\\')]).unwrap_or(&target.file_name);
-    let to = SharePath::parse(name)?;
+    if let Some(to) = crate::stream::target(name) {
+        return stream::rename(cx, open, to?, target.replace_if_exists());
+    }
     let What::File { key, place, .. } = &open.what else {
         return Err(NtStatus::INVALID_PARAMETER.into());
     };
+    let (to, suffix) = crate::stream::split(name)?;
     if to.is_root() || place.path.is_root() {
         return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.15.12: the share itself");
     }
-    if cx.state.files.get(key).is_some_and(|file| file.delete.is_some()) {
+    if cx.state.is_doomed(*key) {
         return refuse(NtStatus::DELETE_PENDING, "MS-FSA 2.1.5.15.12: about to be deleted");
+    }
+    if parent_is_held(cx, open, &to) {
+        return refuse(NtStatus::SHARING_VIOLATION, "3.3.5.21.1: the target directory is held");
+    }
+    if key.is_stream() || suffix != Suffix::None {
+        return refuse(
+            NtStatus::OBJECT_NAME_INVALID,
+            "MS-FSA 2.1.5.15.12: a stream stays in its file",
+        );
+    }
+    if cx.state.other_streams(*key).next().is_some() {
+        return refuse(NtStatus::ACCESS_DENIED, "MS-FSA 2.1.5.15.12: a stream is open");
     }
     if open.is_directory() && holds_opens(cx, open, &place.path) {
         return refuse(NtStatus::ACCESS_DENIED, "MS-FSA 2.1.5.15.12: something below is open");
@@ -195,34 +230,49 @@ fn rename(cx: &Cx<'_>, id: OpenId, target: &Target) -> Handled<super::Step> {
         to: to.clone(),
         key: *key,
         replace: target.replace_if_exists(),
+        token: security::token(cx, open),
     };
     call(open, op, Step::Renamed { from: place.path.clone(), to })
 }
 
-/// Another open of this share lies below.
+/// Renaming opens the target's directory to add the name, without sharing its deletion: whoever has
+/// the directory open for deletion, or does not share writing, is in the way.
+fn parent_is_held(cx: &Cx<'_>, open: &Open, to: &SharePath) -> bool {
+    let parent = to.parent();
+    let mine = (AccessMask::FILE_ADD_FILE, ShareAccess::READ | ShareAccess::WRITE);
+    let held = |other: &Open| {
+        other.share.path == open.share.path
+            && other.place().is_some_and(|place| same_name(place.path.as_str(), parent.as_str()))
+            && share_mode::conflicts((other.granted, other.share_access), mine)
+    };
+    cx.state.opens.values().any(held)
+}
+
+/// Another open lies below, through whatever share of the same directory.
 fn holds_opens(cx: &Cx<'_>, open: &Open, path: &SharePath) -> bool {
     let below = |other: &Open| {
-        other.share.name == open.share.name
+        other.share.path == open.share.path
             && other.place().is_some_and(|place| place.path.is_below(path))
     };
     cx.state.opens.values().any(below)
 }
 
-/// Every open that was reached by the old name is now at the new one.
+/// Every open that was reached by the old name is now at the new one, through whatever share of the
+/// same directory.
 fn renamed(cx: &mut Cx<'_>, id: OpenId, from: &SharePath, to: &SharePath) {
-    let Some(share) = cx.state.opens.get(&id).map(|open| open.share.name.clone()) else {
+    let State { opens, files, .. } = &mut *cx.state;
+    let Some(share) = opens.get(&id).map(|open| Arc::clone(&open.share)) else {
         return;
     };
-    for open in cx.state.opens.values_mut().filter(|open| open.share.name == share) {
-        if let What::File { place, .. } = &mut open.what
-            && let Some(moved) = place.path.moved(from, to)
-        {
-            place.path = moved;
-        }
-    }
-    for place in cx.state.files.values_mut().filter_map(|file| file.delete.as_mut()) {
-        if let Some(moved) = place.path.moved(from, to) {
-            place.path = moved;
+    for open in opens.values_mut().filter(|open| open.share.path == share.path) {
+        let What::File { key, place, .. } = &mut open.what else {
+            continue;
+        };
+        let doomed = files.get_mut(key).and_then(|file| file.delete.as_mut());
+        for place in doomed.into_iter().chain([place]) {
+            if let Some(moved) = place.path.moved(from, to) {
+                place.path = moved;
+            }
         }
     }
 }
@@ -232,12 +282,11 @@ fn disposition(cx: &mut Cx<'_>, id: OpenId, delete: bool) -> Handled<super::Step
     let open = open_of(cx, id)?;
     if !delete {
         let key = open.key().ok_or(NtStatus::INVALID_PARAMETER)?;
-        if let Some(file) = cx.state.files.get_mut(&key) {
-            file.delete = None;
-        }
+        let doomed = cx.state.files.get_mut(&key).and_then(|file| file.delete.take());
+        doomed.into_iter().for_each(|place| cx.out.release(place.root));
         return Flow::answer(ResponseBody::SetInfo);
     }
-    if open.place().is_none_or(|place| place.path.is_root()) {
+    if open.place().is_none_or(Place::is_root) {
         return refuse(NtStatus::CANNOT_DELETE, "the share's own directory stays");
     }
     call(open, Op::Query { file: open.handle.clone() }, Step::MayDelete)
@@ -259,7 +308,8 @@ fn doom(cx: &mut Cx<'_>, id: OpenId) -> Handled<super::Step> {
     let open = open_of(cx, id)?;
     let (key, place): (Option<FileKey>, _) = (open.key(), open.place().cloned());
     if let Some(file) = key.and_then(|key| cx.state.files.get_mut(&key)) {
-        file.delete = place;
+        let doomed = core::mem::replace(&mut file.delete, place);
+        doomed.into_iter().for_each(|place| cx.out.release(place.root));
     }
     Flow::answer(ResponseBody::SetInfo)
 }

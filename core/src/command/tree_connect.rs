@@ -2,6 +2,7 @@
 
 use super::{Cx, Event, access};
 use crate::{
+    acl::{Token, TokenKind},
     config::{Encryption, Share, ShareKind},
     flow::{Flow, Handled, job::Who, refuse},
     state::session::{Tree, UserKind},
@@ -43,7 +44,11 @@ pub(super) fn begin(
     let conn = cx.state.conns.get(&who.conn).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
     let session = cx.state.session(who.conn, id).ok_or(NtStatus::USER_SESSION_DELETED)?;
     let user = session.user.as_ref().ok_or(NtStatus::USER_SESSION_DELETED)?;
-    if session.trees.len() >= cx.state.config.limits.trees_per_session {
+    let connecting = cx.flows.running_at(|running| {
+        matches!(running.step, super::Step::TreeConnect(_))
+            && running.job.as_ref().is_some_and(|job| job.who.session == Some(id))
+    });
+    if session.trees.len() + connecting >= cx.state.config.limits.trees_per_session {
         return refuse(NtStatus::INSUFFICIENT_RESOURCES, "as many tree connects as allowed");
     }
     let account = (user.kind != UserKind::Anonymous).then(|| user.account.clone());
@@ -139,8 +144,14 @@ fn connect(
         capabilities: ShareCapabilities::empty(),
         maximal_access: maximal_access.bits(),
     };
+    let kind = match session.user.as_ref().map(|user| user.kind) {
+        Some(UserKind::Account) => TokenKind::Account,
+        Some(UserKind::Guest) => TokenKind::Guest,
+        Some(UserKind::Anonymous) | None => TokenKind::Anonymous,
+    };
+    let token = share.acl_xattr.then(|| Arc::new(Token::new(&identity, kind)));
     let tree = session.new_tree_id();
-    let state = Tree { share, root, identity, read_only, maximal_access, ending: false };
+    let state = Tree { share, root, identity, token, read_only, maximal_access, ending: false };
     session.trees.insert(tree, state);
     who.tree = Some(tree);
     who.tree_id = tree.0;

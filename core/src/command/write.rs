@@ -1,20 +1,22 @@
 //! WRITE.
 
-use super::{Cx, Event, pipe, read::check_locks};
+use super::{
+    Cx, Event, pipe,
+    read::{Io, begin_io, end_io},
+};
 use crate::{
     flow::{Flow, Handled, job::Who, refuse},
     state::range_lock::Touch,
     status::NtStatus,
     vfs::{Call, Done, Op},
     wire::{
-        fscc::AccessMask,
         message::ResponseBody,
         write::{WriteFlags, WriteRequest, WriteResponse},
     },
 };
 
 #[derive(Debug)]
-pub(crate) struct Step;
+pub(crate) struct Step(Io);
 
 /// MAXFILESIZE of MS-FSA 2.1.5.4, in bytes: what NTFS holds with clusters of 4 KiB.
 const MAX_FILE_SIZE: u64 = 0x0fff_ffff_0000;
@@ -28,7 +30,7 @@ pub(super) fn begin(
     let id = who.open()?;
     let data = who.bytes.slice(request.data.clone());
     let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
-    if data.len() > cx.state.config.max_write as usize {
+    if data.len() > cx.state.config_of(who.conn).max_write as usize {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.13: longer than MaxWriteSize");
     }
     if open.is_pipe() {
@@ -43,10 +45,6 @@ pub(super) fn begin(
     if end.is_none_or(|end| end > largest) {
         return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.4: beyond MAXFILESIZE");
     }
-    if !open.granted.intersects(AccessMask::FILE_WRITE_DATA | AccessMask::FILE_APPEND_DATA) {
-        return refuse(NtStatus::ACCESS_DENIED, "3.3.5.13: not open for writing");
-    }
-    check_locks(cx, id, Touch::Write, request.offset, length)?;
     if length == 0 {
         return Flow::answer(ResponseBody::Write(WriteResponse { count: 0 }));
     }
@@ -54,10 +52,12 @@ pub(super) fn begin(
     let file = open.handle.clone();
     let op = Op::Write { file, offset: request.offset, data, through };
     let call = Call { identity: open.identity.clone(), op };
-    Ok(Flow::Call(call, super::Step::Write(Step)))
+    let io = begin_io(cx, id, Touch::Write, request.offset, length)?;
+    Ok(Flow::Call(call, super::Step::Write(Step(io))))
 }
 
-pub(super) fn resume(_: Step, event: Event) -> Handled<super::Step> {
+pub(super) fn resume(cx: &mut Cx<'_>, step: Step, event: Event) -> Handled<super::Step> {
+    end_io(cx, &step.0);
     match event.done() {
         Done::Wrote(count) => Flow::answer(ResponseBody::Write(WriteResponse { count })),
         Done::Failed(error) => Err(error.status().into()),

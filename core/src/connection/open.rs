@@ -69,7 +69,8 @@ impl Connection {
             let header = Header::parse(rest.bytes())?;
             let length = header.split(rest.bytes())?.0.len();
             let bytes = rest.slice(0..length);
-            if !header.flags.contains(HeaderFlags::RELATED_OPERATIONS) {
+            let first = elements.is_empty();
+            if first || !header.flags.contains(HeaderFlags::RELATED_OPERATIONS) {
                 session = header.session_id;
             }
             elements.push(self.element(header, bytes, arrived, session)?);

@@ -41,9 +41,12 @@ impl Connection {
             let rest = (element.to.command, element.status, element.session_id);
             let sign = element.sign.clone();
             self.place(&mut bytes, start, element, reply.seal.is_some());
-            if index < last {
-                let padded = (bytes.len() - start).next_multiple_of(8);
+            // MS-SMB2 3.3.4.1.3: the elements of a chain are padded, as on Windows also the last.
+            let padded = (bytes.len() - start).next_multiple_of(8);
+            if last > 0 {
                 bytes.resize(start + padded, 0);
+            }
+            if index < last {
                 let next = (padded as u32).to_le_bytes();
                 bytes[start + NEXT_COMMAND_OFFSET..][..4].copy_from_slice(&next);
             }
@@ -77,8 +80,7 @@ impl Connection {
             body => body,
         };
         if bytes.is_empty() {
-            *bytes = self.pool.take();
-            bytes.clear();
+            *bytes = self.pool.take_short();
             bytes.resize(start, 0);
         }
         let mut writer = Writer::new(bytes);

@@ -63,8 +63,8 @@ pub(crate) struct Link {
     pub(crate) tree_id: u32,
     /// The open it used or made, or why there is none.
     pub(crate) open: Result<OpenId, NtStatus>,
-    /// A request came before in this chain.
-    pub(crate) begun: bool,
+    /// The request before was one of a session, so that related ones know whose they are.
+    pub(crate) valid: bool,
 }
 
 impl Who {
@@ -116,7 +116,7 @@ impl Job {
             session_id: 0,
             tree_id: 0,
             open: Err(NtStatus::INVALID_PARAMETER),
-            begun: false,
+            valid: false,
         };
         let Request { conn, arrived, .. } = request;
         Some(Self { conn, arrived, rest, who, link, replies: Vec::new() })
@@ -143,7 +143,6 @@ impl Job {
 
     /// This request gets no answer.
     pub(crate) fn finish_link(&mut self) {
-        self.link.begun = true;
         self.link.session_id = self.who.session_id;
         self.link.tree_id = self.who.tree_id;
     }

@@ -101,6 +101,11 @@ impl<S> Flows<S> {
         }
     }
 
+    /// How many calls are out at these steps: what they will put into a table is not in it yet.
+    pub(crate) fn running_at(&self, which: impl Fn(&Running<S>) -> bool) -> usize {
+        self.running.values().filter(|running| which(running)).count()
+    }
+
     pub(crate) fn start(&mut self, running: Running<S>) -> OpId {
         self.next_op += 1;
         let op = OpId(self.next_op);

@@ -49,6 +49,11 @@ impl Timers {
         self.0.retain(|(_, timer)| !theirs(timer));
     }
 
+    /// Forgets when connections would be closed for their silence.
+    pub(crate) fn forget_idle(&mut self) {
+        self.0.retain(|(_, timer)| !matches!(timer, Timer::Idle(_)));
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

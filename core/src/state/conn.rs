@@ -1,15 +1,18 @@
 //! Connections, as the server sees them (MS-SMB2 3.3.1.7).
 
 use crate::{
+    config::Config,
     id::{ConnId, SessionId},
     message::Negotiated,
     time::Instant,
     vfs::Peer,
     wire::negotiate::{Capabilities, Dialect, SecurityMode},
 };
-use alloc::collections::BTreeSet;
+use alloc::{collections::BTreeSet, sync::Arc};
 
 pub(crate) struct Conn {
+    /// As it was when the client came: what is negotiated by it holds as long as the connection.
+    pub(crate) config: Arc<Config>,
     pub(crate) peer: Peer,
     pub(crate) last_request: Instant,
     /// What NEGOTIATE settled; nothing before.
@@ -32,8 +35,15 @@ pub(crate) struct Settled {
 }
 
 impl Conn {
-    pub(crate) fn new(peer: Peer, now: Instant) -> Self {
-        Self { peer, last_request: now, negotiated: None, sessions: BTreeSet::new(), parked: 0 }
+    pub(crate) fn new(config: Arc<Config>, peer: Peer, now: Instant) -> Self {
+        Self {
+            config,
+            peer,
+            last_request: now,
+            negotiated: None,
+            sessions: BTreeSet::new(),
+            parked: 0,
+        }
     }
 
     pub(crate) fn dialect(&self) -> Option<Dialect> {

@@ -65,6 +65,11 @@ impl State {
         }
     }
 
+    /// What a connection goes by: the configuration of the time when its client came.
+    pub(crate) fn config_of(&self, conn: ConnId) -> &Config {
+        self.conns.get(&conn).map_or(&self.config, |conn| &conn.config)
+    }
+
     /// A session of this connection that has not ended. Other connections' sessions do not exist.
     pub(crate) fn session(&self, conn: ConnId, id: SessionId) -> Option<&Session> {
         self.sessions.get(&id).filter(|session| session.conn == conn && !session.ending)
@@ -83,6 +88,18 @@ impl State {
     pub(crate) fn opens_of(&self, session: SessionId, tree: Option<TreeId>) -> Vec<OpenId> {
         let theirs = |open: &Open| open.session == session && tree.is_none_or(|t| t == open.tree);
         self.opens.iter().filter(|(_, open)| theirs(open)).map(|(id, _)| *id).collect()
+    }
+
+    /// Opens of the other streams of a file, named or not.
+    pub(crate) fn other_streams(&self, key: FileKey) -> impl Iterator<Item = &Open> {
+        let others = self.files.range(key.family()).filter(move |(other, _)| **other != key);
+        others.flat_map(|(_, file)| &file.opens).filter_map(|id| self.opens.get(id))
+    }
+
+    /// The stream is to be deleted, or the file it is of.
+    pub(crate) fn is_doomed(&self, key: FileKey) -> bool {
+        let doomed = |key| self.files.get(&key).is_some_and(|file| file.delete.is_some());
+        doomed(key) || doomed(key.base())
     }
 
     /// Other opens of the file that `open` is of.

@@ -4,13 +4,14 @@ use crate::{
     config::Share,
     id::{FileKey, OpenId, SessionId, TreeId},
     name::{Pattern, SharePath},
+    stream::StreamName,
     vfs::{Cursor, File, FileKind, Identity},
     wire::{
         create::ShareAccess,
         fscc::{AccessMask, FileInfoClass},
     },
 };
-use alloc::sync::Arc;
+use alloc::{string::String, sync::Arc};
 
 #[derive(Debug)]
 pub(crate) struct Open {
@@ -41,7 +42,7 @@ pub(crate) struct Open {
 /// What is open.
 #[derive(Clone, Debug)]
 pub(crate) enum What {
-    /// A file or directory, with its place in the file table.
+    /// A file, a directory or a stream, with its place in the file table.
     File { key: FileKey, kind: FileKind, place: Place },
     /// A named pipe.
     Pipe,
@@ -99,4 +100,25 @@ impl Open {
 pub(crate) struct Place {
     pub(crate) root: File,
     pub(crate) path: SharePath,
+    /// The named stream of the file at `path`.
+    pub(crate) stream: Option<StreamName>,
+    /// It is a directory.
+    pub(crate) directory: bool,
+}
+
+impl Place {
+    /// The share's own directory, and no stream of it.
+    pub(crate) fn is_root(&self) -> bool {
+        self.path.is_root() && self.stream.is_none()
+    }
+
+    /// As clients are told names (MS-FSCC 2.4.2): a stream's without its type.
+    pub(crate) fn to_windows(&self) -> String {
+        let mut text = self.path.to_windows();
+        if let Some(stream) = &self.stream {
+            text.push(':');
+            text.push_str(stream.as_str());
+        }
+        text
+    }
 }

@@ -38,6 +38,8 @@ pub(crate) enum Touch {
 #[derive(Debug, Default)]
 pub(crate) struct RangeLocks {
     held: Vec<RangeLock>,
+    /// READs and WRITEs that are running; a write is `exclusive`.
+    running: Vec<RangeLock>,
 }
 
 impl RangeLocks {
@@ -47,6 +49,25 @@ impl RangeLocks {
         let clash =
             |held: &&RangeLock| wanted.exclusive || held.exclusive && held.open != wanted.open;
         self.held.iter().filter(clash).any(|held| held.overlaps(wanted))
+    }
+
+    /// Data that a lock would keep others away from is being moved right now: the lock has to wait
+    /// until it is through, or its holder would see a write that began before.
+    pub(crate) fn is_busy(&self, wanted: &RangeLock) -> bool {
+        let clash = |io: &&RangeLock| io.open != wanted.open && (io.exclusive || wanted.exclusive);
+        self.running.iter().filter(clash).any(|io| io.overlaps(wanted))
+    }
+
+    /// A READ or WRITE begins.
+    pub(crate) fn begin(&mut self, io: RangeLock) {
+        self.running.push(io);
+    }
+
+    /// A READ or WRITE is through.
+    pub(crate) fn end(&mut self, io: &RangeLock) {
+        if let Some(index) = self.running.iter().position(|running| running == io) {
+            self.running.swap_remove(index);
+        }
     }
 
     pub(crate) fn add(&mut self, lock: RangeLock) {
@@ -69,8 +90,18 @@ impl RangeLocks {
         self.held.len() != before
     }
 
+    /// Hands all locks of an open over.
+    pub(crate) fn take_all(&mut self, open: OpenId) -> Vec<RangeLock> {
+        self.held.extract_if(.., |lock| lock.open == open).collect()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.held.len()
+    }
+
+    /// The locks of an open.
+    pub(crate) fn of(&self, open: OpenId) -> impl Iterator<Item = &RangeLock> {
+        self.held.iter().filter(move |lock| lock.open == open)
     }
 
     pub(crate) fn count(&self, open: OpenId) -> usize {
@@ -135,5 +166,19 @@ mod tests {
         assert!(!locks.keeps_out(OpenId(1), Touch::Write, 0, 1));
         assert!(locks.keeps_out(OpenId(2), Touch::Read, 9, 1));
         assert!(!locks.keeps_out(OpenId(2), Touch::Read, 9, 0));
+    }
+
+    #[test]
+    fn running_io_keeps_locks_waiting() {
+        let mut locks = RangeLocks::default();
+        let write = lock(1, 0, 10, true);
+        locks.begin(write);
+        assert!(locks.is_busy(&lock(2, 5, 1, false)), "a shared lock would see half a write");
+        assert!(!locks.is_busy(&lock(1, 5, 1, true)), "one's own");
+        assert!(!locks.is_busy(&lock(2, 10, 1, true)), "another range");
+        locks.end(&write);
+        locks.begin(lock(1, 0, 10, false));
+        assert!(!locks.is_busy(&lock(2, 0, 10, false)), "readers beside readers");
+        assert!(locks.is_busy(&lock(2, 0, 10, true)));
     }
 }

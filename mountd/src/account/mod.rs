@@ -1,5 +1,6 @@
 //! Who may log on, and as whom their files are used.
 
+mod people;
 pub mod unix;
 
 use std::sync::Arc;
@@ -114,6 +115,13 @@ impl Accounts {
         Some(Identity { name: name.to_owned(), uid, gid, groups })
     }
 
+    /// As whom an administrator uses files: root, whatever his Unix user is. Without root there is
+    /// nobody else to be.
+    pub fn administrator(&self, name: &str) -> Option<Identity> {
+        let root = || Identity { name: name.to_owned(), uid: 0, gid: 0, groups: Vec::new() };
+        self.serves_users().then(root)
+    }
+
     /// `identity` with another primary group. Without root it stays as it is.
     pub fn with_group(&self, mut identity: Identity, group: &str) -> Option<Identity> {
         if self.serving == Serving::Users {
@@ -165,6 +173,20 @@ pub(crate) mod tests {
                 _ => return None,
             };
             Some(UnixGroup { gid, members })
+        }
+
+        fn user_name(&self, uid: u32) -> Option<String> {
+            let names = ["root", "alice", "bob", "nobody"].into_iter();
+            let mut found =
+                names.filter(|name| self.user(name).is_some_and(|user| user.uid == uid));
+            found.next().map(str::to_owned)
+        }
+
+        fn group_name(&self, gid: u32) -> Option<String> {
+            let names = ["staff", "users"].into_iter();
+            let mut found =
+                names.filter(|name| self.group(name).is_some_and(|group| group.gid == gid));
+            found.next().map(str::to_owned)
         }
 
         fn groups_of(&self, name: &str, gid: u32) -> Vec<u32> {

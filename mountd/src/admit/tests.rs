@@ -11,7 +11,7 @@ fn state(text: &str, serving: Serving) -> State {
     let accounts = accounts(&["alice", "bob", "ghost"], serving);
     let file = ConfFile::parse(text.as_bytes(), Path::new("f")).expect("right lines");
     let settings = Settings::read(&file, &accounts).expect("loads").settings;
-    State { settings, accounts }
+    State { settings, accounts, machine: [1, 2, 3] }
 }
 
 fn peer(address: &str) -> Peer {
@@ -61,6 +61,10 @@ fn users_and_the_four_lists() {
         // Who is on one of the two need not be on `valid users`.
         ("valid users = bob\nread list = alice", "alice", read),
         ("valid users = bob\nwrite list = alice", "alice", write),
+        // So need an administrator, who is kept out by `invalid users` alone (ksmbd asks that later).
+        ("valid users = bob\nadmin users = alice", "alice", read),
+        ("read only = no\nadmin users = alice\nread list = alice", "alice", read),
+        ("invalid users = alice\nadmin users = alice", "alice", Err(Invalid)),
     ] {
         let answer = ask("", own, who).map(|admission| admission.read_only);
         assert_eq!(answer, expected, "{who}: {own}");
@@ -117,6 +121,12 @@ fn as_whom_files_are_used() {
         ("force user = bob", "alice", Some(("bob", 1001, 100))),
         ("force group = staff", "alice", Some(("alice", 1000, 50))),
         ("force user = bob\nforce group = staff", "alice", Some(("bob", 1001, 50))),
+        ("admin users = alice", "alice", Some(("alice", 0, 0))),
+        ("admin users = @staff\nforce group = staff", "alice", Some(("alice", 0, 50))),
+        ("admin users = bob", "alice", None),
+        ("admin users = alice\nforce user = bob", "alice", Some(("bob", 1001, 100))),
+        // A guest has no name.
+        ("guest ok = yes\nadmin users = nobody guest", "guest", Some(("nobody", 65534, 65534))),
         ("guest ok = yes", "guest", Some(("nobody", 65534, 65534))),
         ("guest ok = yes\nguest account = bob", "", Some(("bob", 1001, 100))),
         ("guest ok = yes\nforce user = alice", "", Some(("alice", 1000, 1000))),

@@ -123,6 +123,28 @@ impl GlobalSettings {
         }
     }
 
+    /// Takes over from `old` what a running server cannot change: where it listens. Returns the keys
+    /// that had another value.
+    pub fn keep_listening(&mut self, old: &Self) -> Vec<&'static str> {
+        let mut kept = Vec::new();
+        if self.port != old.port {
+            kept.push("tcp port");
+        }
+        if self.bind_interfaces_only != old.bind_interfaces_only {
+            kept.push("bind interfaces only");
+        }
+        // Without the switch the list has no effect.
+        if self.interfaces != old.interfaces
+            && (self.bind_interfaces_only || old.bind_interfaces_only)
+        {
+            kept.push("interfaces");
+        }
+        self.port = old.port;
+        self.bind_interfaces_only = old.bind_interfaces_only;
+        old.interfaces.clone_into(&mut self.interfaces);
+        kept
+    }
+
     /// What NTLM tells clients about this server (MS-NLMP 2.2.2.1).
     fn names(&self) -> ServerNames {
         let short = |name: &str| {

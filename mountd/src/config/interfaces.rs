@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use nix::ifaddrs::getifaddrs;
 
@@ -51,18 +51,21 @@ impl std::error::Error for ListenError {}
 /// reached less than was meant.
 pub fn listen_addresses(settings: &GlobalSettings) -> Result<Vec<SocketAddr>, ListenError> {
     if !settings.bind_interfaces_only {
-        return Ok(vec![SocketAddr::new(everywhere(), settings.port)]);
+        return Ok(everywhere(settings.port));
     }
     let machine = list().map_err(ListenError::Unreadable)?;
     choose(&machine, &settings.interfaces, settings.port)
 }
 
-/// `::` takes IPv4 too, unless the kernel has no IPv6.
-fn everywhere() -> IpAddr {
-    match UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)) {
-        Ok(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        Err(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+/// `::` takes IPv4 too, unless the kernel has no IPv6, or was told to keep the two apart.
+fn everywhere(port: u16) -> Vec<SocketAddr> {
+    let v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+    let v6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+    if UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).is_err() {
+        return vec![v4];
     }
+    let apart = std::fs::read("/proc/sys/net/ipv6/bindv6only").is_ok_and(|text| text == b"1\n");
+    if apart { vec![v6, v4] } else { vec![v6] }
 }
 
 fn list() -> io::Result<Vec<Interface>> {
@@ -169,8 +172,8 @@ mod tests {
         let mut settings = GlobalSettings { port: 4450, ..GlobalSettings::default() };
         settings.interfaces = vec!["wlan9".to_owned()];
         let addresses = listen_addresses(&settings).expect("everywhere");
-        assert_eq!(addresses.len(), 1);
-        assert!(addresses[0].ip().is_unspecified() && addresses[0].port() == 4450);
+        assert!(!addresses.is_empty());
+        assert!(addresses.iter().all(|at| at.ip().is_unspecified() && at.port() == 4450));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ksmbd_adduser::{ConfFile, ConfProblem, Entry, Section, Severity};
 use ksmbd_core::config::{Share, ShareKind};
+use ksmbd_core::veto::Veto;
 
 use super::global::GlobalSettings;
 use super::hosts::{HostList, HostRules};
@@ -37,6 +38,8 @@ pub struct ShareSettings {
     pub valid_users: Option<UserList>,
     /// `invalid users`
     pub invalid_users: Option<UserList>,
+    /// `admin users`: they act as root.
+    pub admin_users: Option<UserList>,
     /// `hosts allow` and `hosts deny`
     pub hosts: HostRules,
     /// `force user`
@@ -61,6 +64,7 @@ impl ShareSettings {
             write_list: None,
             valid_users: None,
             invalid_users: None,
+            admin_users: None,
             hosts: HostRules::default(),
             force_user: None,
             force_group: None,
@@ -185,6 +189,48 @@ impl<'a> Reader<'a> {
         self.switch(&["store dos attributes"], &mut share.store_dos_attributes);
         self.switch(&["follow symlinks"], &mut share.follow_symlinks);
         self.switch(&["crossmnt"], &mut share.cross_mounts);
+        self.switch(&["inherit owner"], &mut share.inherit_owner);
+        if share.inherit_owner {
+            self.needs_root("inherit owner");
+        }
+        self.read_veto(share);
+        self.read_modules(share);
+    }
+
+    /// `vfs objects` has Samba's name for it, as ksmbd has. In which form streams are kept is an
+    /// option that neither has: each knows but its own.
+    fn read_modules(&mut self, share: &mut Share) {
+        if let Some(entry) = self.get(&["vfs objects"]) {
+            share.acl_xattr = entry.words().any(|word| word == "acl_xattr");
+            share.streams = entry.words().any(|word| word == "streams_xattr");
+        }
+        let Some(entry) = self.get(&["streams_xattr"]) else {
+            return;
+        };
+        match entry.value().to_ascii_lowercase().as_str() {
+            "samba" => share.streams_nul = true,
+            "ksmbd" => share.streams_nul = false,
+            other => {
+                let what = format!("`{other}` is no form of streams: ksmbd's is used");
+                self.warn(entry, &what, "write ksmbd or samba");
+            }
+        }
+    }
+
+    /// `/a/b*/?c/`. Names cannot contain the `/`, so one at either end is for the eye.
+    fn read_veto(&mut self, share: &mut Share) {
+        let Some(entry) = self.get(&["veto files"]) else {
+            return;
+        };
+        let value = entry.value();
+        share.veto = Veto::new(value.split('/').filter(|pattern| !pattern.is_empty()));
+        if !value.starts_with('/') {
+            let what = "it does not begin with /, so ksmbd would drop its first letter";
+            self.warn(entry, what, &format!("write /{}/", value.trim_end_matches('/')));
+        }
+        if share.veto.is_empty() {
+            self.warn(entry, "it names no file", "write patterns between slashes: /*.exe/.*/");
+        }
     }
 
     fn read_access(&mut self, settings: &mut ShareSettings) {
@@ -257,6 +303,8 @@ impl<'a> Reader<'a> {
         settings.write_list = self.list("write list");
         settings.valid_users = self.list("valid users");
         settings.invalid_users = self.list("invalid users");
+        settings.admin_users = self.list("admin users");
+        self.needs_root("admin users");
     }
 
     fn list(&mut self, key: &str) -> Option<UserList> {
@@ -292,7 +340,13 @@ impl<'a> Reader<'a> {
             }
             settings.force_group = Some(name.to_owned());
         }
-        if let Some(entry) = user.or(group)
+        self.needs_root(if user.is_some() { "force user" } else { keys::FORCE_GROUP[0] });
+    }
+
+    /// A key that does nothing unless root runs the server.
+    fn needs_root(&mut self, name: &str) {
+        let names = keys::find(name).map_or(&[][..], |key| key.names);
+        if let Some(entry) = self.get(names)
             && !self.context.accounts.serves_users()
         {
             let what = "it has no effect: only root can be somebody else";

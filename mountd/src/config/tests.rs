@@ -2,6 +2,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use ksmbd_core::config::Encryption;
+use ksmbd_core::veto::Veto;
 use ksmbd_core::wire::negotiate::Dialect;
 
 use super::*;
@@ -164,8 +165,10 @@ fn share_settings_are_read() {
         "[a]\npath = /tmp\ncomment = Files\nbrowseable = no\nguest ok = yes\nread only = no\n\
          create mask = 0600\ndirectory mask = 0700\nforce create mode = 0040\n\
          force directory mode = 0050\nhide dot files = no\nstore dos attributes = no\n\
+         inherit owner = yes\nveto files = /*.exe/.*/\nadmin users = alice\n\
          follow symlinks = yes\ncrossmnt = no\nmax connections = 3\nforce user = alice\n\
          force group = staff\nguest account = bob\nhosts allow = 10.\nhosts deny = ALL\n\
+         vfs objects = streams_xattr\nstreams_xattr = Samba\n\
          valid users = alice @staff\ninvalid users = bob\nread list = alice\nwrite list =\n",
     );
     let share = &settings.share;
@@ -174,6 +177,9 @@ fn share_settings_are_read() {
     assert_eq!((share.force_create_mode, share.force_directory_mode), (0o40, 0o50));
     assert!(!share.hide_dot_files && !share.store_dos_attributes);
     assert!(share.follow_symlinks && !share.cross_mounts);
+    assert!(share.streams && share.streams_nul);
+    assert!(share.inherit_owner && share.veto == Veto::new(["*.exe", ".*"]));
+    assert!(settings.admin_users.is_some());
     assert!(!settings.browseable && settings.guest_ok && settings.writable);
     assert_eq!(settings.max_connections, 3);
     assert_eq!(settings.force_user.as_deref(), Some("alice"));
@@ -211,6 +217,15 @@ fn who_says_whether_a_share_is_writable() {
     let (settings, problem) = one_problem(&format!("{SHARE}read only = yes\nwritable = yes\n"));
     assert!(!settings.share("a").expect("the share").writable);
     assert!(problem.starts_with("f:4: [a] writable: `read only` says the contrary"), "{problem}");
+}
+
+#[test]
+fn modules_that_are_here_are_taken() {
+    let text = |line: &str| format!("[a]\npath = /tmp\nvfs objects = {line}\n");
+    let modules = |settings: Settings| settings.share("a").expect("a").share.acl_xattr;
+    assert!(modules(right(&text("acl_xattr"))));
+    let (settings, problem) = one_problem(&text("catia acl_xattr"));
+    assert!(modules(settings) && problem.contains("no module `catia`"), "{problem}");
 }
 
 #[test]
@@ -287,14 +302,34 @@ fn the_own_section_of_ipc_is_read() {
 }
 
 #[test]
-fn without_root_forced_names_have_no_effect() {
-    let myself = Serving::Myself { uid: 1, gid: 1, groups: vec![] };
-    let text = format!("{SHARE}force user = alice\n");
-    let file = ConfFile::parse(text.as_bytes(), Path::new("f")).expect("right");
-    let loaded = Settings::read(&file, &accounts(&[], myself)).expect("loads");
-    let problems = shown(&loaded.problems);
-    assert_eq!(problems.len(), 1, "{problems:?}");
-    assert!(problems[0].contains("only root can be somebody else"), "{problems:?}");
+fn without_root_some_keys_have_no_effect() {
+    for line in
+        ["force user = alice", "force group = staff", "admin users = alice", "inherit owner = yes"]
+    {
+        let myself = Serving::Myself { uid: 1, gid: 1, groups: vec![] };
+        let text = format!("{SHARE}{line}\n");
+        let file = ConfFile::parse(text.as_bytes(), Path::new("f")).expect("right");
+        let loaded = Settings::read(&file, &accounts(&["alice"], myself)).expect("loads");
+        let problems = shown(&loaded.problems);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        let (key, _) = line.split_once(" =").expect("a line");
+        let start = format!("f:3: [a] {key}: it has no effect: only root can be somebody else");
+        assert!(problems[0].starts_with(&start), "{problems:?}");
+    }
+}
+
+#[test]
+fn vetoes_are_between_slashes() {
+    let (settings, problem) = one_problem(&format!("{SHARE}veto files = *.exe/x\n"));
+    let share = &settings.share("a").expect("the share").share;
+    assert!(share.veto.matches("a.exe") && share.veto.matches("X"));
+    assert_eq!(
+        problem,
+        "f:3: [a] veto files: it does not begin with /, so ksmbd would drop its first letter; \
+         write /*.exe/x/"
+    );
+    let (_, problem) = one_problem(&format!("{SHARE}veto files = //\n"));
+    assert!(problem.contains("it names no file; write patterns between slashes"), "{problem}");
 }
 
 #[test]

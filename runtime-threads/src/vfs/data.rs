@@ -1,10 +1,10 @@
 //! Data: reading and writing at offsets, sizes and space on the disk.
 
-use super::{Outcome, again, failed, handle::Handle, identity::Who, info};
+use super::{Outcome, again, ea, failed, handle::Handle, identity::Who, info, streams};
 use ksmbd_core::{
     buffer::{Payload, ReplyBuf},
     vfs::{File, FileInfo, FileKind, VfsError},
-    wire::fscc::FileAttributes,
+    wire::fscc::{FileAttributes, ea::FullEaInformation},
 };
 use rustix::{
     buffer::spare_capacity,
@@ -24,7 +24,11 @@ pub(super) fn read(
     length: u32,
     reply_buf: &mut dyn FnMut(usize) -> ReplyBuf,
 ) -> Outcome<ReplyBuf> {
-    let fd = Handle::of(file)?.readable()?;
+    let handle = Handle::of(file)?;
+    if let Some(stream) = handle.stream() {
+        return streams::read(handle, &stream, offset, length, reply_buf);
+    }
+    let fd = handle.readable()?;
     let length = length as usize;
     let mut reply = reply_buf(length);
     if offset > MAX_OFFSET {
@@ -66,7 +70,11 @@ fn read_some(fd: BorrowedFd<'_>, data: &mut Vec<u8>, end: usize, at: u64) -> Out
 
 /// [`Op::Write`](ksmbd_core::vfs::Op::Write): all of it or an error.
 pub(super) fn write(file: &File, offset: u64, data: &Payload, through: bool) -> Outcome<u32> {
-    let fd = Handle::of(file)?.writable()?;
+    let handle = Handle::of(file)?;
+    if let Some(stream) = handle.stream() {
+        return streams::write(handle, &stream, offset, data, through);
+    }
+    let fd = handle.writable()?;
     let bytes = data.bytes();
     let end = offset.checked_add(bytes.len() as u64).filter(|&end| end <= MAX_OFFSET);
     let end = end.ok_or(VfsError::Invalid)?;
@@ -105,6 +113,9 @@ fn check_room(fd: BorrowedFd<'_>, end: u64) -> Outcome<()> {
 /// [`Op::Flush`](ksmbd_core::vfs::Op::Flush).
 pub(super) fn flush(file: &File) -> Outcome<()> {
     let handle = Handle::of(file)?;
+    if handle.stream().is_some() {
+        return streams::flush(handle);
+    }
     match handle.writer.get() {
         Some(fd) => again(|| fs::fsync(fd)),
         None if handle.plain() => again(|| fs::fsync(&handle.fd)),
@@ -115,7 +126,11 @@ pub(super) fn flush(file: &File) -> Outcome<()> {
 
 /// [`Op::SetEndOfFile`](ksmbd_core::vfs::Op::SetEndOfFile).
 pub(super) fn set_end_of_file(file: &File, size: u64) -> Outcome<()> {
-    let fd = Handle::of(file)?.writable()?;
+    let handle = Handle::of(file)?;
+    if let Some(stream) = handle.stream() {
+        return streams::set_size(handle, &stream, size);
+    }
+    let fd = handle.writable()?;
     if size > MAX_OFFSET {
         return Err(VfsError::Invalid);
     }
@@ -125,6 +140,9 @@ pub(super) fn set_end_of_file(file: &File, size: u64) -> Outcome<()> {
 /// [`Op::SetAllocation`](ksmbd_core::vfs::Op::SetAllocation).
 pub(super) fn set_allocation(file: &File, size: u64) -> Outcome<()> {
     let handle = Handle::of(file)?;
+    if let Some(stream) = handle.stream() {
+        return streams::set_allocation(handle, &stream, size);
+    }
     let fd = handle.writable()?;
     if size > MAX_OFFSET {
         return Err(VfsError::Invalid);
@@ -156,8 +174,17 @@ fn reserve(fd: BorrowedFd<'_>, size: u64) -> Outcome<()> {
 }
 
 /// [`Op::Overwrite`](ksmbd_core::vfs::Op::Overwrite).
-pub(super) fn overwrite(file: &File, attributes: FileAttributes, who: Who) -> Outcome<FileInfo> {
+pub(super) fn overwrite(
+    file: &File,
+    attributes: FileAttributes,
+    eas: &[FullEaInformation],
+    who: Who,
+) -> Outcome<FileInfo> {
     let handle = Handle::of(file)?;
+    if let Some(stream) = handle.stream() {
+        streams::set_size(handle, &stream, 0)?;
+        return handle.info(who);
+    }
     if handle.kind != FileKind::File {
         return Err(VfsError::AccessDenied);
     }
@@ -165,5 +192,14 @@ pub(super) fn overwrite(file: &File, attributes: FileAttributes, who: Who) -> Ou
     again(|| fs::ftruncate(fd, 0))?;
     handle.reserved.store(0, Ordering::Relaxed);
     info::keep(handle, Some(attributes), None)?;
+    streams::delete_all(handle)?;
+    ea::set_on(handle, eas)?;
     handle.info(who)
+}
+
+/// Bytes of the file's own data, and of its space on the disk.
+pub(super) fn sizes(handle: &Handle) -> Outcome<(u64, u64)> {
+    let stat = info::stat_fd(&handle.fd).map_err(failed)?;
+    let reserved = handle.reserved.load(Ordering::Relaxed);
+    Ok((stat.stx_size, info::allocation(&stat, reserved)))
 }

@@ -2,10 +2,11 @@
 //! that no longer fits is kept for the next page.
 
 use super::{
-    Outcome, dos_attrib, failed,
-    handle::{Handle, Root, reopen},
+    Outcome, dos_attrib, ea, failed,
+    handle::{Handle, Root, proc_path, reopen},
     info,
     resolve::{self, Last, Place as Found, find_directory, look_for},
+    xattr::At,
 };
 use ksmbd_core::{
     id::FileKey,
@@ -120,7 +121,7 @@ impl Place {
             return Ok(Some(entry));
         }
         while let Some(name) = self.next_name()? {
-            if !pattern.matches(&name) {
+            if !pattern.matches(&name) || self.root.share.veto.matches(&name) {
                 continue;
             }
             // A name that is gone by now, or that may not be looked at, is left out.
@@ -168,7 +169,11 @@ impl Place {
             Some(fd) => info::stored(&self.root.share, fd.as_fd(), false, kind),
             None => self.stored(seen, kind),
         };
-        let info = info::describe(&self.root.share, &stat, stored, info::is_dot(&name), 0);
+        let mut info = info::describe(&self.root.share, &stat, stored, info::is_dot(&name), 0);
+        info.ea_size = match &target {
+            Some(fd) => ea::total(At::Descriptor(&proc_path(fd)), kind),
+            None => ea::total(At::Entry(&format!("{}/{seen}", proc_path(&self.directory))), kind),
+        };
         Some(entry(name, &info, &stat))
     }
 
@@ -203,7 +208,7 @@ fn entry(file_name: String, info: &FileInfo, stat: &Statx) -> DirectoryEntry {
         end_of_file: info.size,
         allocation_size: info.allocation,
         file_attributes: info.attributes,
-        ea_size: 0,
+        ea_size: info.ea_size,
         reparse_point_tag: if reparse { tag(stat) } else { 0 },
         file_id: info.key.inode,
         file_name,

@@ -1,11 +1,13 @@
 //! What stands behind the core's [`File`]: a descriptor that was resolved below its share.
 
-use super::{Outcome, failed};
+use super::{Outcome, acl::Store, failed, streams};
 use ksmbd_core::{
     config::Share,
     id::FileKey,
     name::SharePath,
-    vfs::{File, FileKind, FileObject, VfsError},
+    stream::StreamName,
+    time::FileTime,
+    vfs::{File, FileKind, FileObject, Permitted, VfsError},
 };
 use rustix::{
     fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
@@ -13,7 +15,7 @@ use rustix::{
 };
 use std::{
     any::Any,
-    sync::{Arc, OnceLock, atomic::AtomicU64},
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicU64},
 };
 
 /// A share's directory and its settings, as they were at the tree connect.
@@ -22,6 +24,8 @@ pub(super) struct Root {
     /// Opened with O_PATH: the identity of a call decides what it may see below.
     pub(super) directory: OwnedFd,
     pub(super) key: FileKey,
+    /// Where descriptors are kept.
+    pub(super) acl: Store,
 }
 
 /// One open file.
@@ -33,10 +37,18 @@ pub(super) struct Handle {
     pub(super) write: bool,
     pub(super) kind: FileKind,
     pub(super) key: FileKey,
+    /// What is open is a named stream of it: its data is an extended attribute. The descriptor is then
+    /// opened with O_PATH.
+    pub(super) stream: Option<streams::Slot>,
     /// Where it was when it was opened; it may have been renamed since.
     pub(super) path: SharePath,
     /// The identity of the open could remove the name from its directory.
     pub(super) deletable: bool,
+    /// What its directory's descriptor grants of it.
+    pub(super) by_parent: Permitted,
+    /// The ctime that a client set through this handle, and the real one since then: what is shown as
+    /// long as nothing changes the file. Linux cannot keep it.
+    pub(super) change_time: Mutex<Option<(FileTime, FileTime)>>,
     /// Bytes that this handle reserved beyond the end of the file.
     pub(super) reserved: AtomicU64,
     /// What was not opened for reading at once is when it is first read: a client that asks for the
@@ -58,6 +70,11 @@ impl Handle {
         file.0.as_any().downcast_ref().ok_or(VfsError::Invalid)
     }
 
+    /// The named stream that is open, unless it became the file's own data.
+    pub(super) fn stream(&self) -> Option<StreamName> {
+        self.stream.as_ref().and_then(streams::Slot::name)
+    }
+
     /// The descriptor, if it may be read from.
     pub(super) fn readable(&self) -> Outcome<BorrowedFd<'_>> {
         if self.kind == FileKind::Directory {
@@ -72,6 +89,22 @@ impl Handle {
             return Err(VfsError::IsDirectory);
         }
         if self.write { Ok(self.fd.as_fd()) } else { self.late(&self.writer, OFlags::WRONLY) }
+    }
+
+    /// What a client set the change time to, while nothing has changed since.
+    pub(super) fn shown_change_time(&self, real: FileTime) -> FileTime {
+        let set = *self.change_time.lock().unwrap_or_else(PoisonError::into_inner);
+        set.filter(|(_, since)| *since == real).map_or(real, |(shown, _)| shown)
+    }
+
+    /// A client set it through this handle.
+    pub(super) fn shows_change_time(&self) -> bool {
+        self.change_time.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// See [`Self::shown_change_time`].
+    pub(super) fn show_change_time(&self, shown: FileTime, real: FileTime) {
+        *self.change_time.lock().unwrap_or_else(PoisonError::into_inner) = Some((shown, real));
     }
 
     /// Opens for data now, under the identity of the call.

@@ -69,6 +69,20 @@ pub(crate) fn assume_server() -> Outcome<()> {
     })
 }
 
+/// Does something as the server itself, then goes on as whoever the thread was.
+pub(crate) fn as_server<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+    let before = CURRENT.with_borrow(|current| match current {
+        Current::User(identity) => Some(Arc::clone(identity)),
+        Current::Unknown | Current::Server => None,
+    });
+    assume_server()?;
+    let result = work();
+    if let Some(identity) = before {
+        assume(&identity)?;
+    }
+    result
+}
+
 fn same_rights(a: &Identity, b: &Identity) -> bool {
     a.uid == b.uid && a.gid == b.gid && a.groups == b.groups
 }

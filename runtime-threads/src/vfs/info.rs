@@ -2,15 +2,18 @@
 //! back for times and attributes.
 
 use super::{
-    Outcome,
+    Outcome, acl,
     dos_attrib::{self, SETTABLE, Stored},
-    failed,
-    handle::{Handle, proc_fd, proc_name},
+    ea, failed,
+    handle::{Handle, proc_fd, proc_name, proc_path},
     identity::Who,
+    streams,
+    xattr::At,
 };
 use ksmbd_core::{
     config::Share,
     id::FileKey,
+    stream::StreamName,
     time::FileTime,
     vfs::{File, FileInfo, FileKind, Permitted, SetBasic},
     wire::fscc::FileAttributes,
@@ -50,7 +53,7 @@ pub(super) fn device(stat: &Statx) -> u64 {
 
 /// Which file it is.
 pub(super) fn key(stat: &Statx) -> FileKey {
-    FileKey { device: device(stat), inode: stat.stx_ino }
+    FileKey::new(device(stat), stat.stx_ino)
 }
 
 /// What it is.
@@ -77,7 +80,7 @@ fn time(stamp: &StatxTimestamp) -> FileTime {
 
 /// Bytes on disk. Blocks of extended attributes are among `stx_blocks` and must not count: nothing
 /// beyond the rounded size does, unless a handle knows that it `reserved` more.
-fn allocation(stat: &Statx, reserved: u64) -> u64 {
+pub(super) fn allocation(stat: &Statx, reserved: u64) -> u64 {
     let on_disk = stat.stx_blocks.saturating_mul(512);
     let rounded = stat.stx_size.checked_next_multiple_of(BLOCK).unwrap_or(stat.stx_size);
     on_disk.min(rounded.max(reserved))
@@ -117,6 +120,7 @@ pub(super) fn describe(
         allocation: if directory { 0 } else { allocation(stat, reserved) },
         links: stat.stx_nlink,
         attributes: attributes(kind, stored, dot && share.hide_dot_files),
+        ea_size: 0,
         creation_time: stored.and_then(|s| s.creation_time).unwrap_or_else(|| birth(stat)),
         last_access_time: time(&stat.stx_atime),
         last_write_time: time(&stat.stx_mtime),
@@ -125,6 +129,7 @@ pub(super) fn describe(
         uid: stat.stx_uid,
         gid: stat.stx_gid,
         permitted: Permitted::empty(),
+        security: None,
     }
 }
 
@@ -166,8 +171,29 @@ impl Handle {
         let reserved = self.reserved.load(Ordering::Relaxed);
         let dot = is_dot(self.path.file_name());
         let mut info = describe(&self.root.share, &stat, stored, dot, reserved);
-        info.permitted = permitted(self.fd.as_fd(), &stat, who, self.deletable)?;
+        info.permitted = permitted(self.fd.as_fd(), &stat, who, self.deletable)? | self.by_parent;
+        info.security = acl::load(&self.root, self.fd.as_fd(), &stat);
+        info.change_time = self.shown_change_time(info.change_time);
+        if let Some(name) = self.stream() {
+            self.of_stream(&name, &mut info)?;
+        }
         Ok(info)
+    }
+
+    /// A named stream has sizes of its own, and all else from its file. It is removed by whoever may
+    /// write.
+    fn of_stream(&self, name: &StreamName, info: &mut FileInfo) -> Outcome<()> {
+        info.key.stream = name.id();
+        info.kind = FileKind::File;
+        info.size = streams::size(self, name)?;
+        info.allocation = streams::allocation(info.size);
+        info.attributes.remove(FileAttributes::DIRECTORY);
+        if info.attributes.is_empty() {
+            info.attributes = FileAttributes::NORMAL;
+        }
+        let writes = info.permitted.contains(Permitted::WRITE);
+        info.permitted.set(Permitted::DELETE, writes || self.deletable);
+        Ok(())
     }
 
     /// The descriptor is open for data: calls that refuse O_PATH take it.
@@ -178,12 +204,24 @@ impl Handle {
 
 /// [`Op::Query`](ksmbd_core::vfs::Op::Query).
 pub(super) fn query(file: &File, who: Who) -> Outcome<FileInfo> {
-    Handle::of(file)?.info(who)
+    let handle = Handle::of(file)?;
+    let mut info = handle.info(who)?;
+    info.ea_size = ea::total(At::Descriptor(&proc_path(&handle.fd)), handle.kind);
+    Ok(info)
 }
 
 /// [`Op::SetBasic`](ksmbd_core::vfs::Op::SetBasic).
 pub(super) fn set_basic(file: &File, set: &SetBasic) -> Outcome<()> {
     let handle = Handle::of(file)?;
+    let changed = || stat_fd(&handle.fd).map(|stat| time(&stat.stx_ctime)).map_err(failed);
+    // MS-FSA 2.1.5.15.2: once set, it stays when this handle changes attributes (UserSetChangeTime).
+    let shown = match set.change_time {
+        None if handle.shows_change_time() => {
+            let real = changed()?;
+            Some(handle.shown_change_time(real)).filter(|shown| *shown != real)
+        }
+        set => set,
+    };
     if set.attributes.is_some() || set.creation_time.is_some() {
         keep(handle, set.attributes, set.creation_time)?;
     }
@@ -198,6 +236,9 @@ pub(super) fn set_basic(file: &File, set: &SetBasic) -> Outcome<()> {
             let name = proc_name(&handle.fd);
             fs::utimensat(proc_fd()?, name, &times, AtFlags::empty()).map_err(failed)?;
         }
+    }
+    if let Some(shown) = shown {
+        handle.show_change_time(shown, changed()?);
     }
     Ok(())
 }

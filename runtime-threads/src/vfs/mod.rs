@@ -1,17 +1,23 @@
 //! The Linux file system behind the core's [`Op`]s. Every path is resolved once, relative to the
 //! share's directory ([`resolve`]); what it found is then used by descriptor, never by string again.
 
+mod acl;
 mod data;
 mod delete;
 mod directory;
 mod dos_attrib;
+mod ea;
 mod handle;
 pub mod identity;
 mod info;
+mod ntacl;
 mod open;
+mod open_stream;
 mod rename;
 mod resolve;
+mod streams;
 mod volume;
+mod xattr;
 
 use ksmbd_core::{
     buffer::ReplyBuf,
@@ -36,7 +42,9 @@ fn dispatch(call: Call, reply_buf: &mut dyn FnMut(usize) -> ReplyBuf) -> Outcome
     let who = identity::assume(&identity)?;
     Ok(match op {
         Op::Open(how) => opened(open::open(&how, who)?),
-        Op::Overwrite { file, attributes } => told(data::overwrite(&file, attributes, who)?),
+        Op::Overwrite { file, attributes, eas } => {
+            told(data::overwrite(&file, attributes, &eas, who)?)
+        }
         Op::Read { file, offset, length } => {
             Done::Read(data::read(&file, offset, length, reply_buf)?)
         }
@@ -48,12 +56,18 @@ fn dispatch(call: Call, reply_buf: &mut dyn FnMut(usize) -> ReplyBuf) -> Outcome
         Op::SetBasic { file, set } => done(info::set_basic(&file, &set)),
         Op::SetEndOfFile { file, size } => done(data::set_end_of_file(&file, size)),
         Op::SetAllocation { file, size } => done(data::set_allocation(&file, size)),
-        Op::Rename { root, from, to, key, replace } => {
-            done(rename::rename(&root, &from, &to, key, replace))
+        Op::SetSecurity { file, change } => done(acl::set(&file, &change, who)),
+        Op::Rename { root, from, to, key, replace, token } => {
+            done(rename::rename(&root, [&from, &to], key, replace, token.as_deref()))
         }
         Op::Delete { root, path, key, directory } => {
             done(delete::delete(&root, &path, key, directory))
         }
+        Op::RenameStream { file, to, replace } => done(streams::rename(&file, to, replace)),
+        Op::DeleteStream { file } => done(streams::delete(&file)),
+        Op::ListStreams { file } => Done::Streams(streams::list(&file)?),
+        Op::QueryEa { file, names, max } => Done::Eas(ea::query(&file, names, max)?),
+        Op::SetEa { file, eas } => done(ea::set(&file, &eas)),
         Op::CheckEmpty { file } => done(delete::check_empty(&file)),
         Op::List(how) => directory::list(*how)?,
         Op::Volume { file } => Done::Volume(Box::new(volume::query(&file)?)),

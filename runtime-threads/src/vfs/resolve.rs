@@ -48,8 +48,28 @@ impl Last {
     }
 }
 
-/// Finds `path`: exactly if it is there, else ignoring case, component by component.
+/// Finds `path`: exactly if it is there, else ignoring case, component by component. What the share
+/// vetoes is not there, under the client's name for it and under the disk's.
 pub(super) fn find(root: &Root, path: &SharePath, last: Last) -> Outcome<Place> {
+    not_vetoed(root, path)?;
+    let place = find_any(root, path, last)?;
+    if let Place::Here(_, real) = &place {
+        not_vetoed(root, real)?;
+    }
+    Ok(place)
+}
+
+/// `veto files`.
+fn not_vetoed(root: &Root, path: &SharePath) -> Outcome<()> {
+    let veto = &root.share.veto;
+    match veto.is_empty() {
+        false if veto.matches_path(&path.parent()) => Err(VfsError::PathNotFound),
+        false if veto.matches(path.file_name()) => Err(VfsError::NotFound),
+        _ => Ok(()),
+    }
+}
+
+fn find_any(root: &Root, path: &SharePath, last: Last) -> Outcome<Place> {
     let flags = last.flags(root);
     match beneath(root, path.as_str(), flags) {
         Ok(fd) => return Ok(Place::Here(fd, path.clone())),
@@ -71,6 +91,9 @@ pub(super) fn find(root: &Root, path: &SharePath, last: Last) -> Outcome<Place> 
 
 /// Finds a directory on the way to something: an O_PATH descriptor and its path on the disk.
 pub(super) fn find_directory(root: &Root, path: &SharePath) -> Outcome<(OwnedFd, SharePath)> {
+    if root.share.veto.matches_path(path) {
+        return Err(VfsError::PathNotFound);
+    }
     match directory(root, path) {
         Ok(fd) => return Ok((fd, path.clone())),
         Err(Errno::NOENT) => {}
@@ -207,7 +230,8 @@ mod tests {
         let share = Share::disk("s", dir.to_str().unwrap());
         let directory: OwnedFd = fs::File::open(&dir).unwrap().into();
         let key = info::key(&info::stat_fd(&directory).unwrap());
-        let root = Root { share: std::sync::Arc::new(share), directory, key };
+        let acl = crate::vfs::acl::Store::Off;
+        let root = Root { share: std::sync::Arc::new(share), directory, key, acl };
         let open = |path| step_by_step(&root, path, OFlags::PATH | OFlags::CLOEXEC);
         assert!(open(".").is_ok() && open("a/b/f").is_ok());
         assert_eq!(open("a/c").unwrap_err(), Errno::NOENT);

@@ -102,7 +102,7 @@ fn overwriting_empties_and_sets_attributes() {
     let file = rig.create("f").unwrap();
     rig.write(&file.file, 0, b"old").unwrap();
     let attributes = FileAttributes::ARCHIVE | FileAttributes::HIDDEN;
-    match rig.run(Op::Overwrite { file: file.file.clone(), attributes }) {
+    match rig.run(Op::Overwrite { file: file.file.clone(), attributes, eas: Vec::new() }) {
         Done::Info(info) => {
             assert_eq!((info.size, info.attributes), (0, attributes));
             assert_eq!(info.creation_time, file.info.creation_time);

@@ -169,3 +169,18 @@ fn a_link_where_links_are_not_followed_is_a_link() {
     assert_eq!(rig.create("dangling").unwrap_err(), VfsError::AccessDenied);
     assert!(!rig.host("nowhere").exists());
 }
+
+#[test]
+fn a_change_time_is_shown_until_something_changes() {
+    let rig = Rig::new();
+    let file = rig.create("f").unwrap().file;
+    let mine = FileTime::from_unix(1_200_000_000, 0);
+    let set = |set| rig.ok(Op::SetBasic { file: file.clone(), set }).unwrap();
+    set(SetBasic { change_time: Some(mine), ..SetBasic::default() });
+    assert_eq!(rig.query(&file).change_time, mine);
+    set(SetBasic { attributes: Some(FileAttributes::HIDDEN), ..SetBasic::default() });
+    assert_eq!(rig.query(&file).change_time, mine, "this handle set it");
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    rig.write(&rig.read_write("f").unwrap().file, 0, b"x").unwrap();
+    assert!(rig.query(&file).change_time > mine);
+}

@@ -98,10 +98,13 @@ impl Rig {
             write: false,
             missing: Missing::Fail,
             existing: Existing::Open,
+            stream: None,
             kind: WantedKind::Any,
             attributes: FileAttributes::ARCHIVE,
             allocation: 0,
+            eas: Vec::new(),
             no_follow: false,
+            security: None,
         }
     }
 
@@ -172,6 +175,7 @@ impl Rig {
             to: path(to),
             key: opened.info.key,
             replace,
+            token: None,
         })
     }
 

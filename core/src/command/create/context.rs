@@ -2,22 +2,28 @@
 //! ignored; those that ask for what is not here are ignored or refused as the specification has it.
 
 use crate::{
-    command::access,
+    acl::Token,
+    command::{access, ea},
     flow::{Refused, refuse},
     status::NtStatus,
     vfs::FileInfo,
     wire::{
         create::RawContext,
         create_context::{RequestContext, ResponseContext},
-        fscc::FileAttributes,
+        fscc::{FileAttributes, ea::FullEaInformation},
+        security::SecurityDescriptor,
     },
 };
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 #[derive(Debug, Default)]
 pub(super) struct Contexts {
     /// SMB2_CREATE_ALLOCATION_SIZE, in bytes.
     pub(super) allocation: u64,
+    /// SMB2_CREATE_SD_BUFFER.
+    pub(super) security: Option<Box<SecurityDescriptor>>,
+    /// SMB2_CREATE_EA_BUFFER.
+    pub(super) eas: Vec<FullEaInformation>,
     maximal_access: bool,
     disk_id: bool,
 }
@@ -32,13 +38,12 @@ impl Contexts {
             };
             match context {
                 RequestContext::AlSi(size) => found.allocation = size,
+                RequestContext::SecD(descriptor) => found.security = Some(Box::new(descriptor)),
                 RequestContext::MxAc(_) => found.maximal_access = true,
                 RequestContext::QFid => found.disk_id = true,
-                RequestContext::ExtA(list) if !list.is_empty() => {
-                    return refuse(
-                        NtStatus::EAS_NOT_SUPPORTED,
-                        "3.3.5.9.1: no extended attributes",
-                    );
+                RequestContext::ExtA(list) => {
+                    ea::check(&list)?;
+                    found.eas = list;
                 }
                 RequestContext::TWrp(_) => {
                     return refuse(NtStatus::OBJECT_NAME_NOT_FOUND, "3.3.5.9.4: no snapshots");
@@ -50,12 +55,17 @@ impl Contexts {
         Ok(found)
     }
 
-    pub(super) fn answer(&self, info: &FileInfo, read_only: bool) -> Vec<RawContext> {
+    pub(super) fn answer(
+        &self,
+        info: &FileInfo,
+        token: Option<&Token>,
+        read_only: bool,
+    ) -> Vec<RawContext> {
         let mut answers = Vec::new();
         if self.maximal_access {
             let directory = info.attributes.contains(FileAttributes::DIRECTORY);
             let lost = access::without_writing(info.attributes, directory);
-            let maximal_access = access::maximal(info, read_only).difference(lost);
+            let maximal_access = access::effective(info, token, read_only).difference(lost);
             answers.push(ResponseContext::MxAc { query_status: 0, maximal_access });
         }
         if self.disk_id {

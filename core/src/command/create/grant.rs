@@ -9,7 +9,7 @@ use crate::{
     status::NtStatus,
     vfs::{FileInfo, FileKind},
     wire::{
-        create::CreateOptions,
+        create::{CreateOptions, ShareAccess},
         fscc::{AccessMask, FileAttributes},
     },
 };
@@ -19,6 +19,9 @@ const DATA: AccessMask = AccessMask::FILE_READ_DATA
     .union(AccessMask::FILE_APPEND_DATA)
     .union(AccessMask::FILE_EXECUTE);
 
+const SHARES_ALL: ShareAccess =
+    ShareAccess::READ.union(ShareAccess::WRITE).union(ShareAccess::DELETE);
+
 /// The granted access, or why there is none.
 pub(super) fn check(
     state: &State,
@@ -27,8 +30,7 @@ pub(super) fn check(
     info: &FileInfo,
     created: bool,
 ) -> Result<AccessMask, Refused> {
-    let file = state.files.get(&info.key);
-    if file.is_some_and(|file| file.delete.is_some()) {
+    if state.is_doomed(info.key) {
         return refuse(NtStatus::DELETE_PENDING, "MS-FSA 2.1.5.1.2: about to be deleted");
     }
     let attributes = if created { wanted.attributes() } else { info.attributes };
@@ -39,7 +41,7 @@ pub(super) fn check(
     if info.kind == FileKind::Special && wanted.desired.intersects(DATA) {
         return refuse(NtStatus::ACCESS_DENIED, "neither file nor directory: shown, not opened");
     }
-    if !created && wanted.overwrites() {
+    if !created && wanted.overwrites() && !info.key.is_stream() {
         overwrite(wanted, info)?;
     }
     let takes = if wanted.overwrites() { granted | AccessMask::FILE_WRITE_DATA } else { granted };
@@ -49,6 +51,14 @@ pub(super) fn check(
     };
     if state.siblings(info.key).any(clash) {
         return refuse(NtStatus::SHARING_VIOLATION, "MS-FSA 2.1.5.1.2.2: share modes");
+    }
+    // Deleting a file deletes its streams, so who holds one of them has a say in it.
+    let holds = |open: &crate::state::open::Open| {
+        share_mode::conflicts((open.granted, open.share_access), (AccessMask::DELETE, SHARES_ALL))
+    };
+    let deletes = !info.key.is_stream() && granted.contains(AccessMask::DELETE);
+    if deletes && state.other_streams(info.key).any(|open| holds(open)) {
+        return refuse(NtStatus::SHARING_VIOLATION, "MS-FSA 2.1.5.1.2.2: an open stream");
     }
     Ok(granted)
 }
@@ -60,12 +70,15 @@ fn granted(
     created: bool,
 ) -> Result<AccessMask, Refused> {
     let directory = info.kind == FileKind::Directory;
-    let maximal = if created {
+    let maximal = if info.key.is_stream() && created {
+        // The file may have been there before, and is not its maker's then.
+        access::maximal(info, tree.read_only)
+    } else if created {
         // Whoever makes a file may do with it what the share allows.
-        tree.maximal_access
+        tree.maximal_access | wanted.token().map_or(AccessMask::empty(), access::system)
     } else {
         let lost = access::without_writing(info.attributes, directory);
-        access::maximal(info, tree.read_only).difference(lost)
+        access::effective(info, wanted.token(), tree.read_only).difference(lost)
     };
     let desired = wanted.desired.difference(AccessMask::MAXIMUM_ALLOWED);
     let missing = desired.difference(maximal);

@@ -6,18 +6,19 @@ mod validate;
 
 use super::{Cx, Event, ending, pipe};
 use crate::{
+    acl::Token,
     flow::{Flow, Handled, Refused, job::Who, park::Wake, refuse},
     id::OpenId,
-    name::SharePath,
     state::{
         file::FileState,
         open::{Listing, Open, Place, Stage, What},
         session::Tree,
     },
     status::NtStatus,
+    stream::{self, Suffix},
     vfs::{
-        Call, Done, Existing, File, FileInfo, FileKind, Missing, Op, OpenHow, Opened, VfsError,
-        WantedKind,
+        Call, Done, Existing, File, FileInfo, FileKind, Missing, Op, OpenHow, OpenSecurity, Opened,
+        VfsError, WantedKind,
     },
     wire::{
         create::{
@@ -38,6 +39,8 @@ pub(crate) enum Step {
     Opened(Box<Wanted>),
     /// The open is in the tables; the file is being emptied.
     Overwritten(Box<Wanted>, CreateAction),
+    /// A file that was made for nothing is being removed.
+    Withdrawn(Refused),
     /// A pipe is being opened.
     Pipe,
 }
@@ -51,9 +54,15 @@ pub(crate) struct Wanted {
     contexts: Contexts,
     /// The tree's.
     read_only: bool,
+    /// The tree's.
+    token: Option<Arc<Token>>,
 }
 
 impl Wanted {
+    fn token(&self) -> Option<&Token> {
+        self.token.as_deref()
+    }
+
     fn has(&self, option: CreateOptions) -> bool {
         self.request.create_options.contains(option)
     }
@@ -74,6 +83,12 @@ impl Wanted {
             self.request.create_disposition,
             CreateDisposition::OPEN | CreateDisposition::OVERWRITE
         )
+    }
+
+    /// It would be made as what may not be deleted, to be deleted on close: it is not made.
+    fn is_stillborn(&self) -> bool {
+        self.has(CreateOptions::DELETE_ON_CLOSE)
+            && self.attributes().contains(FileAttributes::READONLY)
     }
 
     /// For what is made or overwritten.
@@ -102,7 +117,7 @@ pub(super) fn begin(
     request: CreateRequest,
 ) -> Handled<super::Step> {
     let (session, tree) = (who.session()?, who.tree()?);
-    if cx.state.opens.len() >= cx.state.config.limits.opens {
+    if is_full(cx) {
         return refuse(NtStatus::TOO_MANY_OPENED_FILES, "as many opens as allowed");
     }
     let tree = cx.state.tree(session, tree).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
@@ -114,10 +129,19 @@ pub(super) fn begin(
         let call = Call { identity, op: Op::PipeOpen { name, account } };
         return Ok(Flow::Call(call, super::Step::Create(Step::Pipe)));
     }
-    let wanted = Box::new(validate::wanted(request, tree.read_only)?);
+    let wanted = Box::new(validate::wanted(request, tree)?);
     let how = how(tree, &wanted)?;
     let call = Call { identity, op: Op::Open(Box::new(how)) };
     Ok(Flow::Call(call, super::Step::Create(Step::Opened(wanted))))
+}
+
+/// Opens on their way count as well; they are only counted where it matters.
+fn is_full(cx: &Cx<'_>) -> bool {
+    let (limit, opens) = (cx.state.config.limits.opens, cx.state.opens.len());
+    let opening =
+        |step: &super::Step| matches!(step, super::Step::Create(Step::Opened(_) | Step::Pipe));
+    opens + cx.flows.running.len() >= limit
+        && opens + cx.flows.running_at(|running| opening(&running.step)) >= limit
 }
 
 pub(super) fn resume(
@@ -138,6 +162,7 @@ pub(super) fn resume(
             who.open = None;
             Err(error_of(&done).into())
         }
+        (Step::Withdrawn(refused), _) => Err(refused),
         (Step::Pipe, Done::Pipe(handle)) => pipe_opened(cx, who, handle),
         (Step::Pipe, Done::Failed(error)) => {
             let status =
@@ -165,20 +190,30 @@ fn pipe_name(request: &CreateRequest) -> Result<alloc::string::String, NtStatus>
 
 /// What the file system is asked for.
 fn how(tree: &Tree, wanted: &Wanted) -> Result<OpenHow, Refused> {
-    let path = SharePath::parse(&wanted.request.name.0)?;
+    let name = &wanted.request.name.0;
+    let (path, suffix) = stream::split(name)?;
+    if suffix != Suffix::None && !tree.share.streams {
+        return refuse(NtStatus::OBJECT_NAME_INVALID, "MS-FSCC 2.1.5: streams are not kept here");
+    }
     let root = tree.root.clone().ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
     if tree.read_only && wanted.overwrites() {
         return refuse(NtStatus::ACCESS_DENIED, "the share is read-only");
     }
-    if path.is_root() && wanted.has(CreateOptions::DELETE_ON_CLOSE) {
+    let stream = if let Suffix::Named(stream) = &suffix { Some(stream.clone()) } else { None };
+    if path.is_root() && stream.is_none() && wanted.has(CreateOptions::DELETE_ON_CLOSE) {
         return refuse(NtStatus::ACCESS_DENIED, "the share's own directory stays");
     }
-    let directory = wanted.has(CreateOptions::DIRECTORY_FILE);
-    let creates = wanted.creates() && !tree.read_only;
-    let no_directory = wanted.has(CreateOptions::NON_DIRECTORY_FILE) || wanted.overwrites();
+    let data = matches!(suffix, Suffix::Data | Suffix::Named(_));
+    if data && wanted.has(CreateOptions::DIRECTORY_FILE) {
+        return refuse(NtStatus::NOT_A_DIRECTORY, "MS-FSA 2.1.5.1: data is no directory");
+    }
+    let directory = wanted.has(CreateOptions::DIRECTORY_FILE) || suffix == Suffix::Index;
+    let creates = wanted.creates() && !tree.read_only && !wanted.is_stillborn();
+    let no_directory = wanted.has(CreateOptions::NON_DIRECTORY_FILE) || wanted.overwrites() || data;
     Ok(OpenHow {
         root,
         path,
+        stream,
         read: wanted.desired.intersects(AccessMask::FILE_READ_DATA | AccessMask::FILE_EXECUTE),
         write: wanted
             .desired
@@ -200,7 +235,12 @@ fn how(tree: &Tree, wanted: &Wanted) -> Result<OpenHow, Refused> {
         },
         attributes: wanted.attributes(),
         allocation: wanted.contexts.allocation,
+        eas: wanted.contexts.eas.clone(),
         no_follow: wanted.has(CreateOptions::OPEN_REPARSE_POINT),
+        security: wanted.token.as_ref().map(|token| {
+            let descriptor = wanted.contexts.security.clone();
+            Box::new(OpenSecurity { token: Arc::clone(token), descriptor })
+        }),
     })
 }
 
@@ -208,6 +248,9 @@ fn failed(cx: &Cx<'_>, who: &Who, wanted: &Wanted, error: VfsError) -> Handled<s
     let tree = cx.state.tree(who.session()?, who.tree()?);
     if error == VfsError::NotFound && wanted.creates() && tree.is_some_and(|tree| tree.read_only) {
         return refuse(NtStatus::ACCESS_DENIED, "the share is read-only");
+    }
+    if error == VfsError::NotFound && wanted.creates() && wanted.is_stillborn() {
+        return refuse(NtStatus::CANNOT_DELETE, "MS-FSA 2.1.5.1.1: read-only, deleted on close");
     }
     Err(error.status().into())
 }
@@ -221,12 +264,15 @@ fn opened(
     opened: Opened,
 ) -> Handled<super::Step> {
     let file = opened.file.clone();
+    let (created, path) = (opened.created, opened.path.clone());
+    let (key, directory) = (opened.info.key, opened.info.kind == FileKind::Directory);
     match reserve(cx, who, &wanted, opened) {
         Ok((_, action))
             if action == CreateAction::OVERWRITTEN || action == CreateAction::SUPERSEDED =>
         {
             let identity = who.identity.clone().ok_or(NtStatus::INTERNAL_ERROR)?;
-            let op = Op::Overwrite { file, attributes: wanted.attributes() };
+            let eas = wanted.contexts.eas.clone();
+            let op = Op::Overwrite { file, attributes: wanted.attributes(), eas };
             let step = super::Step::Create(Step::Overwritten(wanted, action));
             Ok(Flow::Call(Call { identity, op }, step))
         }
@@ -235,7 +281,15 @@ fn opened(
         }
         Err(refused) => {
             cx.out.release(file);
-            Err(refused)
+            let tree = cx.state.tree(who.session()?, who.tree()?);
+            let root = tree.and_then(|tree| tree.root.clone()).filter(|_| created);
+            let (Some(root), Some(identity)) = (root, who.identity.clone()) else {
+                return Err(refused);
+            };
+            // A CREATE that is refused leaves nothing behind.
+            let op = Op::Delete { root, path, key, directory };
+            let step = super::Step::Create(Step::Withdrawn(refused));
+            Ok(Flow::Call(Call { identity, op }, step))
         }
     }
 }
@@ -247,7 +301,7 @@ fn reserve(
     wanted: &Wanted,
     opened: Opened,
 ) -> Result<(FileInfo, CreateAction), Refused> {
-    let Opened { file, path, info, created } = opened;
+    let Opened { file, path, stream, info, created } = opened;
     let (session, tree_id) = (who.session()?, who.tree()?);
     let tree = cx.state.tree(session, tree_id).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
     let granted = grant::check(cx.state, tree, wanted, &info, created)?;
@@ -258,7 +312,9 @@ fn reserve(
         _ => CreateAction::OPENED,
     };
     let root = tree.root.clone().ok_or(NtStatus::INTERNAL_ERROR)?;
-    let what = What::File { key: info.key, kind: info.kind, place: Place { root, path } };
+    let directory = info.kind == FileKind::Directory;
+    let place = Place { root, path, stream, directory };
+    let what = What::File { key: info.key, kind: info.kind, place };
     let (share, identity) = (Arc::clone(&tree.share), Arc::clone(&tree.identity));
     let open = Open {
         id: OpenId(0),
@@ -330,7 +386,7 @@ fn response(
         end_of_file: info.size,
         file_attributes: info.attributes.bits(),
         file_id: file_id(who)?,
-        contexts: wanted.contexts.answer(info, wanted.read_only),
+        contexts: wanted.contexts.answer(info, wanted.token(), wanted.read_only),
     })
 }
 

@@ -1,0 +1,361 @@
+//! Who is connected, what is open, how full the tables are: a copy of the tables for whoever
+//! watches the server. Plain values, and no key, hash or nonce is among them.
+
+use crate::{
+    crypto::{Cipher, SigningAlgorithm},
+    id::{ConnId, OpenId, SessionId, TreeId},
+    server::Server,
+    state::{
+        open::{Open, What},
+        session::{Session, UserKind},
+    },
+    vfs::{FileKind, Peer},
+    wire::{create::ShareAccess, fscc::AccessMask, negotiate::Dialect},
+};
+use alloc::{string::String, vec::Vec};
+use core::time::Duration;
+
+/// Everything at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    /// In the order in which they came.
+    pub connections: Vec<ConnectionStatus>,
+    /// Half-open ones too.
+    pub sessions: Vec<SessionStatus>,
+    /// Tree connects.
+    pub trees: Vec<TreeStatus>,
+    /// Files, directories and pipes.
+    pub opens: Vec<OpenStatus>,
+    /// Every bounded table.
+    pub budgets: Vec<Budget>,
+}
+
+/// One connection.
+#[derive(Clone, Debug)]
+pub struct ConnectionStatus {
+    /// Its thread is `ksmbd/N` of this number.
+    pub id: ConnId,
+    /// Both ends.
+    pub peer: Peer,
+    /// Nothing before NEGOTIATE.
+    pub negotiated: Option<NegotiatedStatus>,
+    /// How long it has been silent.
+    pub idle: Duration,
+    /// Requests that wait.
+    pub parked: usize,
+}
+
+/// What NEGOTIATE settled.
+#[derive(Clone, Copy, Debug)]
+pub struct NegotiatedStatus {
+    /// The dialect.
+    pub dialect: Dialect,
+    /// The client's own number for itself.
+    pub client_guid: [u8; 16],
+    /// How its sessions sign.
+    pub signing: SigningAlgorithm,
+    /// How its sessions can encrypt, if they can.
+    pub cipher: Option<Cipher>,
+}
+
+/// Who a session belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionKind {
+    /// Nobody yet: the exchange is under way.
+    Authenticating,
+    /// An account.
+    Account,
+    /// A guest.
+    Guest,
+    /// Nobody.
+    Anonymous,
+}
+
+/// One session.
+#[derive(Clone, Debug)]
+pub struct SessionStatus {
+    /// The session.
+    pub id: SessionId,
+    /// The connection that it is on.
+    pub connection: ConnId,
+    /// What it is.
+    pub kind: SessionKind,
+    /// The account; empty when there is none.
+    pub user: String,
+    /// How it signs; guests and anonymous sessions cannot.
+    pub signing: Option<SigningAlgorithm>,
+    /// Each request has to be signed.
+    pub signing_required: bool,
+    /// How it can encrypt.
+    pub cipher: Option<Cipher>,
+    /// Each request has to be encrypted.
+    pub encryption_required: bool,
+}
+
+/// One tree connect.
+#[derive(Clone, Debug)]
+pub struct TreeStatus {
+    /// Its number within the session.
+    pub id: TreeId,
+    /// The session.
+    pub session: SessionId,
+    /// The share's name.
+    pub share: String,
+    /// Nothing can be changed through it.
+    pub read_only: bool,
+    /// As whom files are used.
+    pub uid: u32,
+    /// The group for new files.
+    pub gid: u32,
+}
+
+/// What is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A link or a special file: its attributes alone can be used.
+    Other,
+    /// A named pipe.
+    Pipe,
+}
+
+/// One open.
+#[derive(Clone, Debug)]
+pub struct OpenStatus {
+    /// The open.
+    pub id: OpenId,
+    /// The session.
+    pub session: SessionId,
+    /// The tree connect.
+    pub tree: TreeId,
+    /// The share's name.
+    pub share: String,
+    /// Below the share, with `/` between components; empty for pipes and for the share itself.
+    pub path: String,
+    /// What it is.
+    pub kind: OpenKind,
+    /// As whom the file is used.
+    pub uid: u32,
+    /// What was granted.
+    pub access: AccessMask,
+    /// What others may be granted beside it.
+    pub share_access: ShareAccess,
+    /// The file goes when nobody has it open any more.
+    pub delete_pending: bool,
+    /// Its byte-range locks.
+    pub locks: Vec<LockStatus>,
+}
+
+/// One byte-range lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LockStatus {
+    /// The first byte.
+    pub offset: u64,
+    /// In bytes.
+    pub length: u64,
+    /// Nobody else may even read.
+    pub exclusive: bool,
+}
+
+/// How full a table is. Where the limit is one connection's, session's or open's, `used` is that of
+/// the one that has most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// What is counted.
+    pub name: &'static str,
+    /// Now.
+    pub used: usize,
+    /// None where other limits bound it.
+    pub limit: Option<usize>,
+}
+
+impl Server {
+    /// A copy of the tables, for whoever watches. `now` tells how long connections are silent.
+    pub fn status(&self, now: crate::time::Instant) -> Status {
+        Status {
+            connections: self.connections(now),
+            sessions: self.sessions(),
+            trees: self.trees(),
+            opens: self.state.opens.values().map(|open| self.open(open)).collect(),
+            budgets: self.budgets(),
+        }
+    }
+
+    fn connections(&self, now: crate::time::Instant) -> Vec<ConnectionStatus> {
+        let conns = self.state.conns.iter().map(|(&id, conn)| ConnectionStatus {
+            id,
+            peer: conn.peer.clone(),
+            negotiated: conn.negotiated.map(|settled| NegotiatedStatus {
+                dialect: settled.chosen.dialect,
+                client_guid: settled.client_guid,
+                signing: settled.chosen.signing,
+                cipher: settled.chosen.cipher,
+            }),
+            idle: now.since(conn.last_request),
+            parked: conn.parked,
+        });
+        conns.collect()
+    }
+
+    fn sessions(&self) -> Vec<SessionStatus> {
+        let status = |(&id, session): (&SessionId, &Session)| {
+            let user = session.user.as_ref();
+            let keys = user.and_then(|user| user.keys.as_ref());
+            SessionStatus {
+                id,
+                connection: session.conn,
+                kind: user.map_or(SessionKind::Authenticating, |user| match user.kind {
+                    UserKind::Account => SessionKind::Account,
+                    UserKind::Guest => SessionKind::Guest,
+                    UserKind::Anonymous => SessionKind::Anonymous,
+                }),
+                user: user.map(|user| user.account.clone()).unwrap_or_default(),
+                signing: keys.map(|keys| keys.signing().algorithm()),
+                signing_required: user.is_some_and(|user| user.signing_required),
+                cipher: keys.and_then(|keys| keys.cipher()),
+                encryption_required: user.is_some_and(|user| user.encrypt),
+            }
+        };
+        self.state.sessions.iter().map(status).collect()
+    }
+
+    fn trees(&self) -> Vec<TreeStatus> {
+        let of_session = |(&session, state): (&SessionId, &Session)| {
+            let trees = state.trees.iter().map(|(&id, tree)| TreeStatus {
+                id,
+                session,
+                share: tree.share.name.clone(),
+                read_only: tree.read_only,
+                uid: tree.identity.uid,
+                gid: tree.identity.gid,
+            });
+            trees.collect::<Vec<_>>()
+        };
+        self.state.sessions.iter().flat_map(of_session).collect()
+    }
+
+    fn open(&self, open: &Open) -> OpenStatus {
+        let file = open.key().and_then(|key| self.state.files.get(&key));
+        let locks = file.into_iter().flat_map(|file| file.locks.of(open.id));
+        let locks = locks.map(|lock| LockStatus {
+            offset: lock.offset,
+            length: lock.length,
+            exclusive: lock.exclusive,
+        });
+        OpenStatus {
+            id: open.id,
+            session: open.session,
+            tree: open.tree,
+            share: open.share.name.clone(),
+            path: open.place().map(|place| place.path.as_str().into()).unwrap_or_default(),
+            kind: match &open.what {
+                What::File { kind: FileKind::File, .. } => OpenKind::File,
+                What::File { kind: FileKind::Directory, .. } => OpenKind::Directory,
+                What::File { .. } => OpenKind::Other,
+                What::Pipe => OpenKind::Pipe,
+            },
+            uid: open.identity.uid,
+            access: open.granted,
+            share_access: open.share_access,
+            delete_pending: open.delete_on_close || file.is_some_and(|file| file.delete.is_some()),
+            locks: locks.collect(),
+        }
+    }
+
+    fn budgets(&self) -> Vec<Budget> {
+        let (state, limits) = (&self.state, self.state.config.limits);
+        let counters = self.counters();
+        let most = |counts: &mut dyn Iterator<Item = usize>| counts.max().unwrap_or_default();
+        let bounded = |name, used, limit| Budget { name, used, limit: Some(limit) };
+        let counted = |name, used| Budget { name, used, limit: None };
+        let mut addresses: Vec<_> =
+            state.conns.values().map(|conn| conn.peer.address.ip()).collect();
+        addresses.sort_unstable();
+        let of_one_address = addresses.chunk_by(|a, b| a == b).map(<[_]>::len);
+        let of_one_open = state
+            .opens
+            .values()
+            .filter_map(|o| Some(state.files.get(&o.key()?)?.locks.count(o.id)));
+        alloc::vec![
+            bounded("connections", counters.connections, limits.connections),
+            bounded(
+                "connections of one address",
+                most(&mut of_one_address.into_iter()),
+                limits.connections_per_address,
+            ),
+            bounded("sessions", counters.sessions, limits.sessions),
+            bounded(
+                "sessions of one connection",
+                most(&mut state.conns.values().map(|conn| conn.sessions.len())),
+                limits.sessions_per_connection,
+            ),
+            counted("trees", counters.trees),
+            bounded(
+                "trees of one session",
+                most(&mut state.sessions.values().map(|session| session.trees.len())),
+                limits.trees_per_session,
+            ),
+            bounded("opens", counters.opens, limits.opens),
+            counted("files", counters.files),
+            counted("locks", counters.locks),
+            bounded("locks of one open", most(&mut of_one_open.into_iter()), limits.locks_per_open),
+            counted("waiting requests", counters.parked),
+            bounded(
+                "waiting requests of one connection",
+                most(&mut state.conns.values().map(|conn| conn.parked)),
+                limits.parked_per_connection,
+            ),
+            counted("running calls", counters.running),
+            counted("timers", counters.timers),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::Config, time::Now};
+    use alloc::sync::Arc;
+
+    fn peer(port: u16) -> Peer {
+        let address = core::net::SocketAddr::from(([10, 0, 0, 1], port));
+        Peer { address, local: address }
+    }
+
+    #[test]
+    fn connections_and_budgets_are_told() {
+        let mut server = Server::new(Arc::new(Config::default()), [0; 32]);
+        assert!(server.status(Now::default().mono).connections.is_empty());
+        server.accept(Now::default(), peer(1)).expect("room");
+        server.accept(Now::default(), peer(2)).expect("room");
+        let status = server.status(Now::default().mono + Duration::from_secs(7));
+        assert_eq!(status.connections.len(), 2);
+        assert!(status.connections[0].negotiated.is_none());
+        assert_eq!(status.connections[1].idle, Duration::from_secs(7));
+        let budget = |name| status.budgets.iter().find(|b| b.name == name).copied();
+        let expected = Budget { name: "connections of one address", used: 2, limit: Some(32) };
+        assert_eq!(budget("connections of one address"), Some(expected));
+    }
+
+    #[test]
+    fn a_new_configuration_is_for_those_who_come() {
+        let mut server = Server::new(Arc::new(Config::default()), [0; 32]);
+        let now = Now::default();
+        let first = server.accept(now, peer(1)).expect("room");
+        let setup = server.poll_timeout().expect("a timer");
+        let mut config = Config { max_read: 1 << 16, ..Config::default() };
+        config.limits.connections = 1;
+        config.limits.idle_time = Duration::from_secs(5);
+        server.reconfigure(Arc::new(config.clone()));
+        assert_eq!(server.state.config_of(first.id()).max_read, Config::default().max_read);
+        assert_eq!(server.state.config.max_read, 1 << 16);
+        assert!(server.accept(now, peer(2)).is_err(), "the limit holds at once");
+        assert!(server.poll_timeout().expect("a timer").0 < setup.0, "deadtime holds at once");
+        config.limits.idle_time = Duration::ZERO;
+        server.reconfigure(Arc::new(config));
+        assert_eq!(server.poll_timeout(), Some(setup));
+    }
+}

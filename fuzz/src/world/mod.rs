@@ -1,0 +1,340 @@
+//! One server, its clients' connections, the file system, the daemon and the clock. Everything runs
+//! when, and in the order in which, it is told to.
+
+mod calls;
+mod link;
+mod run;
+
+use crate::{
+    client::Client,
+    daemon::{Daemon, Rules},
+    memvfs::MemVfs,
+};
+use calls::Calls;
+use core::time::Duration;
+use ksmbd_core::{
+    Timer,
+    auth::ServerNames,
+    config::{Config, Share},
+    error::{ConnectionError, Refusal},
+    id::{ConnId, OpId},
+    server::{Counters, Server, Unwelcome},
+    sink::Executor,
+    time::{FileTime, Instant, Now},
+    vfs::{Call, Done, Peer, VfsError},
+    wire::negotiate::Dialect,
+};
+use link::Link;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// The path that `share` and its relatives serve.
+pub const ROOT: &str = "/srv/share";
+
+/// A handle on the world; clients hold one too. When the last is gone, [`World::finish`]'s checks are
+/// made.
+#[derive(Clone)]
+pub struct World(Rc<RefCell<Inner>>);
+
+pub(crate) struct Inner {
+    server: Server,
+    now: Now,
+    links: BTreeMap<ConnId, Link>,
+    calls: Calls,
+    pub(crate) vfs: MemVfs,
+    pub(crate) daemon: Daemon,
+    outputs: VecDeque<run::Output>,
+    refusals: Vec<Refusal>,
+    /// Over every frame that was sent, in order.
+    digest: u64,
+    finished: bool,
+}
+
+impl World {
+    /// A server that speaks every dialect, with the accounts `alice` and `bob`, and the shares
+    /// `share`, `readonly` (the same files), `crypt` (the same, encrypted only), `private` (nobody
+    /// may), `broken` (its directory is missing) and `IPC$`.
+    pub fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// The same with another configuration.
+    pub fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config {
+            names: ServerNames {
+                netbios_computer: "WORLD".into(),
+                netbios_domain: "WORLD".into(),
+                dns_computer: "world".into(),
+                dns_domain: String::new(),
+            },
+            min_dialect: Dialect::SMB_2_0_2,
+            ..Config::default()
+        };
+        change(&mut config);
+        let now = Now { mono: Instant(1_000_000), wall: FileTime::from_unix(1_700_000_000, 0) };
+        let mut vfs = MemVfs::new(now.wall);
+        vfs.serve(ROOT);
+        let mut daemon = Daemon::new();
+        daemon.account("alice", 1000);
+        daemon.account("bob", 1001);
+        for rules in shares() {
+            daemon.share(rules);
+        }
+        Self(Rc::new(RefCell::new(Inner {
+            server: Server::new(Arc::new(config), [7; 32]),
+            now,
+            links: BTreeMap::new(),
+            calls: Calls::default(),
+            vfs,
+            daemon,
+            outputs: VecDeque::new(),
+            refusals: Vec::new(),
+            digest: 0,
+            finished: false,
+        })))
+    }
+
+    /// A new connection; nothing was said on it.
+    pub fn connect(&self) -> Client {
+        self.try_connect([10, 0, 0, 1]).unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// A new connection from an address, if it is welcome.
+    pub fn try_connect(&self, address: [u8; 4]) -> Result<Client, Unwelcome> {
+        let conn = self.0.borrow_mut().accept(address)?;
+        Ok(Client::new(self.clone(), conn))
+    }
+
+    /// A connection on which this dialect was negotiated.
+    pub fn client(&self, dialect: Dialect) -> Client {
+        let mut client = self.connect();
+        client.offer = crate::Offer::only(dialect);
+        client.negotiate().ok();
+        client
+    }
+
+    /// A client of dialect 3.1.1 with a session of this account and `share` connected.
+    pub fn logged_on(&self, user: &str) -> Client {
+        self.client(Dialect::SMB_3_1_1).logged_on(user)
+    }
+
+    /// The file system, to prepare or to look at.
+    pub fn vfs<T>(&self, look: impl FnOnce(&mut MemVfs) -> T) -> T {
+        look(&mut self.0.borrow_mut().vfs)
+    }
+
+    /// The daemon, to prepare or to look at.
+    pub fn daemon<T>(&self, look: impl FnOnce(&mut Daemon) -> T) -> T {
+        look(&mut self.0.borrow_mut().daemon)
+    }
+
+    /// Puts a file into the share.
+    pub fn put(&self, path: &str, data: &[u8]) {
+        self.vfs(|vfs| vfs.put(ROOT, path, data));
+    }
+
+    /// A file's data, if it is in the share.
+    pub fn data(&self, path: &str) -> Option<Vec<u8>> {
+        self.vfs(|vfs| vfs.data_at(ROOT, path))
+    }
+
+    /// Something of that name is in the share.
+    pub fn exists(&self, path: &str) -> bool {
+        self.vfs(|vfs| vfs.at(ROOT, path).is_some())
+    }
+
+    /// A number for every byte that the server has sent so far: the same inputs give the same one.
+    pub fn digest(&self) -> u64 {
+        self.0.borrow().digest
+    }
+
+    /// How full the server's tables are.
+    pub fn counters(&self) -> Counters {
+        self.0.borrow().server.counters()
+    }
+
+    /// Refusals since the last look.
+    pub fn refusals(&self) -> Vec<Refusal> {
+        std::mem::take(&mut self.0.borrow_mut().refusals)
+    }
+
+    /// From now on calls wait for [`Self::complete`] or [`Self::release_calls`].
+    pub fn hold_calls(&self) {
+        self.0.borrow_mut().calls.hold(None);
+    }
+
+    /// From now on calls of this kind ([`op_name`](crate::memvfs::op_name)) wait.
+    pub fn hold(&self, op: &'static str) {
+        self.0.borrow_mut().calls.hold(Some(op));
+    }
+
+    /// The calls that wait, oldest first.
+    pub fn held(&self) -> Vec<&'static str> {
+        self.0.borrow().calls.held()
+    }
+
+    /// Carries out the `index`th call that waits.
+    #[track_caller]
+    pub fn complete(&self, index: usize) {
+        self.0.borrow_mut().complete_held(index, None);
+    }
+
+    /// The `index`th call that waits fails.
+    #[track_caller]
+    pub fn fail(&self, index: usize, error: VfsError) {
+        self.0.borrow_mut().complete_held(index, Some(error));
+    }
+
+    /// Holds no calls any more, and carries out those that wait.
+    pub fn release_calls(&self) {
+        self.0.borrow_mut().release_calls();
+    }
+
+    /// When, and why, the server wants to be called next.
+    pub fn next_timer(&self) -> Option<(Instant, Timer)> {
+        self.0.borrow().server.poll_timeout()
+    }
+
+    /// Moves the clock, stopping exactly at each of the server's timers.
+    pub fn advance(&self, time: Duration) {
+        self.0.borrow_mut().advance(time);
+    }
+
+    /// What the clock shows.
+    pub fn now(&self) -> Now {
+        self.0.borrow().now
+    }
+
+    /// Everybody hangs up, everything that is under way ends, and nothing may be left.
+    #[track_caller]
+    pub fn finish(&self) {
+        self.0.borrow_mut().finish();
+    }
+
+    pub(crate) fn inner<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
+        work(&mut self.0.borrow_mut())
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn shares() -> Vec<Rules> {
+    let disk = |name: &str| Share::disk(name, ROOT);
+    let open = |share| Rules { share: Arc::new(share), read_only: false, refused: None };
+    vec![
+        open(disk("share")),
+        Rules { read_only: true, ..open(disk("readonly")) },
+        open(Share { encrypt: true, ..disk("crypt") }),
+        Rules {
+            refused: Some(ksmbd_core::status::NtStatus::ACCESS_DENIED),
+            ..open(disk("private"))
+        },
+        open(Share::disk("broken", "/nowhere")),
+        open(Share::ipc()),
+    ]
+}
+
+impl Inner {
+    fn accept(&mut self, address: [u8; 4]) -> Result<ConnId, Unwelcome> {
+        let port = 40_000 + u16::try_from(self.links.len() % 20_000).unwrap_or(0);
+        let peer = Peer { address: (address, port).into(), local: ([10, 0, 0, 254], 445).into() };
+        let connection = self.server.accept(self.now, peer)?;
+        let id = connection.id();
+        self.links.insert(id, Link::new(connection));
+        Ok(id)
+    }
+
+    /// Bytes of a client, as many and as few as it likes.
+    pub(crate) fn deliver(&mut self, conn: ConnId, bytes: &[u8]) {
+        if let Some(link) = self.links.get_mut(&conn) {
+            link.receive(bytes);
+        }
+        self.run();
+    }
+
+    /// The next frame that was sent to a client, without its prefix.
+    pub(crate) fn receive(&mut self, conn: ConnId) -> Option<Vec<u8>> {
+        self.links.get_mut(&conn)?.sent.pop_front()
+    }
+
+    /// Frames that a client has not read.
+    pub(crate) fn unread(&self, conn: ConnId) -> usize {
+        self.links.get(&conn).map_or(0, |link| link.sent.len())
+    }
+
+    /// Why the server's side has dropped a connection; asked once, it is expected.
+    pub(crate) fn dropped(&mut self, conn: ConnId) -> Option<ConnectionError> {
+        let link = self.links.get_mut(&conn)?;
+        link.expected = true;
+        link.dropped
+    }
+
+    /// The same, for a look.
+    pub(crate) fn is_dropped(&self, conn: ConnId) -> bool {
+        self.links.get(&conn).is_none_or(|link| link.dropped.is_some())
+    }
+
+    /// What is unread of a client does not matter.
+    pub(crate) fn forget(&mut self, conn: ConnId) {
+        if let Some(link) = self.links.get_mut(&conn) {
+            link.expected = true;
+            link.sent.clear();
+        }
+    }
+
+    /// Room that the connection offers the socket now.
+    pub(crate) fn spare(&mut self, conn: ConnId) -> usize {
+        let link = self.links.get_mut(&conn);
+        link.and_then(|link| link.connection.as_mut()).map_or(0, |c| c.spare().len())
+    }
+
+    /// Calls would be held back.
+    pub(crate) fn holds(&self) -> bool {
+        self.calls.holds()
+    }
+
+    fn complete_held(&mut self, index: usize, error: Option<VfsError>) {
+        let (op, call) = self.calls.take(index);
+        match error {
+            Some(error) => self.completed(op, Done::Failed(error)),
+            None => self.carry_out(op, call),
+        }
+        self.run();
+    }
+
+    fn release_calls(&mut self) {
+        self.calls.release();
+        self.run();
+    }
+
+    fn carry_out(&mut self, op: OpId, call: Call) {
+        self.vfs.now = self.now.wall;
+        let done = match self.daemon.run(call) {
+            Ok(done) => done,
+            Err(call) => self.vfs.run(call),
+        };
+        self.completed(op, done);
+    }
+
+    fn started(&mut self, on: Executor, op: OpId, call: Call) {
+        if let Executor::Client(conn) = on {
+            let alive = self.links.get(&conn).is_some_and(|link| link.connection.is_some());
+            assert!(alive, "a call on the thread of {conn:?}, who is gone");
+        }
+        self.calls.start(op, call);
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if !self.finished && !std::thread::panicking() {
+            self.finish();
+        }
+    }
+}

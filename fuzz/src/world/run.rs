@@ -1,0 +1,200 @@
+//! The loop: what the server has put out, then the calls, then what clients have sent, until nothing
+//! is left to do. And what must be true when everybody is gone.
+
+use super::Inner;
+use crate::memvfs::inside;
+use core::time::Duration;
+use ksmbd_core::{
+    error::{ConnectionError, Refusal},
+    id::{ConnId, OpId},
+    message::Outbound,
+    server::{Counters, Server},
+    sink::{Executor, Sink},
+    time::{FileTime, Now},
+    vfs::{Call, Done, File},
+};
+
+/// One thing that the server has put out, in its order.
+pub(super) enum Output {
+    Send(ConnId, Outbound),
+    Call(Executor, OpId, Call),
+    Release(File),
+}
+
+/// Collects while the server is borrowed.
+struct Collect<'a> {
+    outputs: &'a mut std::collections::VecDeque<Output>,
+    refusals: &'a mut Vec<Refusal>,
+}
+
+impl Sink for Collect<'_> {
+    fn send(&mut self, to: ConnId, message: Outbound) {
+        self.outputs.push_back(Output::Send(to, message));
+    }
+
+    fn call(&mut self, on: Executor, op: OpId, call: Call) {
+        self.outputs.push_back(Output::Call(on, op, call));
+    }
+
+    fn release(&mut self, file: File) {
+        self.outputs.push_back(Output::Release(file));
+    }
+
+    fn refused(&mut self, refusal: &Refusal) {
+        assert!(refusal.status.0 != 0, "a refusal that says success");
+        self.refusals.push(refusal.clone());
+    }
+}
+
+impl Inner {
+    /// Enters the server, as the runtime does under its lock.
+    fn enter(&mut self, entry: impl FnOnce(&mut Server, Now, &mut dyn Sink)) {
+        let Self { server, outputs, refusals, now, .. } = self;
+        inside(|| entry(server, *now, &mut Collect { outputs, refusals }));
+        if self.refusals.len() > 10_000 {
+            self.refusals.clear();
+        }
+    }
+
+    /// Until nothing is left to do.
+    pub(super) fn run(&mut self) {
+        loop {
+            if let Some(output) = self.outputs.pop_front() {
+                self.put_out(output);
+            } else if let Some((op, call)) = self.calls.next() {
+                self.carry_out(op, call);
+            } else if !self.poll_links() {
+                return;
+            }
+        }
+    }
+
+    fn put_out(&mut self, output: Output) {
+        match output {
+            Output::Send(to, message) => self.send(to, message),
+            Output::Call(on, op, call) => self.started(on, op, call),
+            Output::Release(file) => drop(file),
+        }
+    }
+
+    fn send(&mut self, to: ConnId, message: Outbound) {
+        let link = self.links.get_mut(&to).unwrap_or_else(|| panic!("sent to nobody: {to:?}"));
+        // Queued before it was known that the client is gone: discarded.
+        let Some(connection) = link.connection.as_mut() else {
+            return;
+        };
+        match connection.seal(message) {
+            Ok(None) => {}
+            Ok(Some(frame)) => {
+                let (prefix, message) = frame.bytes().split_at(4);
+                let length = u32::from_be_bytes([prefix[0], prefix[1], prefix[2], prefix[3]]);
+                assert_eq!(length as usize, message.len(), "the prefix tells the length");
+                let mix =
+                    |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+                self.digest = frame.bytes().iter().fold(self.digest ^ to.0, mix);
+                link.sent.push_back(message.to_vec());
+                connection.recycle(frame);
+            }
+            Err(why) => self.drop_link(to, why),
+        }
+    }
+
+    pub(super) fn completed(&mut self, op: OpId, done: Done) {
+        self.calls.complete(op);
+        self.enter(|server, now, out| server.complete(now, op, done, out));
+    }
+
+    fn drop_link(&mut self, conn: ConnId, why: ConnectionError) {
+        if let Some(link) = self.links.get_mut(&conn) {
+            link.dropped = Some(why);
+        }
+        self.cut(conn);
+    }
+
+    fn cut(&mut self, conn: ConnId) {
+        let Some(link) = self.links.get_mut(&conn).filter(|link| link.connection.is_some()) else {
+            return;
+        };
+        link.cut();
+        self.enter(|server, now, out| server.hang_up(now, conn, out));
+    }
+
+    /// The client closes its socket.
+    pub(crate) fn hang_up(&mut self, conn: ConnId) {
+        self.cut(conn);
+        if let Some(link) = self.links.get_mut(&conn) {
+            link.sent.clear();
+        }
+        self.run();
+    }
+
+    /// One frame of each connection, or one more piece of one.
+    fn poll_links(&mut self) -> bool {
+        let ids: Vec<ConnId> = self.links.keys().copied().collect();
+        let mut busy = false;
+        for id in ids {
+            busy |= self.poll_link(id);
+        }
+        busy
+    }
+
+    fn poll_link(&mut self, id: ConnId) -> bool {
+        let Some(link) = self.links.get_mut(&id) else {
+            return false;
+        };
+        let Some(connection) = link.connection.as_mut() else {
+            return false;
+        };
+        match connection.poll_request() {
+            Ok(None) => link.read(),
+            Ok(Some(request)) => {
+                assert_eq!(request.conn, id);
+                self.enter(|server, now, out| server.handle(now, request, out));
+                true
+            }
+            Err(why) => {
+                self.drop_link(id, why);
+                true
+            }
+        }
+    }
+
+    /// Moves the clock, stopping exactly where the server asks for it.
+    pub(super) fn advance(&mut self, time: Duration) {
+        let end = self.now.mono + time;
+        while let Some((at, timer)) = self.server.poll_timeout().filter(|(at, _)| *at <= end) {
+            self.set_clock(at.max(self.now.mono));
+            self.enter(|server, now, out| server.handle_timeout(now, out));
+            let next = self.server.poll_timeout();
+            assert!(next.is_none_or(|(next, _)| next > at), "{timer:?} fires again at once");
+            self.run();
+        }
+        self.set_clock(end);
+        self.run();
+    }
+
+    fn set_clock(&mut self, to: ksmbd_core::time::Instant) {
+        let passed = to.since(self.now.mono).as_micros() as u64;
+        self.now = Now { mono: to, wall: FileTime(self.now.wall.0 + passed * 10) };
+    }
+
+    /// Everybody hangs up; then nothing may be left.
+    #[track_caller]
+    pub(super) fn finish(&mut self) {
+        self.finished = true;
+        self.run();
+        for (id, link) in &self.links {
+            let unexpected = link.dropped.filter(|_| !link.expected);
+            assert!(unexpected.is_none(), "{id:?} was dropped: {unexpected:?}");
+            assert!(link.sent.is_empty(), "{id:?} was sent {} frames more", link.sent.len());
+        }
+        let ids: Vec<ConnId> = self.links.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.hang_up(id));
+        self.release_calls();
+        assert_eq!(self.calls.outstanding(), 0, "calls that never completed");
+        assert_eq!(self.server.counters(), Counters::default(), "the tables are not empty");
+        assert_eq!(self.vfs.live(), 0, "files are still open");
+        assert_eq!(self.daemon.live(), 0, "pipes are still open");
+        assert_eq!(self.daemon.admitted(), 0, "trees that never left");
+    }
+}
