@@ -4,20 +4,21 @@ use super::{Content, Handle, MemVfs, Outcome, file, pages::Pages, tree::Place};
 use ksmbd_core::{
     config::{Share, ShareKind},
     name::SharePath,
+    stream::StreamName,
     vfs::{Existing, FileKind, Identity, Missing, OpenHow, Opened, VfsError, WantedKind},
 };
-use std::sync::{Arc, atomic::AtomicU64};
+use std::sync::{Arc, Mutex, atomic::AtomicU64};
 
 impl MemVfs {
     pub(super) fn open_share(&mut self, share: Arc<Share>, who: &Identity) -> Outcome<Opened> {
         let root = self.roots.get(&share.path).copied().filter(|_| share.kind == ShareKind::Disk);
         let root = root.ok_or(VfsError::Unavailable)?;
-        self.opened(&share, root, SharePath::root(), Wants::default(), who)
+        self.opened(&share, root, SharePath::root(), None, Wants::default(), who)
     }
 
     pub(super) fn open(&mut self, how: &OpenHow, who: &Identity) -> Outcome<Opened> {
-        if how.stream.is_some() || !how.eas.is_empty() {
-            return Err(VfsError::NotSupported);
+        if let Some(stream) = &how.stream {
+            return self.open_stream(how, stream, who);
         }
         let root = Handle::of(&how.root)?;
         match (self.find(root.inode, &how.path, who)?, how.missing) {
@@ -60,17 +61,17 @@ impl MemVfs {
         }
         let deletable = self.deletable(share, &path, who);
         let wants = Wants { read: how.read, write: how.write, deletable, created: false };
-        self.opened(share, inode, path, wants, who)
+        self.opened(share, inode, path, None, wants, who)
     }
 
-    fn deletable(&self, share: &Share, path: &SharePath, who: &Identity) -> bool {
+    pub(super) fn deletable(&self, share: &Share, path: &SharePath, who: &Identity) -> bool {
         let root = self.roots.get(&share.path);
         let parent = root.and_then(|root| self.find_directory(*root, &path.parent(), who).ok());
         let parent = parent.and_then(|(parent, _)| self.node(parent).ok());
         !path.is_root() && parent.is_some_and(|parent| parent.may(who, 3))
     }
 
-    fn create(
+    pub(super) fn create(
         &mut self,
         share: &Arc<Share>,
         parent: u64,
@@ -104,14 +105,16 @@ impl MemVfs {
         self.touch(parent)?;
         let write = !directory && (how.write || how.allocation > 0);
         let wants = Wants { read: how.read, write, deletable: true, created: true };
-        self.opened(share, inode, path, wants, who)
+        self.set_ea(inode, &how.eas, who)?;
+        self.opened(share, inode, path, None, wants, who)
     }
 
-    fn opened(
+    pub(super) fn opened(
         &mut self,
         share: &Arc<Share>,
         inode: u64,
         path: SharePath,
+        stream: Option<StreamName>,
         wants: Wants,
         who: &Identity,
     ) -> Outcome<Opened> {
@@ -124,6 +127,7 @@ impl MemVfs {
             share: Arc::clone(share),
             inode,
             path: path.clone(),
+            stream: Mutex::new(stream.clone()),
             read: wants.read,
             write: wants.write,
             deletable: wants.deletable,
@@ -132,15 +136,15 @@ impl MemVfs {
             _live: self.live_token(),
         };
         let info = self.info(&handle, who)?;
-        Ok(Opened { file: file(handle), path, stream: None, info, created: wants.created })
+        Ok(Opened { file: file(handle), path, stream, info, created: wants.created })
     }
 }
 
 /// What a handle is to be good for.
 #[derive(Clone, Copy, Default)]
-struct Wants {
-    read: bool,
-    write: bool,
-    deletable: bool,
-    created: bool,
+pub(super) struct Wants {
+    pub(super) read: bool,
+    pub(super) write: bool,
+    pub(super) deletable: bool,
+    pub(super) created: bool,
 }

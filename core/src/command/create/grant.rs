@@ -57,7 +57,7 @@ pub(super) fn check(
         share_mode::conflicts((open.granted, open.share_access), (AccessMask::DELETE, SHARES_ALL))
     };
     let deletes = !info.key.is_stream() && granted.contains(AccessMask::DELETE);
-    if deletes && state.other_streams(info.key).any(|open| holds(open)) {
+    if deletes && state.other_streams(info.key).any(holds) {
         return refuse(NtStatus::SHARING_VIOLATION, "MS-FSA 2.1.5.1.2.2: an open stream");
     }
     Ok(granted)
