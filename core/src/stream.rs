@@ -32,17 +32,19 @@ impl StreamName {
     }
 
     /// Tells the streams of a file apart in [`FileKey`](crate::id::FileKey): the same for names
-    /// that differ in case only, and never 0. A hash that nobody can make collide, so that a key
-    /// stays a plain number.
-    pub fn id(&self) -> u128 {
+    /// that differ in case only, and never zeros. A hash that nobody can make collide, so that a key
+    /// stays plain numbers.
+    pub fn id(&self) -> [u64; 2] {
         let mut hash = Sha256::new();
         let mut buffer = [0; 4];
         for c in self.0.chars() {
             hash.update(fold(c).encode_utf8(&mut buffer).as_bytes());
         }
-        let first =
-            hash.finalize().iter().take(16).fold(0, |sum, &byte| sum << 8 | u128::from(byte));
-        first.max(1)
+        let hash = hash.finalize();
+        let mut words = hash
+            .chunks_exact(8)
+            .map(|word| word.iter().fold(0, |sum, &byte| sum << 8 | u64::from(byte)));
+        [words.next().unwrap_or_default(), words.next().unwrap_or_default().max(1)]
     }
 }
 
