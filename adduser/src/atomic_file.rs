@@ -7,8 +7,8 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Gid, Uid, fchown};
-use rustix::io::Errno;
+use rustix::fs::{FlockOperation, Gid, Uid, fchown, flock};
+use rustix::io::{Errno, retry_on_intr};
 
 /// Replaces the file at `path` by what `write` writes.
 ///
@@ -35,6 +35,51 @@ pub fn replace(
     file.sync_all()?;
     temporary.rename(path)?;
     sync_folder(path)
+}
+
+/// A file that one process at a time changes: the lock is held until this is dropped.
+///
+/// It is an advisory `flock` on the file itself, so that no other file lies about.
+#[derive(Debug)]
+pub struct LockedFile {
+    /// Where it is, with no link on the way: what [`replace`] needs.
+    pub path: PathBuf,
+    /// Open for reading.
+    pub file: File,
+    /// As it was when it was locked.
+    pub metadata: Metadata,
+}
+
+/// Waits for the lock of a file. A missing file is made, empty, with `mode`.
+///
+/// # Errors
+///
+/// What was being done, and what went wrong with it.
+pub fn lock(path: &Path, mode: u32) -> Result<LockedFile, (&'static str, io::Error)> {
+    let failed = |doing: &'static str| move |error| (doing, error);
+    loop {
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(mode)
+            .open(path)
+            .map_err(failed("open"))?;
+        retry_on_intr(|| flock(&file, FlockOperation::LockExclusive))
+            .map_err(|error| ("lock", error.into()))?;
+        let metadata = file.metadata().map_err(failed("read"))?;
+        // The holder before us may have put a new file in its place. Then this is a lock on a file
+        // that is no longer there.
+        match fs::metadata(path) {
+            Ok(now) if (now.dev(), now.ino()) == (metadata.dev(), metadata.ino()) => {}
+            Ok(_) => continue,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(("open", error)),
+        }
+        // A small device may have a link here to where it can write: keep the link.
+        let path = fs::canonicalize(path).map_err(failed("find"))?;
+        return Ok(LockedFile { path, file, metadata });
+    }
 }
 
 fn temporary_name(path: &Path) -> io::Result<PathBuf> {

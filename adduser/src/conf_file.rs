@@ -14,6 +14,7 @@
 //!
 //! What a key means, and that a share inherits the keys of `[global]`, is the daemon's.
 
+pub mod edit;
 mod entry;
 mod line;
 mod problem;

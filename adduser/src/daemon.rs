@@ -81,6 +81,26 @@ pub fn reload(lock_file: &Path) -> Result<Reload, ReloadError> {
     }
 }
 
+/// Tells the daemon that the lock file names, and says what is worth knowing: what keeps it from
+/// being told, and if `verbose` the rest. As in ksmbd this has no effect on the exit status.
+pub fn notify(lock_file: &Path, changed: &str, verbose: bool) -> Option<String> {
+    match reload(lock_file) {
+        Ok(Reload::Told(pid)) => {
+            verbose.then(|| format!("told ksmbd.mountd (process {pid}) to read it"))
+        }
+        Ok(Reload::NotRunning) => verbose
+            .then(|| "ksmbd.mountd is not running; it reads the file when it starts".to_owned()),
+        Ok(Reload::Stale(pid)) => verbose.then(|| {
+            let lock_file = lock_file.display();
+            format!("ksmbd.mountd is not running ({lock_file} is left over from process {pid})")
+        }),
+        Err(error) => Some(format!(
+            "{error}; the {changed} is changed, but ksmbd.mountd was not told: \
+             `ksmbd.control --reload` does that"
+        )),
+    }
+}
+
 /// Whether a process is the daemon, by its name or by the file it runs: a daemon may have renamed
 /// its first thread, and only root may see which file another's process runs.
 pub fn is_daemon(pid: i32) -> bool {

@@ -35,6 +35,11 @@ pub fn lock_file() -> PathBuf {
     Path::new(RUNSTATEDIR).join("ksmbd.lock")
 }
 
+/// Where `ksmbd.control` reaches the running daemon: `/run/ksmbd.control`.
+pub fn control_socket() -> PathBuf {
+    Path::new(RUNSTATEDIR).join("ksmbd.control")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,6 +49,7 @@ mod tests {
         assert_eq!(config(), Path::new(SYSCONFDIR).join("ksmbd").join("ksmbd.conf"));
         assert_eq!(account_database().parent(), config().parent());
         assert_eq!(subauth().parent(), config().parent());
+        assert_eq!(control_socket().parent(), lock_file().parent());
         assert_eq!(lock_file(), Path::new(RUNSTATEDIR).join("ksmbd.lock"));
     }
 }

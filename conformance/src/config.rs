@@ -56,6 +56,11 @@ impl Setup {
         shares
             .push(Share::new("hideunread", &["read only = no", STREAMS, "hide unreadable = yes"]));
         shares.push(Share::new("dynamic_share", &plain));
+        // For what takes an administrator's privileges, as smbtorture's user has them on Windows.
+        // One a leaf: a share is emptied before each of its leaves.
+        for name in ["admin1", "admin2", "admin3"] {
+            shares.push(Share::new(name, &["read only = no", STREAMS, "force user = root"]));
+        }
         shares.push(Share::new("nostreams", &["read only = no"]));
         let mut lines: Vec<String> =
             ["server multi channel support = yes", "smb2 leases = yes", "durable handles = yes"]

@@ -143,6 +143,8 @@ pub struct Share {
     pub hide_dot_files: bool,
     /// Attributes and creation time are kept in `user.DOSATTRIB`.
     pub store_dos_attributes: bool,
+    /// Security descriptors are kept in `security.NTACL` and count (`vfs objects = acl_xattr`).
+    pub acl_xattr: bool,
     /// Symbolic links are followed inside the share.
     pub follow_symlinks: bool,
     /// Other file systems mounted below the share are entered.
@@ -174,6 +176,7 @@ impl Share {
             force_directory_mode: 0,
             hide_dot_files: true,
             store_dos_attributes: true,
+            acl_xattr: false,
             follow_symlinks: false,
             cross_mounts: true,
             streams: false,

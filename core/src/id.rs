@@ -39,29 +39,29 @@ pub struct FileKey {
     pub device: u64,
     /// The file in it (`st_ino`).
     pub inode: u64,
-    /// The stream in it ([`StreamName::id`](crate::stream::StreamName::id)); zeros are the file
+    /// The stream in it ([`StreamName::id`](crate::stream::StreamName::id)); 0 is the file
     /// itself. Last, so that all streams of a file are neighbours in a table.
-    pub stream: [u64; 2],
+    pub stream: u64,
 }
 
 impl FileKey {
     /// A file or directory itself.
     pub const fn new(device: u64, inode: u64) -> Self {
-        Self { device, inode, stream: [0; 2] }
+        Self { device, inode, stream: 0 }
     }
 
     /// The file that this is a stream of, or is.
     pub const fn base(self) -> Self {
-        Self { stream: [0; 2], ..self }
+        Self { stream: 0, ..self }
     }
 
     /// A stream with a name.
-    pub fn is_stream(self) -> bool {
-        self.stream != [0; 2]
+    pub const fn is_stream(self) -> bool {
+        self.stream != 0
     }
 
     /// All streams of the file, itself among them.
     pub fn family(self) -> core::ops::RangeInclusive<Self> {
-        self.base()..=Self { stream: [u64::MAX; 2], ..self }
+        self.base()..=Self { stream: u64::MAX, ..self }
     }
 }

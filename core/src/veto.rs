@@ -1,21 +1,31 @@
 //! `veto files`: names that a share does not have, whatever its directory has.
 
 use crate::name::{SharePath, fold};
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 
 /// Patterns of names: `*` stands for any letters, `?` for one; case does not count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Veto(Vec<Vec<char>>);
+pub struct Veto {
+    patterns: Vec<String>,
+    folded: Vec<Vec<char>>,
+}
 
 impl Veto {
     /// From patterns, one a name.
     pub fn new<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Self {
-        Self(patterns.into_iter().map(|pattern| pattern.chars().map(fold).collect()).collect())
+        let patterns: Vec<String> = patterns.into_iter().map(Into::into).collect();
+        let folded = patterns.iter().map(|pattern| pattern.chars().map(fold).collect()).collect();
+        Self { patterns, folded }
+    }
+
+    /// The patterns as they were written.
+    pub fn patterns(&self) -> &[String] {
+        &self.patterns
     }
 
     /// No name is vetoed.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.folded.is_empty()
     }
 
     /// Whether this name is vetoed. `.` and `..` never are: `/.*/` means files.
@@ -24,7 +34,7 @@ impl Veto {
             return false;
         }
         let name: Vec<_> = name.chars().map(fold).collect();
-        self.0.iter().any(|pattern| fits(pattern, &name))
+        self.folded.iter().any(|pattern| fits(pattern, &name))
     }
 
     /// Whether a component of this path is vetoed.

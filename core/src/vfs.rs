@@ -2,6 +2,7 @@
 //! comes back ([`Done`]). The runtime carries them out; this crate never looks into a [`File`].
 
 use crate::{
+    acl::{Change, Token},
     buffer::{Payload, ReplyBuf},
     config::Share,
     id::FileKey,
@@ -9,7 +10,10 @@ use crate::{
     status::NtStatus,
     stream::StreamName,
     time::FileTime,
-    wire::fscc::{FileAttributes, FileInfoClass, ea::FullEaInformation, file::StreamInformation},
+    wire::{
+        fscc::{FileAttributes, FileInfoClass, ea::FullEaInformation, file::StreamInformation},
+        security::SecurityDescriptor,
+    },
 };
 use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 use core::{any::Any, fmt};
@@ -128,6 +132,14 @@ pub enum Op {
         /// In bytes.
         size: u64,
     },
+    /// Changes parts of the descriptor, and the owner with it; for shares that keep descriptors.
+    /// → [`Done::Ok`]
+    SetSecurity {
+        /// An open.
+        file: File,
+        /// What, and who wants it.
+        change: Box<Change>,
+    },
     /// → [`Done::Ok`]
     Rename {
         /// The share.
@@ -140,6 +152,8 @@ pub enum Op {
         key: FileKey,
         /// A file (never a directory) at `to` is replaced.
         replace: bool,
+        /// On shares that keep descriptors: who has to be allowed to add to the directory.
+        token: Option<Arc<Token>>,
     },
     /// Removes a name, if it still is the file `key` names. → [`Done::Ok`]
     Delete {
@@ -283,6 +297,17 @@ pub struct OpenHow {
     pub eas: Vec<FullEaInformation>,
     /// Open symbolic links themselves (FILE_OPEN_REPARSE_POINT) and not what they point at.
     pub no_follow: bool,
+    /// On shares that keep descriptors.
+    pub security: Option<Box<OpenSecurity>>,
+}
+
+/// What descriptors are checked and made with.
+#[derive(Debug)]
+pub struct OpenSecurity {
+    /// Who; the directory's descriptor has to let it make things.
+    pub token: Arc<Token>,
+    /// For what is created (SMB2_CREATE_SD_BUFFER); its owner has been checked.
+    pub descriptor: Option<Box<SecurityDescriptor>>,
 }
 
 /// What to do when the name does not exist.
@@ -410,6 +435,8 @@ pub struct Opened {
     pub info: FileInfo,
     /// It was not there before.
     pub created: bool,
+    /// Nor was the file that it is a stream of.
+    pub file_created: bool,
 }
 
 /// What a file is.
@@ -439,6 +466,11 @@ bitflags::bitflags! {
         const OWNER = 8;
         /// Remove this name from its directory.
         const DELETE = 16;
+        /// The directory it is in grants FILE_LIST_DIRECTORY, which shows attributes too
+        /// (MS-FSA 2.1.5.1.2.1).
+        const PARENT_LISTS = 32;
+        /// The directory it is in grants FILE_DELETE_CHILD.
+        const PARENT_DELETES = 64;
     }
 }
 
@@ -475,6 +507,8 @@ pub struct FileInfo {
     pub gid: u32,
     /// What the calling identity may do.
     pub permitted: Permitted,
+    /// The stored descriptor; `None` where there is none, and then owner and mode count.
+    pub security: Option<Arc<SecurityDescriptor>>,
 }
 
 /// The file system below a share.
@@ -570,6 +604,10 @@ pub enum VfsError {
     CrossDevice,
     /// A symbolic link that may not be followed, or a loop of them.
     Symlink,
+    /// Who asks may not make that SID an owner.
+    InvalidOwner,
+    /// Who asks may not make that SID a file's group.
+    InvalidGroup,
     /// The file system cannot do this.
     NotSupported,
     /// A number out of the file system's range.
@@ -610,6 +648,8 @@ impl VfsError {
             Self::Busy => NtStatus::SHARING_VIOLATION,
             Self::CrossDevice => NtStatus::NOT_SAME_DEVICE,
             Self::Symlink => NtStatus::STOPPED_ON_SYMLINK,
+            Self::InvalidOwner => NtStatus::INVALID_OWNER,
+            Self::InvalidGroup => NtStatus::INVALID_PRIMARY_GROUP,
             Self::NotSupported => NtStatus::NOT_SUPPORTED,
             Self::Invalid => NtStatus::INVALID_PARAMETER,
             Self::TooLarge => NtStatus::DISK_FULL,

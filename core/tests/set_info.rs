@@ -1,4 +1,5 @@
 //! SET_INFO: what is set, and the rules for lengths (MS-SMB2 3.3.5.21, MS-FSA 2.1.5.15).
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use ksmbd_core::time::FileTime;
 use ksmbd_core::wire::{

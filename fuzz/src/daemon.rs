@@ -65,6 +65,7 @@ impl Daemon {
     }
 
     /// Carries out one call; gives it back when it is the file system's.
+    #[allow(clippy::result_large_err, reason = "what is given back is what came")]
     pub(crate) fn run(&mut self, call: Call) -> Result<Done, Call> {
         Ok(match call.op {
             Op::Logon { user, .. } => Done::Account(self.logon(&user)),
@@ -100,7 +101,8 @@ impl Daemon {
             return Done::Admitted(Err(NtStatus::BAD_NETWORK_NAME));
         };
         let anonymous = account.is_none() && rules.share.kind == ShareKind::Disk;
-        if let Some(status) = rules.refused.or(anonymous.then_some(NtStatus::ACCESS_DENIED)) {
+        let denied = anonymous.then_some(NtStatus::ACCESS_DENIED);
+        if let Some(status) = rules.refused.or(denied) {
             return Done::Admitted(Err(status));
         }
         self.admitted += 1;

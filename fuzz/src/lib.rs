@@ -11,8 +11,8 @@
 pub mod client;
 pub mod daemon;
 pub mod memvfs;
-//pub mod swarm;
-//pub mod target;
+pub mod swarm;
+pub mod target;
 pub mod world;
 
 pub use client::{Client, Offer};

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::Receiver;
 use ksmbd_core::config::Share;
+use ksmbd_core::rng::Rng;
 use ksmbd_core::vfs::{Done, VfsError};
 use ksmbd_runtime_threads::daemon::{Letter, PipeId, Question};
 
@@ -15,21 +18,35 @@ use crate::state::Current;
 
 /// Open pipes at once, of all clients. A pipe can hold some 650 KiB for a client that asks much and
 /// reads nothing; clients that behave have one for a moment.
-const MAX_PIPES: usize = 256;
+pub const MAX_PIPES: usize = 256;
 
 /// What the daemon remembers between two questions.
 pub struct Daemon {
     current: Current,
+    rng: Rng,
     pipes: BTreeMap<PipeId, Pipe>,
+    /// How many there are, for whoever watches.
+    pipe_count: Arc<AtomicUsize>,
     /// Trees that are connected, by the share's folded name: a reload makes other [`Share`]s, and
     /// the trees stay.
     connected: BTreeMap<String, usize>,
 }
 
 impl Daemon {
-    /// A daemon that decides by `current`.
-    pub fn new(current: Current) -> Self {
-        Self { current, pipes: BTreeMap::new(), connected: BTreeMap::new() }
+    /// A daemon that decides by `current`. What it makes up comes from `rng`.
+    pub fn new(current: Current, rng: Rng) -> Self {
+        Self {
+            current,
+            rng,
+            pipes: BTreeMap::new(),
+            pipe_count: Arc::default(),
+            connected: BTreeMap::new(),
+        }
+    }
+
+    /// Open pipes, now and later.
+    pub fn pipe_count(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.pipe_count)
     }
 
     /// Answers letters in a thread of its own, until nobody can write one any more.
@@ -48,6 +65,12 @@ impl Daemon {
 
     /// The answer to one question.
     pub fn decide(&mut self, question: &Question) -> Done {
+        let done = self.answer(question);
+        self.pipe_count.store(self.pipes.len(), Ordering::Relaxed);
+        done
+    }
+
+    fn answer(&mut self, question: &Question) -> Done {
         match question {
             Question::Logon { user, domain } => self.logon(user, domain),
             Question::Admit { share, account, guest, peer } => {
@@ -55,7 +78,9 @@ impl Daemon {
                 self.admit(share, visitor)
             }
             Question::Leave { share } => self.leave(share),
-            Question::PipeOpen { pipe, name, account: _ } => self.pipe_open(*pipe, name),
+            Question::PipeOpen { pipe, name, account } => {
+                self.pipe_open(*pipe, name, account.clone())
+            }
             Question::PipeWrite { pipe, data } => self.pipe_write(*pipe, data.bytes()),
             Question::PipeRead { pipe, max } => self.pipe_read(*pipe, *max),
             Question::PipeTransact { pipe, data, max } => match self.pipe_write(*pipe, data) {
@@ -113,12 +138,12 @@ impl Daemon {
         Done::Ok
     }
 
-    fn pipe_open(&mut self, id: PipeId, name: &str) -> Done {
+    fn pipe_open(&mut self, id: PipeId, name: &str, account: Option<String>) -> Done {
         if self.pipes.len() >= MAX_PIPES {
             log::warn!("no pipe is left: {MAX_PIPES} are open");
             return Done::Failed(VfsError::TooManyFiles);
         }
-        match Pipe::open(name) {
+        match Pipe::open(name, account, self.rng.fork()) {
             Some(pipe) => {
                 self.pipes.insert(id, pipe);
                 Done::Ok

@@ -3,7 +3,9 @@
 
 pub mod account;
 pub mod admit;
+pub mod check;
 pub mod config;
+pub mod control;
 pub mod daemon;
 pub mod detach;
 pub mod lock_file;
@@ -16,4 +18,5 @@ mod scratch;
 pub mod serve;
 pub mod server;
 pub mod state;
+pub mod subauth;
 pub mod try_out;

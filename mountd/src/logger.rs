@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::os::unix::net::UnixDatagram;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
@@ -18,11 +19,86 @@ struct Logger {
     syslog: Mutex<Option<UnixDatagram>>,
 }
 
+/// ksmbd's components, and the modules whose lines are theirs. Nothing is logged yet by what is not
+/// there yet.
+const COMPONENTS: [(&str, &[&str]); 7] = [
+    ("smb", &["ksmbd_core", "ksmbd_runtime_threads::server"]),
+    ("auth", &["ksmbd_mountd::account", "ksmbd_mountd::admit", "ksmbd_mountd::daemon"]),
+    ("vfs", &["ksmbd_runtime_threads::vfs"]),
+    ("oplock", &[]),
+    ("ipc", &["ksmbd_mountd::rpc", "ksmbd_mountd::control", "ksmbd_runtime_threads::daemon"]),
+    (
+        "conn",
+        &[
+            "ksmbd_runtime_threads::client",
+            "ksmbd_runtime_threads::forker",
+            "ksmbd_runtime_threads::mailbox",
+            "ksmbd_runtime_threads::socket",
+            "ksmbd_runtime_threads::worker",
+        ],
+    ),
+    ("rdma", &[]),
+];
+
+/// All components' bits.
+const ALL: u8 = 0x7f;
+
+/// Whose lines that are only of use to find a fault are shown: a bit a component.
+static DEBUGGED: AtomicU8 = AtomicU8::new(0);
+
 /// Begins to log to standard error; `verbose` also shows what is only of use to find a fault.
 pub fn start(verbose: bool) {
     // A second call, in tests, changes the level alone.
     let _ = log::set_logger(&LOGGER);
-    log::set_max_level(if verbose { LevelFilter::Debug } else { LevelFilter::Info });
+    debug(if verbose { ALL } else { 0 });
+}
+
+fn debug(components: u8) {
+    DEBUGGED.store(components, Ordering::Relaxed);
+    log::set_max_level(if components == 0 { LevelFilter::Info } else { LevelFilter::Debug });
+}
+
+/// Turns a component's lines on or off; `all` turns all on, or off if they are. Returns the
+/// components as ksmbd shows them, those that are on in brackets.
+///
+/// # Errors
+///
+/// There is no such component; all are listed.
+pub fn toggle(component: &str) -> Result<String, String> {
+    let before = DEBUGGED.load(Ordering::Relaxed);
+    debug(toggled(before, component)?);
+    Ok(shown(DEBUGGED.load(Ordering::Relaxed)))
+}
+
+fn toggled(before: u8, component: &str) -> Result<u8, String> {
+    if component == "all" {
+        return Ok(if before == ALL { 0 } else { ALL });
+    }
+    let at = COMPONENTS.iter().position(|(name, _)| *name == component).ok_or_else(|| {
+        let names: Vec<_> = COMPONENTS.iter().map(|(name, _)| *name).collect();
+        let component = component.escape_debug();
+        format!("there is no component `{component}`; write all, {}", names.join(", "))
+    })?;
+    Ok(before ^ (1 << at))
+}
+
+fn shown(components: u8) -> String {
+    let names = (0..).zip(COMPONENTS).map(|(at, (name, _))| match components & (1 << at) {
+        0 => name.to_owned(),
+        _ => format!("[{name}]"),
+    });
+    names.collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a module's debugging lines are shown.
+fn debugged(components: u8, module: &str) -> bool {
+    let of = |prefix: &&str| {
+        module.strip_prefix(*prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    };
+    components == ALL
+        || (0..)
+            .zip(COMPONENTS)
+            .any(|(at, (_, modules))| components & (1 << at) != 0 && modules.iter().any(of))
 }
 
 /// Goes on in the system's log.
@@ -41,7 +117,9 @@ pub fn use_syslog() -> io::Result<()> {
 
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.level() <= log::max_level()
+        metadata.level() <= Level::Info
+            || metadata.level() <= log::max_level()
+                && debugged(DEBUGGED.load(Ordering::Relaxed), metadata.target())
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -107,6 +185,23 @@ mod tests {
         with(Level::Warn, |record| {
             assert_eq!(terminal_line(record), "ksmbd.mountd: warning: a\\nb\\u{1b}[2J ü\n");
         });
+    }
+
+    #[test]
+    fn components_are_turned_on_and_off() {
+        let vfs = toggled(0, "vfs").expect("a component");
+        assert_eq!(shown(vfs), "smb auth [vfs] oplock ipc conn rdma");
+        assert!(debugged(vfs, "ksmbd_runtime_threads::vfs::open"));
+        assert!(!debugged(vfs, "ksmbd_runtime_threads::vfsx"));
+        assert!(!debugged(vfs, "ksmbd_mountd::account"));
+        assert_eq!(toggled(vfs, "vfs"), Ok(0));
+        let all = toggled(vfs, "all").expect("all of them");
+        assert!(all == ALL && debugged(all, "anything") && !debugged(0, "ksmbd_core"));
+        assert_eq!(toggled(all, "all"), Ok(0));
+        assert_eq!(
+            toggled(0, "net").expect_err("none"),
+            "there is no component `net`; write all, smb, auth, vfs, oplock, ipc, conn, rdma"
+        );
     }
 
     #[test]

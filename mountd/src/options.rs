@@ -15,6 +15,8 @@ pub enum Action {
     Version,
     /// Serve what the configuration file says.
     Serve,
+    /// `--check`: say what the files come to.
+    Check,
     /// `--try`: serve one directory without any file.
     Try(Option<PathBuf>),
 }
@@ -30,6 +32,8 @@ pub struct Options {
     pub port: Option<u16>,
     /// No `-n`: go to the background.
     pub detach: bool,
+    /// `--control`: where `ksmbd.control` reaches this server.
+    pub control: Option<PathBuf>,
 }
 
 /// The text of `-h`.
@@ -41,13 +45,17 @@ pub fn help() -> String {
          \n\
          \u{20} -p, --port=PORT       listen on PORT instead of the file's `tcp port` (445)\n\
          \u{20} -n, --nodetach[=WAY]  stay in the foreground; WAY is 1 (if missing), or 0 to detach\n\
+         \u{20}     --control=PATH    be reached by ksmbd.control at the socket PATH; without it there\n\
+         \u{20}                       is one for the system's own ksmbd.conf alone\n\
+         \u{20}     --check           print what would be served and every problem, and exit: with 1\n\
+         \u{20}                       if there is an error\n\
          {COMMON_HELP}\
          \n\
          To try it out, no files needed:\n\
          \u{20} --try [DIR]           serve DIR, or a fresh directory, on 127.0.0.1:4450 in the\n\
          \u{20}                       foreground, and print how to reach it\n\
          \n\
-         SIGHUP reads shares and accounts again, SIGUSR1 logs what is served, SIGTERM, SIGINT and\n\
+         SIGHUP reads both files again, SIGUSR1 logs what is served, SIGTERM, SIGINT and\n\
          SIGQUIT stop the server. Only one server runs with the system's own ksmbd.conf; with -C\n\
          there may be more.\n"
     )
@@ -70,6 +78,7 @@ impl Options {
             common: CommonOptions::default(),
             port: None,
             detach: true,
+            control: None,
         };
         let default_pwddb = options.common.pwddb.clone();
         while let Some(own) = options.common.next(&mut parser)? {
@@ -84,6 +93,8 @@ impl Options {
             && (options.common.config_given || pwddb_given)
         {
             return Err("--try uses no files: leave -C and -P out".into());
+        } else if options.action != Action::Serve && options.control.is_some() {
+            return Err("--control is for a server: leave --check and --try out".into());
         }
         Ok(options)
     }
@@ -94,14 +105,27 @@ impl Options {
             Own::Long(word) if word == "port" => self.port = Some(port(&parser.value()?)?),
             Own::Short('n') => self.detach = way(parser.optional_value())?,
             Own::Long(word) if word == "nodetach" => self.detach = way(parser.optional_value())?,
+            Own::Long(word) if word == "check" => self.act(Action::Check)?,
+            Own::Long(word) if word == "control" => self.control = Some(parser.value()?.into()),
             Own::Long(word) if word == "try" => {
-                self.action = Action::Try(parser.optional_value().map(PathBuf::from));
+                self.act(Action::Try(parser.optional_value().map(PathBuf::from)))?;
             }
             Own::Value(folder) if self.action == Action::Try(None) => {
                 self.action = Action::Try(Some(folder.into()));
             }
             other => return Err(other.unexpected()),
         }
+        Ok(())
+    }
+}
+
+impl Options {
+    fn act(&mut self, action: Action) -> Result<(), lexopt::Error> {
+        let other = |a: &Action, b: &Action| *a == Action::Check && matches!(b, Action::Try(_));
+        if other(&self.action, &action) || other(&action, &self.action) {
+            return Err("--check and --try are two different things".into());
+        }
+        self.action = action;
         Ok(())
     }
 }
@@ -160,6 +184,15 @@ mod tests {
         assert_eq!(parse("--port=1").port, Some(1));
         assert_eq!(parse("-h -p 3").action, Action::Help);
         assert_eq!(parse("--version").action, Action::Version);
+        assert_eq!(parse("--check -C a").action, Action::Check);
+        assert_eq!(parse("--control /run/c").control, Some("/run/c".into()));
+        assert_eq!(error("--control"), "missing argument for option '--control'");
+        let both = "--control is for a server: leave --check and --try out";
+        assert_eq!(error("--control x --check"), both);
+        assert_eq!(error("--try --control x"), both);
+        assert_eq!(error("--check /x"), "unexpected argument \"/x\"");
+        assert_eq!(error("--check --try"), "--check and --try are two different things");
+        assert_eq!(error("--try --check"), error("--check --try"));
     }
 
     #[test]
@@ -186,7 +219,9 @@ mod tests {
     #[test]
     fn the_help_names_every_option_and_fits_a_terminal() {
         let help = help();
-        for option in ["-p,", "-n,", "-C,", "-P,", "-v,", "-V,", "-h,", "--try"] {
+        for option in
+            ["-p,", "-n,", "-C,", "-P,", "-v,", "-V,", "-h,", "--try", "--check", "--control="]
+        {
             assert!(help.contains(option), "{option}");
         }
         assert!(help.lines().all(|line| line.len() <= 90), "{help}");

@@ -12,11 +12,13 @@ use signal_hook::iterator::Signals;
 
 use crate::account::{Serving, unix};
 use crate::config::interfaces::listen_addresses;
+use crate::control::handler::ServerHandler;
+use crate::control::socket::ControlSocket;
 use crate::lock_file::LockFile;
 use crate::options::Options;
 use crate::server::{Server, StartError};
 use crate::state::{Source, State};
-use crate::{detach, logger};
+use crate::{detach, logger, subauth};
 
 /// Serves in this process until a signal ends it, or in a child if it is to detach.
 pub fn run(options: &Options) -> ExitCode {
@@ -48,23 +50,52 @@ fn serve(options: &Options, detached: bool) -> Result<(), StartError> {
         true => None,
         false => Some(LockFile::acquire(&paths::lock_file()).map_err(StartError::Lock)?),
     };
-    let source = Source {
-        config: absolute(&options.common.config),
-        pwddb: absolute(&options.common.pwddb),
-        unix: Arc::from(unix::machine()),
-        serving: Serving::detect(),
-    };
+    let beside = subauth::beside(&absolute(&options.common.config));
+    let machine = subauth::load_or_create(&beside).map_err(StartError::Subauth)?;
+    let source = source(options, machine);
     let state = source.load().map_err(StartError::Load)?;
     let listen = listen(&state, options.port)?;
-    let server = Server::start(state, listen)?;
+    let socket = control_socket(options)?;
+    let server = Arc::new(Server::start(state, listen)?);
+    let handler = ServerHandler { server: Arc::clone(&server), source: source.clone() };
+    let control = socket.map(|socket| socket.serve(handler)).transpose();
+    let control = control.map_err(|error| StartError::System("start a thread", error))?;
     log_what_is_served(&server);
     if detached {
         go_quiet();
     }
     wait(&mut signals, &server, &source);
-    server.stop();
+    drop(control);
+    // With its thread the control socket's hold of the server is gone.
+    if let Some(server) = Arc::into_inner(server) {
+        server.stop();
+    }
     log::info!("stopped");
     Ok(())
+}
+
+/// The socket that the command line names; else, with the system's configuration, the usual one.
+/// Several servers with configurations of their own would fight for it.
+fn control_socket(options: &Options) -> Result<Option<ControlSocket>, StartError> {
+    if let Some(path) = &options.control {
+        return ControlSocket::bind(&absolute(path)).map(Some).map_err(StartError::Control);
+    }
+    if options.common.config_given {
+        return Ok(None);
+    }
+    let socket = ControlSocket::bind(&paths::control_socket());
+    Ok(socket.inspect_err(|error| log::warn!("ksmbd.control cannot be used: {error}")).ok())
+}
+
+/// The files that the command line names.
+pub(crate) fn source(options: &Options, machine: [u32; 3]) -> Source {
+    Source {
+        config: absolute(&options.common.config),
+        pwddb: absolute(&options.common.pwddb),
+        unix: Arc::from(unix::machine()),
+        serving: Serving::detect(),
+        machine,
+    }
 }
 
 /// TERM, INT and QUIT end it, HUP reads the files again, USR1 lists.
@@ -108,7 +139,7 @@ pub(crate) fn reload(server: &Server, source: &Source) -> Result<String, String>
     }
 }
 
-fn listen(state: &State, port: Option<u16>) -> Result<Vec<SocketAddr>, StartError> {
+pub(crate) fn listen(state: &State, port: Option<u16>) -> Result<Vec<SocketAddr>, StartError> {
     let mut global = state.settings.global.clone();
     global.port = port.unwrap_or(global.port);
     listen_addresses(&global).map_err(StartError::Interfaces)

@@ -3,16 +3,21 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use ksmbd_core::rng::Rng;
+use ksmbd_core::status_report::Budget;
 use ksmbd_runtime_threads::{Options, Runtime, Status};
 
 use crate::config::interfaces::ListenError;
-use crate::daemon::Daemon;
+use crate::control::socket::SocketError;
+use crate::daemon::{Daemon, MAX_PIPES};
 use crate::lock_file::LockError;
 use crate::random;
 use crate::state::{Current, LoadError, Source, State};
+use crate::subauth::SubauthError;
 
 /// Why there is no server.
 #[derive(Debug)]
@@ -21,12 +26,16 @@ pub enum StartError {
     Lock(LockError),
     /// A file cannot be used; the details have been logged.
     Load(LoadError),
+    /// The file with the machine's SID cannot be used.
+    Subauth(SubauthError),
     /// There is nowhere to listen.
     Interfaces(ListenError),
     /// An address cannot be listened on.
     Listen(Vec<SocketAddr>, io::Error),
     /// The directory of `--try` cannot be served.
     Folder(String),
+    /// `ksmbd.control` cannot reach it.
+    Control(SocketError),
     /// Something that every system has is not there.
     System(&'static str, io::Error),
 }
@@ -36,7 +45,9 @@ impl fmt::Display for StartError {
         match self {
             Self::Lock(error) => write!(f, "{error}"),
             Self::Load(error) => write!(f, "{error}"),
+            Self::Subauth(error) => write!(f, "{error}"),
             Self::Interfaces(error) => write!(f, "{error}"),
+            Self::Control(error) => write!(f, "{error}"),
             Self::Listen(addresses, error) => {
                 let list: Vec<_> = addresses.iter().map(ToString::to_string).collect();
                 write!(f, "cannot listen on {}: {error}; ", list.join(", "))?;
@@ -64,6 +75,7 @@ pub struct Server {
     daemon: JoinHandle<()>,
     current: Current,
     guid: [u8; 16],
+    pipes: Arc<AtomicUsize>,
     /// One reload at a time: what the core and the daemon decide by is to be of one file.
     reloading: Mutex<()>,
 }
@@ -78,17 +90,20 @@ impl Server {
         let seed = random::bytes().map_err(|error| StartError::System("get randomness", error))?;
         let guid = random::bytes().map_err(|error| StartError::System("get randomness", error))?;
         let config = Arc::new(state.settings.global.config(guid));
+        let secret =
+            random::bytes().map_err(|error| StartError::System("get randomness", error))?;
         let current = Current::new(state);
         // Without a bound of its own: letters are bounded by the requests that wait for them, and
         // the daemon's thread writes some itself, for an answer may drop the last hold of a pipe.
         // On a full channel it would wait for itself.
         let (sender, letters) = crossbeam_channel::unbounded();
-        let daemon = Daemon::new(current.clone())
-            .spawn(letters)
-            .map_err(|error| StartError::System("start a thread", error))?;
+        let daemon = Daemon::new(current.clone(), Rng::new(secret));
+        let pipes = daemon.pipe_count();
+        let daemon =
+            daemon.spawn(letters).map_err(|error| StartError::System("start a thread", error))?;
         let options = Options { listen: listen.clone(), config, seed, daemon: sender };
         let runtime = Runtime::start(options).map_err(|error| StartError::Listen(listen, error))?;
-        Ok(Self { runtime, daemon, current, guid, reloading: Mutex::new(()) })
+        Ok(Self { runtime, daemon, current, guid, pipes, reloading: Mutex::new(()) })
     }
 
     /// Where it listens.
@@ -117,7 +132,13 @@ impl Server {
 
     /// Who is connected, and what is open.
     pub fn status(&self) -> Status {
-        self.runtime.status()
+        let mut status = self.runtime.status();
+        status.budgets.push(Budget {
+            name: "pipes",
+            used: self.pipes.load(Ordering::Relaxed),
+            limit: Some(MAX_PIPES),
+        });
+        status
     }
 
     /// Lets the clients' running requests end, and ends all threads.

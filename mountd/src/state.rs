@@ -9,7 +9,7 @@ use ksmbd_adduser::{ConfProblem, Database, DatabaseError};
 use crate::account::unix::UnixNames;
 use crate::account::{Accounts, Serving};
 use crate::config::{Loaded, Settings};
-use crate::rpc::{Directory, ShareInfo};
+use crate::rpc::{Directory, People, ShareInfo};
 
 /// Settings and accounts that belong together.
 pub struct State {
@@ -17,6 +17,8 @@ pub struct State {
     pub settings: Settings,
     /// The account database.
     pub accounts: Accounts,
+    /// The machine's SID is S-1-5-21 and these.
+    pub machine: [u32; 3],
 }
 
 /// Where a state is read from, at the start and at each reload.
@@ -30,6 +32,8 @@ pub struct Source {
     pub unix: Arc<dyn UnixNames>,
     /// Under whose name files are used.
     pub serving: Serving,
+    /// See [`State::machine`]; read once, for it stays.
+    pub machine: [u32; 3],
 }
 
 /// Why there is no (new) state.
@@ -62,11 +66,21 @@ impl Source {
     ///
     /// One of the files cannot be used. All that is wrong with it has been logged.
     pub fn load(&self) -> Result<State, LoadError> {
+        self.load_with_problems().map(|(state, _)| state)
+    }
+
+    /// As [`load`](Self::load), with the problems that were logged and keep nothing but single
+    /// shares from being served.
+    ///
+    /// # Errors
+    ///
+    /// See [`load`](Self::load).
+    pub fn load_with_problems(&self) -> Result<(State, Vec<ConfProblem>), LoadError> {
         let accounts = self.load_accounts()?;
         match Settings::load(&self.config, &accounts) {
             Ok(Loaded { settings, problems }) => {
                 log_problems(&problems);
-                Ok(State { settings, accounts })
+                Ok((State { settings, accounts, machine: self.machine }, problems))
             }
             Err(problems) => {
                 log_problems(&problems);
@@ -168,6 +182,18 @@ impl Directory for State {
     fn server_comment(&self) -> &str {
         &self.settings.global.server_string
     }
+
+    fn workgroup(&self) -> &str {
+        &self.settings.global.workgroup
+    }
+
+    fn machine(&self) -> [u32; 3] {
+        self.machine
+    }
+
+    fn people(&self) -> &dyn People {
+        &self.accounts
+    }
 }
 
 #[cfg(test)]
@@ -184,6 +210,7 @@ mod tests {
             pwddb: scratch.path().join("ksmbdpwd.db"),
             unix: Arc::new(Village),
             serving: Serving::Users,
+            machine: [1, 2, 3],
         }
     }
 

@@ -14,10 +14,10 @@ use signal_hook::consts::{SIGHUP, SIGUSR1};
 
 use crate::account::{Accounts, Serving, unix};
 use crate::config::{GlobalSettings, Settings, ShareSettings};
-use crate::random;
 use crate::serve::signals;
 use crate::server::{Server, StartError};
 use crate::state::State;
+use crate::{random, subauth};
 
 /// The port, unless `-p` says otherwise: no root is needed for it.
 const PORT: u16 = 4450;
@@ -41,7 +41,9 @@ fn serve(folder: Option<&Path>, port: u16) -> Result<(), StartError> {
     let password =
         random::password().map_err(|error| StartError::System("get randomness", error))?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let server = Server::start(state(&folder, &password, port), vec![address])?;
+    let machine =
+        subauth::made_up().map_err(|error| StartError::System("get randomness", error))?;
+    let server = Server::start(state(&folder, &password, port, machine), vec![address])?;
     println!("{}", invitation(&folder, &password, port));
     // There are no files to read again.
     for signal in signals.forever() {
@@ -54,10 +56,11 @@ fn serve(folder: Option<&Path>, port: u16) -> Result<(), StartError> {
     Ok(())
 }
 
-fn state(folder: &Folder, password: &str, port: u16) -> State {
+fn state(folder: &Folder, password: &str, port: u16, machine: [u32; 3]) -> State {
     let mut database = Database::new();
     database.set(USER, NtHash::from_password(password));
-    let share = Share { streams: true, ..Share::disk(SHARE, &folder.path) };
+    // Without root, descriptors are kept in the users' own attributes.
+    let share = Share { acl_xattr: true, streams: true, ..Share::disk(SHARE, &folder.path) };
     let share = ShareSettings { writable: true, ..ShareSettings::new(share) };
     State {
         settings: Settings {
@@ -66,6 +69,7 @@ fn state(folder: &Folder, password: &str, port: u16) -> State {
         },
         // There need not be a Unix user called `try`.
         accounts: Accounts::new(database, Arc::from(unix::machine()), Serving::myself()),
+        machine,
     }
 }
 
@@ -167,7 +171,7 @@ mod tests {
     #[test]
     fn one_writable_share_for_one_user_who_needs_no_unix_user() {
         let folder = Folder { path: "/srv/x".to_owned(), fresh: false };
-        let state = state(&folder, "pw", 4450);
+        let state = state(&folder, "pw", 4450, [1, 2, 3]);
         let share = state.settings.share("share").expect("the share");
         assert!(share.writable && !share.guest_ok && share.share.path == "/srv/x");
         assert!(state.settings.share("ipc$").is_some());

@@ -207,3 +207,51 @@ fn background(conf: &str) -> Option<Pid> {
         ours.then(|| Pid::from_raw(pid)).flatten()
     })
 }
+
+#[test]
+fn check_says_what_would_be_served_and_every_problem() {
+    let folder = Folder::new("check");
+    let (conf, pwddb) = (folder.path("conf"), folder.path("db"));
+    let check = || run(&["--check", "-C", &conf, "-P", &pwddb, "-p", "4450"]);
+    folder.configure("[a]\npath = /tmp\nread only = no\nworkgroup = X\n");
+    let output = check();
+    let (shown, said) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    for line in ["[global]\n", "[IPC$]\n", "[a]\n    path = /tmp\n", "    read only = no\n"] {
+        assert!(shown.contains(line), "{shown}");
+    }
+    assert!(shown.contains("# listens on "), "{shown}");
+    assert!(said.contains(":4: [a] workgroup: it is the server's and not a share's"), "{said}");
+    assert!(said.contains("no errors, 1 warning"), "{said}");
+    // A share that would not be served is an error, though the server would start.
+    folder.configure("[a]\npath = /tmp\n[b]\npath = tmp\n");
+    let output = check();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("1 error, no warnings"));
+    assert!(!text(&output.stdout).contains("[b]"));
+    folder.configure("junk\n[global]\ntcp port = x\n");
+    let output = check();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty());
+    assert!(text(&output.stderr).contains("`junk` is neither"), "{output:?}");
+}
+
+#[test]
+fn a_reload_takes_global_and_says_what_needs_a_restart() {
+    let folder = Folder::new("globals");
+    let (conf, pwddb, port) = (folder.path("conf"), folder.path("db"), free_port().to_string());
+    let mut server = serve(&["-n", "-C", &conf, "-P", &pwddb, "-p", &port]);
+    server.line_with("serving IPC$, a on ");
+    let address = format!("127.0.0.1:{port}");
+    let mut first = TcpStream::connect(&address).expect("it serves");
+    folder.configure("[global]\nmax connections = 1\ntcp port = 4451\n[a]\npath = /tmp\n");
+    server.signal(Signal::HUP);
+    server.line_with("[global] tcp port has changed; restart the server to listen elsewhere");
+    server.line_with("reloaded; a restart is needed for: tcp port");
+    // The limit is the new one, and who was there stays.
+    let mut second = TcpStream::connect(&address).expect("the kernel takes it");
+    assert_eq!(second.read(&mut [0; 1]).ok(), Some(0), "closed at once");
+    first.set_read_timeout(Some(Duration::from_millis(50))).expect("set");
+    first.read(&mut [0; 1]).expect_err("still open, and nothing to say");
+    assert_eq!(server.end(Signal::TERM), Some(0));
+}

@@ -29,7 +29,8 @@ impl Clock {
     }
 }
 
-fn wall() -> FileTime {
+/// What the wall clock shows.
+pub(crate) fn wall() -> FileTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
     FileTime::from_unix(seconds, since.subsec_nanos())

@@ -1,16 +1,14 @@
 //! The database as a file: reading, and changing it under a lock.
 
-use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::{File, Metadata};
+use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::retry_on_intr;
 use zeroize::Zeroizing;
 
 use super::{Database, DatabaseError};
-use crate::atomic_file;
+use crate::atomic_file::{self, LockedFile};
 use crate::names::check_user_name;
 
 /// The mode of a new database: the hashes are as good as passwords.
@@ -60,30 +58,9 @@ pub struct DatabaseLock {
 impl DatabaseLock {
     /// Waits for the lock. A missing database is created without accounts.
     pub fn acquire(path: &Path) -> Result<Self, DatabaseError> {
-        let failed = |doing: &'static str| move |error| DatabaseError::io(path, doing, error);
-        loop {
-            let file = OpenOptions::new()
-                .read(true)
-                .append(true)
-                .create(true)
-                .mode(MODE)
-                .open(path)
-                .map_err(failed("open"))?;
-            retry_on_intr(|| flock(&file, FlockOperation::LockExclusive))
-                .map_err(|error| DatabaseError::io(path, "lock", error.into()))?;
-            let metadata = file.metadata().map_err(failed("read"))?;
-            // The holder before us may have put a new file in its place. Then this is a lock on
-            // a file that is no longer there.
-            match fs::metadata(path) {
-                Ok(now) if (now.dev(), now.ino()) == (metadata.dev(), metadata.ino()) => {}
-                Ok(_) => continue,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(DatabaseError::io(path, "open", error)),
-            }
-            // A small device may have a link here to where it can write: keep the link.
-            let path = fs::canonicalize(path).map_err(failed("find"))?;
-            return Ok(Self { path, file, metadata });
-        }
+        let LockedFile { path, file, metadata } = atomic_file::lock(path, MODE)
+            .map_err(|(doing, error)| DatabaseError::io(path, doing, error))?;
+        Ok(Self { path, file, metadata })
     }
 
     /// Reads the database.
@@ -113,6 +90,7 @@ impl DatabaseLock {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;

@@ -6,6 +6,7 @@ mod files;
 mod foreign;
 mod matrix;
 mod refusals;
+mod rpcclient;
 mod slow;
 mod smbclient;
 mod tap;
@@ -95,6 +96,7 @@ fn groups() -> Vec<Group> {
         let mut checks = matrix::checks();
         checks.extend(refusals::checks());
         checks.extend(foreign::checks());
+        checks.extend(rpcclient::checks());
         checks
     };
     vec![

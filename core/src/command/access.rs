@@ -2,6 +2,7 @@
 //! entry. And what a file's permissions grant (MS-SMB2 3.3.5.9, MS-FSA 2.1.5.1.2.1).
 
 use crate::{
+    acl::{self, Token},
     vfs::{FileInfo, FileKind, Permitted},
     wire::{
         fscc::{AccessMask, FileAttributes, FileInfoClass},
@@ -21,12 +22,19 @@ pub(super) struct Need {
     pub(super) file_id: Option<FileId>,
     /// One of these is enough; empty asks for none.
     pub(super) any_of: AccessMask,
+    /// And all of these.
+    pub(super) all_of: AccessMask,
     /// It changes what is on the disk.
     pub(super) changes: bool,
 }
 
-const NOTHING: Need =
-    Need { tree: false, file_id: None, any_of: AccessMask::empty(), changes: false };
+const NOTHING: Need = Need {
+    tree: false,
+    file_id: None,
+    any_of: AccessMask::empty(),
+    all_of: AccessMask::empty(),
+    changes: false,
+};
 const TREE: Need = Need { tree: true, ..NOTHING };
 
 const READS: AccessMask = AccessMask::FILE_READ_DATA.union(AccessMask::FILE_EXECUTE);
@@ -59,12 +67,14 @@ pub(super) fn need(body: &RequestBody) -> Need {
         RequestBody::Lock(r) => open(r.file_id, READS.union(WRITES)),
         RequestBody::QueryDirectory(r) => open(r.file_id, AccessMask::FILE_LIST_DIRECTORY),
         RequestBody::ChangeNotify(r) => open(r.file_id, AccessMask::FILE_LIST_DIRECTORY),
-        RequestBody::QueryInfo(r) => {
-            open(r.file_id, query(r.info_type, r.info_class, r.additional_information))
-        }
-        RequestBody::SetInfo(r) => {
-            change(r.file_id, set(r.info_type, r.info_class, r.additional_information))
-        }
+        RequestBody::QueryInfo(r) => Need {
+            all_of: parts(r.info_type, r.additional_information, READ_SECURITY),
+            ..open(r.file_id, query(r.info_type, r.info_class))
+        },
+        RequestBody::SetInfo(r) => Need {
+            all_of: parts(r.info_type, r.additional_information, WRITE_SECURITY),
+            ..change(r.file_id, set(r.info_type, r.info_class))
+        },
         RequestBody::Ioctl(r) => ioctl(r.ctl_code, r.file_id),
     }
 }
@@ -82,18 +92,42 @@ fn ioctl(code: FsctlCode, file_id: FileId) -> Need {
     }
 }
 
-/// MS-SMB2 3.3.5.20.1, 3.3.5.20.3.
-fn query(kind: InfoType, class: u8, parts: u32) -> AccessMask {
+/// The access that parts of a descriptor ask for, each its own.
+type PartAccess = [(SecurityInformation, AccessMask)];
+
+/// MS-SMB2 3.3.5.20.3, MS-FSA 2.1.5.14. No part asks for nothing, and gets an empty descriptor.
+const READ_SECURITY: &PartAccess = &[
+    (OWNER_GROUP.union(SecurityInformation::DACL).union(LABELS), AccessMask::READ_CONTROL),
+    (SecurityInformation::SACL, AccessMask::ACCESS_SYSTEM_SECURITY),
+];
+
+/// MS-SMB2 3.3.5.21.3, MS-FSA 2.1.5.16.
+const WRITE_SECURITY: &PartAccess = &[
+    (OWNER_GROUP.union(SecurityInformation::LABEL), AccessMask::WRITE_OWNER),
+    (SecurityInformation::DACL.union(SecurityInformation::ATTRIBUTE), AccessMask::WRITE_DAC),
+    (SACLS, AccessMask::ACCESS_SYSTEM_SECURITY),
+];
+
+const OWNER_GROUP: SecurityInformation =
+    SecurityInformation::OWNER.union(SecurityInformation::GROUP);
+const LABELS: SecurityInformation = SecurityInformation::LABEL
+    .union(SecurityInformation::ATTRIBUTE)
+    .union(SecurityInformation::SCOPE)
+    .union(SecurityInformation::BACKUP);
+const SACLS: SecurityInformation =
+    SecurityInformation::SACL.union(SecurityInformation::SCOPE).union(SecurityInformation::BACKUP);
+
+fn parts(kind: InfoType, parts: u32, access: &PartAccess) -> AccessMask {
+    let parts = SecurityInformation::from_bits_retain(parts);
+    let asked =
+        access.iter().filter(|(part, _)| kind == InfoType::SECURITY && parts.intersects(*part));
+    asked.fold(AccessMask::empty(), |all, (_, access)| all | *access)
+}
+
+/// MS-SMB2 3.3.5.20.1. Descriptors: see [`parts`].
+fn query(kind: InfoType, class: u8) -> AccessMask {
     match kind {
         InfoType::FILE => query_file(FileInfoClass(class)),
-        InfoType::SECURITY => {
-            let parts = SecurityInformation::from_bits_retain(parts);
-            if parts.contains(SecurityInformation::SACL) {
-                AccessMask::ACCESS_SYSTEM_SECURITY
-            } else {
-                AccessMask::READ_CONTROL
-            }
-        }
         // File systems have no access of their own; quotas are refused by the command.
         _ => AccessMask::empty(),
     }
@@ -110,18 +144,10 @@ fn query_file(class: FileInfoClass) -> AccessMask {
     }
 }
 
-/// MS-SMB2 3.3.5.21.1, 3.3.5.21.3.
-fn set(kind: InfoType, class: u8, parts: u32) -> AccessMask {
+/// MS-SMB2 3.3.5.21.1. Descriptors: see [`parts`].
+fn set(kind: InfoType, class: u8) -> AccessMask {
     match kind {
         InfoType::FILE => set_file(FileInfoClass(class)),
-        InfoType::SECURITY => {
-            let parts = SecurityInformation::from_bits_retain(parts);
-            if parts.contains(SecurityInformation::DACL) {
-                AccessMask::WRITE_DAC
-            } else {
-                AccessMask::WRITE_OWNER
-            }
-        }
         _ => AccessMask::empty(),
     }
 }
@@ -169,6 +195,54 @@ pub(super) fn maximal(info: &FileInfo, read_only_share: bool) -> AccessMask {
         mask |= AccessMask::DELETE;
     }
     if read_only_share { mask.difference(CHANGES) } else { mask }
+}
+
+/// What a file grants `token` at most: what its descriptor says, if one is stored and somebody asks
+/// who counts with descriptors, but no more than the kernel does; else what owner and mode say.
+pub(super) fn effective(
+    info: &FileInfo,
+    token: Option<&Token>,
+    read_only_share: bool,
+) -> AccessMask {
+    let (Some(descriptor), Some(token)) = (&info.security, token) else {
+        let system = token.map_or(AccessMask::empty(), system);
+        return maximal(info, read_only_share) | system;
+    };
+    let may = |what| info.permitted.contains(what);
+    let mut mask = acl::granted(descriptor, token);
+    // MS-FSA 2.1.5.1.2.1: what the directory grants of what is in it.
+    mask.set(
+        AccessMask::DELETE,
+        mask.contains(AccessMask::DELETE) || may(Permitted::PARENT_DELETES),
+    );
+    if may(Permitted::PARENT_LISTS) {
+        mask |= AccessMask::FILE_READ_ATTRIBUTES;
+    }
+    let mask = mask.difference(refused_by_kernel(info));
+    if read_only_share { mask.difference(CHANGES) } else { mask }
+}
+
+/// Access to the SACL, which only root has.
+pub(super) fn system(token: &Token) -> AccessMask {
+    match token.is_privileged() {
+        true => AccessMask::ACCESS_SYSTEM_SECURITY,
+        false => AccessMask::empty(),
+    }
+}
+
+/// What would end in EACCES. Descriptor and owner are changed by the server itself.
+fn refused_by_kernel(info: &FileInfo) -> AccessMask {
+    let may = |what| info.permitted.contains(what);
+    let file = info.kind == FileKind::File;
+    let mut mask = AccessMask::empty();
+    mask.set(AccessMask::FILE_READ_DATA, !may(Permitted::READ));
+    let execute = may(Permitted::EXECUTE) || file && may(Permitted::READ);
+    mask.set(AccessMask::FILE_EXECUTE, !execute);
+    mask.set(WRITES | AccessMask::FILE_DELETE_CHILD, !may(Permitted::WRITE));
+    let marks = AccessMask::FILE_WRITE_EA | AccessMask::FILE_WRITE_ATTRIBUTES;
+    mask.set(marks, !may(Permitted::WRITE) && !may(Permitted::OWNER));
+    mask.set(AccessMask::DELETE, !may(Permitted::DELETE));
+    mask
 }
 
 /// What changes something; a read-only share grants none of it.

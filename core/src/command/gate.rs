@@ -139,7 +139,8 @@ fn check_open(
     if open.is_pipe() {
         return Ok(());
     }
-    let granted = need.any_of.is_empty() || open.granted.intersects(need.any_of);
+    let any = need.any_of.is_empty() || open.granted.intersects(need.any_of);
+    let granted = any && open.granted.contains(need.all_of);
     if !granted {
         return refuse(NtStatus::ACCESS_DENIED, "the open was not granted this access");
     }

@@ -1,6 +1,6 @@
 //! QUERY_INFO.
 
-use super::{Cx, Event, access, ea, security};
+use super::{Cx, Event, ea, security};
 use crate::{
     config::{Config, Share},
     flow::{Flow, Handled, Refused, job::Who, refuse},
@@ -119,7 +119,9 @@ pub(super) fn resume(
             fitted(&FileInformation::Stream(streams), max)
         }
         (Step::Ea { flags, max }, Done::Eas(eas)) => ea::answer(eas, flags, max),
-        (Step::Security { parts, max }, Done::Info(info)) => security::answer(&info, parts, max),
+        (Step::Security { parts, max }, Done::Info(info)) => {
+            security::answer(cx, who, &info, parts, max)
+        }
         (_, Done::Failed(error)) => Err(error.status().into()),
         _ => Err(NtStatus::INTERNAL_ERROR.into()),
     }
@@ -290,7 +292,7 @@ fn fs_value(
             volume_creation_time: volume.creation_time,
             volume_serial_number: volume.serial,
             supports_objects: false,
-            volume_label: share.name.clone(),
+            volume_label: share.name.as_str().into(),
         },
         FsInfoClass::SIZE => FsInformation::Size(SizeInformation {
             total_allocation_units: volume.total,
@@ -316,6 +318,7 @@ fn fs_value(
                 | FsAttributes::from_bits_retain(config.extra_fs_attributes);
             attributes.set(FsAttributes::NAMED_STREAMS, share.streams);
             attributes.set(FsAttributes::READ_ONLY_VOLUME, read_only);
+            attributes.set(FsAttributes::PERSISTENT_ACLS, share.acl_xattr);
             FsInformation::Attribute {
                 file_system_attributes: attributes,
                 maximum_component_name_length: 255,
@@ -369,17 +372,4 @@ fn on_pipe(open: &Open, step: Step) -> Handled<super::Step> {
         }),
         max,
     )
-}
-
-/// For [`security`]: the mask that a mode's bits stand for.
-pub(super) fn mask_of(info: &FileInfo, bits: u32) -> crate::wire::fscc::AccessMask {
-    use crate::{vfs::Permitted, wire::fscc::AccessMask};
-    let mut permitted = Permitted::empty();
-    permitted.set(Permitted::READ, bits & 4 != 0);
-    permitted.set(Permitted::WRITE, bits & 2 != 0);
-    permitted.set(Permitted::EXECUTE, bits & 1 != 0);
-    if bits == 0 {
-        return AccessMask::empty();
-    }
-    access::maximal(&FileInfo { permitted, ..info.clone() }, false)
 }

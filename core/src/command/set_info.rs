@@ -1,6 +1,6 @@
 //! SET_INFO.
 
-use super::{Cx, Event, ea, stream};
+use super::{Cx, Event, ea, security, stream};
 use crate::{
     flow::{Flow, Handled, Refused, job::Who, refuse},
     id::{FileKey, OpenId},
@@ -60,9 +60,11 @@ pub(super) fn begin(
         InfoType::FILESYSTEM => {
             refuse(NtStatus::ACCESS_DENIED, "3.3.5.21.2: volumes stay as they are")
         }
-        InfoType::SECURITY | InfoType::QUOTA => {
-            refuse(NtStatus::NOT_SUPPORTED, "3.3.5.21.3: descriptors are not stored yet")
+        InfoType::SECURITY => {
+            let op = security::set(cx, open, request)?;
+            call(open, op, Step::Done)
         }
+        InfoType::QUOTA => refuse(NtStatus::NOT_SUPPORTED, "3.3.5.21.4: no quotas"),
         _ => refuse(NtStatus::INVALID_PARAMETER, "3.3.5.21: InfoType"),
     }
 }
@@ -228,6 +230,7 @@ fn rename(cx: &Cx<'_>, id: OpenId, target: &Target) -> Handled<super::Step> {
         to: to.clone(),
         key: *key,
         replace: target.replace_if_exists(),
+        token: security::token(cx, open),
     };
     call(open, op, Step::Renamed { from: place.path.clone(), to })
 }

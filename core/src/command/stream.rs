@@ -43,7 +43,7 @@ pub(super) fn rename(cx: &Cx<'_>, open: &Open, to: Suffix, replace: bool) -> Han
 }
 
 fn moved(key: FileKey, to: Option<&StreamName>) -> FileKey {
-    FileKey { stream: to.map_or([0; 2], StreamName::id), ..key }
+    FileKey { stream: to.map_or(0, StreamName::id), ..key }
 }
 
 /// The open, with its locks, is now one of the stream of the new name. Whoever came to open that

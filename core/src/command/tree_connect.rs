@@ -2,6 +2,7 @@
 
 use super::{Cx, Event, access};
 use crate::{
+    acl::{Token, TokenKind},
     config::{Encryption, Share, ShareKind},
     flow::{Flow, Handled, job::Who, refuse},
     state::session::{Tree, UserKind},
@@ -143,8 +144,14 @@ fn connect(
         capabilities: ShareCapabilities::empty(),
         maximal_access: maximal_access.bits(),
     };
+    let kind = match session.user.as_ref().map(|user| user.kind) {
+        Some(UserKind::Account) => TokenKind::Account,
+        Some(UserKind::Guest) => TokenKind::Guest,
+        Some(UserKind::Anonymous) | None => TokenKind::Anonymous,
+    };
+    let token = share.acl_xattr.then(|| Arc::new(Token::new(&identity, kind)));
     let tree = session.new_tree_id();
-    let state = Tree { share, root, identity, read_only, maximal_access, ending: false };
+    let state = Tree { share, root, identity, token, read_only, maximal_access, ending: false };
     session.trees.insert(tree, state);
     who.tree = Some(tree);
     who.tree_id = tree.0;

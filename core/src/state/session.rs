@@ -1,6 +1,7 @@
 //! Sessions and their tree connects (MS-SMB2 3.3.1.8, 3.3.1.9).
 
 use crate::{
+    acl::Token,
     auth::Authenticator,
     config::{Share, ShareKind},
     crypto::{PreauthHash, SessionKeys},
@@ -76,6 +77,8 @@ pub(crate) struct Tree {
     pub(crate) root: Option<File>,
     /// Whose name files are used under.
     pub(crate) identity: Arc<Identity>,
+    /// Who that is to descriptors, where the share keeps them.
+    pub(crate) token: Option<Arc<Token>>,
     pub(crate) read_only: bool,
     /// What an open may be granted at most.
     pub(crate) maximal_access: AccessMask,

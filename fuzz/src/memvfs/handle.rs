@@ -5,7 +5,7 @@ use ksmbd_core::{
     config::Share,
     name::SharePath,
     stream::StreamName,
-    vfs::{File, FileObject, VfsError},
+    vfs::{File, FileObject, Permitted, VfsError},
 };
 use std::any::Any;
 use std::cell::Cell;
@@ -51,6 +51,8 @@ pub(crate) struct Handle {
     pub(super) read: bool,
     pub(super) write: bool,
     pub(super) deletable: bool,
+    /// What its directory's descriptor grants of it.
+    pub(super) by_parent: Permitted,
     /// Allocation that was asked for through this handle.
     pub(super) reserved: AtomicU64,
     /// Keeps the file while its name is gone.

@@ -15,7 +15,7 @@ struct Place {
 }
 
 impl MemVfs {
-    pub(super) fn list(&mut self, how: ListHow, who: &Identity) -> Outcome<Done> {
+    pub(super) fn list(&self, how: ListHow, who: &Identity) -> Outcome<Done> {
         let ListHow { file, cursor, pattern, class, max, single } = how;
         let handle = Handle::of(&file)?;
         let node = self.node(handle.inode)?;

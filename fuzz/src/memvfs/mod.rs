@@ -6,6 +6,7 @@ mod list;
 mod open;
 mod pages;
 mod rename;
+mod security;
 mod streams;
 mod tree;
 
@@ -122,9 +123,13 @@ impl MemVfs {
             Op::SetAllocation { file, size } => {
                 self.allocate(&file, size, who).map(|()| Done::Ok)?
             }
-            Op::Rename { root, from, to, key, replace } => {
+            Op::SetSecurity { file, change } => {
+                self.set_security(&file, &change, who).map(|()| Done::Ok)?
+            }
+            Op::Rename { root, from, to, key, replace, token } => {
                 let root = Handle::of(&root)?.inode;
-                self.rename(root, [&from, &to], key, replace, who).map(|()| Done::Ok)?
+                let token = token.as_deref();
+                self.rename(root, [&from, &to], (key, replace), token, who).map(|()| Done::Ok)?
             }
             Op::Delete { root, path, key, directory } => {
                 let root = Handle::of(&root)?.inode;
@@ -137,7 +142,7 @@ impl MemVfs {
         })
     }
 
-    fn read(&mut self, file: &File, offset: u64, length: u32, who: &Identity) -> Outcome<ReplyBuf> {
+    fn read(&self, file: &File, offset: u64, length: u32, who: &Identity) -> Outcome<ReplyBuf> {
         let handle = self.for_data(file, 4, who)?;
         let Content::File(data) = &self.node(handle.inode)?.content else {
             return Err(VfsError::IsDirectory);
@@ -254,7 +259,7 @@ impl MemVfs {
         }
     }
 
-    fn check_empty(&mut self, file: &File) -> Outcome<()> {
+    fn check_empty(&self, file: &File) -> Outcome<()> {
         match &self.node(Handle::of(file)?.inode)?.content {
             Content::Directory(entries) if entries.is_empty() => Ok(()),
             Content::Directory(_) => Err(VfsError::NotEmpty),
@@ -306,6 +311,7 @@ pub fn op_name(op: &Op) -> &'static str {
         Op::SetBasic { .. } => "set basic",
         Op::SetEndOfFile { .. } => "set end of file",
         Op::SetAllocation { .. } => "set allocation",
+        Op::SetSecurity { .. } => "set security",
         Op::Rename { .. } => "rename",
         Op::Delete { .. } => "delete",
         Op::RenameStream { .. } => "rename stream",

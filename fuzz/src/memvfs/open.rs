@@ -5,15 +5,17 @@ use ksmbd_core::{
     config::{Share, ShareKind},
     name::SharePath,
     stream::StreamName,
-    vfs::{Existing, FileKind, Identity, Missing, OpenHow, Opened, VfsError, WantedKind},
+    vfs::{
+        Existing, FileKind, Identity, Missing, OpenHow, Opened, Permitted, VfsError, WantedKind,
+    },
 };
 use std::sync::{Arc, Mutex, atomic::AtomicU64};
 
 impl MemVfs {
-    pub(super) fn open_share(&mut self, share: Arc<Share>, who: &Identity) -> Outcome<Opened> {
+    pub(super) fn open_share(&self, share: Arc<Share>, who: &Identity) -> Outcome<Opened> {
         let root = self.roots.get(&share.path).copied().filter(|_| share.kind == ShareKind::Disk);
         let root = root.ok_or(VfsError::Unavailable)?;
-        self.opened(&share, root, SharePath::root(), None, Wants::default(), who)
+        self.opened(&share, root, SharePath::root(), None, Wants::NONE, who)
     }
 
     pub(super) fn open(&mut self, how: &OpenHow, who: &Identity) -> Outcome<Opened> {
@@ -33,7 +35,7 @@ impl MemVfs {
     }
 
     fn existing(
-        &mut self,
+        &self,
         share: &Arc<Share>,
         inode: u64,
         path: SharePath,
@@ -60,7 +62,13 @@ impl MemVfs {
             FileKind::Symlink | FileKind::Special => return Err(VfsError::AccessDenied),
         }
         let deletable = self.deletable(share, &path, who);
-        let wants = Wants { read: how.read, write: how.write, deletable, created: false };
+        let wants = Wants {
+            read: how.read,
+            write: how.write,
+            deletable,
+            created: false,
+            by_parent: self.by_parent(share, how, deletable, who),
+        };
         self.opened(share, inode, path, None, wants, who)
     }
 
@@ -87,6 +95,9 @@ impl MemVfs {
         if !self.node(parent)?.may(who, 3) {
             return Err(VfsError::AccessDenied);
         }
+        if let Some(security) = &how.security {
+            self.may_add(parent, &security.token, directory)?;
+        }
         if how.allocation > self.capacity.saturating_sub(self.used()) {
             return Err(VfsError::NoSpace);
         }
@@ -97,20 +108,23 @@ impl MemVfs {
             let reserved = how.allocation.next_multiple_of(super::PAGE);
             (Content::File(Pages::reserving(reserved)), mode)
         };
+        let security = self.inherited(parent, how, directory)?;
         let inode = self.new_node(content, mode, who);
+        self.node_mut(inode)?.security = security;
         if share.store_dos_attributes {
             self.node_mut(inode)?.attributes = Some(how.attributes & super::tree::SETTABLE);
         }
         self.entries_mut(parent)?.insert(path.file_name().into(), inode);
         self.touch(parent)?;
         let write = !directory && (how.write || how.allocation > 0);
-        let wants = Wants { read: how.read, write, deletable: true, created: true };
+        let by_parent = self.by_parent(share, how, true, who);
+        let wants = Wants { read: how.read, write, deletable: true, created: true, by_parent };
         self.set_ea(inode, &how.eas, who)?;
         self.opened(share, inode, path, None, wants, who)
     }
 
     pub(super) fn opened(
-        &mut self,
+        &self,
         share: &Arc<Share>,
         inode: u64,
         path: SharePath,
@@ -131,20 +145,39 @@ impl MemVfs {
             read: wants.read,
             write: wants.write,
             deletable: wants.deletable,
+            by_parent: wants.by_parent,
             reserved: AtomicU64::new(reserved),
             _keeps: Arc::clone(&node.keeps),
             _live: self.live_token(),
         };
         let info = self.info(&handle, who)?;
-        Ok(Opened { file: file(handle), path, stream, info, created: wants.created })
+        Ok(Opened {
+            file: file(handle),
+            path,
+            stream,
+            info,
+            created: wants.created,
+            file_created: wants.created,
+        })
     }
 }
 
 /// What a handle is to be good for.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(super) struct Wants {
     pub(super) read: bool,
     pub(super) write: bool,
     pub(super) deletable: bool,
     pub(super) created: bool,
+    pub(super) by_parent: Permitted,
+}
+
+impl Wants {
+    pub(super) const NONE: Self = Self {
+        read: false,
+        write: false,
+        deletable: false,
+        created: false,
+        by_parent: Permitted::empty(),
+    };
 }

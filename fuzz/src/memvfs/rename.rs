@@ -2,6 +2,7 @@
 
 use super::{Content, MemVfs, Outcome};
 use ksmbd_core::{
+    acl::Token,
     id::FileKey,
     name::SharePath,
     vfs::{FileKind, Identity, VfsError},
@@ -12,8 +13,8 @@ impl MemVfs {
         &mut self,
         root: u64,
         [from, to]: [&SharePath; 2],
-        key: FileKey,
-        replace: bool,
+        (key, replace): (FileKey, bool),
+        token: Option<&Token>,
         who: &Identity,
     ) -> Outcome<()> {
         if to.is_root() {
@@ -27,6 +28,10 @@ impl MemVfs {
         if !self.node(from_dir)?.may(who, 3) || !self.node(to_dir)?.may(who, 3) {
             return Err(VfsError::AccessDenied);
         }
+        if let Some(token) = token.filter(|_| to_dir != from_dir) {
+            let directory = self.node(key.inode)?.kind() == FileKind::Directory;
+            self.may_add(to_dir, token, directory)?;
+        }
         if let Some((there, inode)) = self.entry(to_dir, to.file_name(), who)? {
             let same_place = (to_dir, there.as_str()) == (from_dir, from_name.as_str());
             if !same_place {
@@ -38,6 +43,9 @@ impl MemVfs {
                 }
                 if self.node(key.inode)?.kind() == FileKind::Directory {
                     return Err(VfsError::NotDirectory);
+                }
+                if token.is_some_and(|token| !self.may_replace(to_dir, inode, token)) {
+                    return Err(VfsError::AccessDenied);
                 }
                 self.unlink(to_dir, &there)?;
             }

@@ -79,20 +79,19 @@ impl MemVfs {
             (None, _, Missing::Fail) => return Err(VfsError::NotFound),
             (None, ..) if !writable => return Err(VfsError::AccessDenied),
             (None, ..) => {
+                if let Some(security) = how.security.as_ref().filter(|_| !made) {
+                    self.may_add(inode, &security.token, false)?;
+                }
                 self.node_mut(inode)?.extras.streams.push((name.clone(), Vec::new()));
             }
             _ => {}
         }
         let deletable = self.deletable(&root.share, &path, who);
-        let wants = Wants { deletable, created, ..Wants::default() };
-        self.opened(
-            &root.share,
-            inode,
-            path,
-            Some(found.unwrap_or_else(|| name.clone())),
-            wants,
-            who,
-        )
+        let by_parent = self.by_parent(&root.share, how, deletable, who);
+        let wants = Wants { deletable, created, by_parent, ..Wants::NONE };
+        let stream = Some(found.unwrap_or_else(|| name.clone()));
+        let opened = self.opened(&root.share, inode, path, stream, wants, who)?;
+        Ok(Opened { file_created: made, ..opened })
     }
 
     /// What a call does to an open stream; `None` when the file itself is meant.

@@ -6,7 +6,7 @@ use ksmbd_core::{
     name::{SharePath, same_name},
     time::FileTime,
     vfs::{FileInfo, FileKind, Identity, Permitted, VfsError},
-    wire::fscc::FileAttributes,
+    wire::{fscc::FileAttributes, security::SecurityDescriptor},
 };
 use std::collections::BTreeMap;
 use std::sync::{Arc, atomic::Ordering};
@@ -50,6 +50,8 @@ pub struct Node {
     pub gid: u32,
     /// Stored attributes.
     pub attributes: Option<FileAttributes>,
+    /// Its descriptor, on a share that keeps them.
+    pub security: Option<Arc<SecurityDescriptor>>,
     pub(super) creation: FileTime,
     pub(super) last_access: FileTime,
     pub(super) last_write: FileTime,
@@ -116,6 +118,7 @@ impl MemVfs {
             uid: who.uid,
             gid: who.gid,
             attributes: None,
+            security: None,
             creation: now,
             last_access: now,
             last_write: now,
@@ -274,6 +277,7 @@ impl MemVfs {
             uid: node.uid,
             gid: node.gid,
             permitted: Permitted::empty(),
+            security: None,
         })
     }
 
@@ -288,6 +292,8 @@ impl MemVfs {
         info.permitted.set(Permitted::EXECUTE, node.may(who, 1));
         info.permitted.set(Permitted::OWNER, who.uid == 0 || who.uid == node.uid);
         info.permitted.set(Permitted::DELETE, handle.deletable);
+        info.permitted |= handle.by_parent;
+        info.security = node.security.clone().filter(|_| handle.share.acl_xattr);
         if let Some(stream) = handle.stream() {
             self.of_stream(&stream, &mut info)?;
         }

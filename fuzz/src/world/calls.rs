@@ -32,6 +32,10 @@ impl Calls {
         self.hold = op.map_or(Hold::Everything, Hold::Only);
     }
 
+    pub(super) fn holds(&self) -> bool {
+        self.hold != Hold::Nothing
+    }
+
     pub(super) fn release(&mut self) {
         self.hold = Hold::Nothing;
         self.ready.append(&mut self.held);

@@ -47,6 +47,8 @@ pub(crate) struct Inner {
     pub(crate) daemon: Daemon,
     outputs: VecDeque<run::Output>,
     refusals: Vec<Refusal>,
+    /// Over every frame that was sent, in order.
+    digest: u64,
     finished: bool,
 }
 
@@ -89,6 +91,7 @@ impl World {
             daemon,
             outputs: VecDeque::new(),
             refusals: Vec::new(),
+            digest: 0,
             finished: false,
         })))
     }
@@ -140,6 +143,11 @@ impl World {
     /// Something of that name is in the share.
     pub fn exists(&self, path: &str) -> bool {
         self.vfs(|vfs| vfs.at(ROOT, path).is_some())
+    }
+
+    /// A number for every byte that the server has sent so far: the same inputs give the same one.
+    pub fn digest(&self) -> u64 {
+        self.0.borrow().digest
     }
 
     /// How full the server's tables are.
@@ -285,6 +293,11 @@ impl Inner {
     pub(crate) fn spare(&mut self, conn: ConnId) -> usize {
         let link = self.links.get_mut(&conn);
         link.and_then(|link| link.connection.as_mut()).map_or(0, |c| c.spare().len())
+    }
+
+    /// Calls would be held back.
+    pub(crate) fn holds(&self) -> bool {
+        self.calls.holds()
     }
 
     fn complete_held(&mut self, index: usize, error: Option<VfsError>) {

@@ -89,6 +89,9 @@ impl Inner {
                 let (prefix, message) = frame.bytes().split_at(4);
                 let length = u32::from_be_bytes([prefix[0], prefix[1], prefix[2], prefix[3]]);
                 assert_eq!(length as usize, message.len(), "the prefix tells the length");
+                let mix =
+                    |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+                self.digest = frame.bytes().iter().fold(self.digest ^ to.0, mix);
                 link.sent.push_back(message.to_vec());
                 connection.recycle(frame);
             }
@@ -128,7 +131,11 @@ impl Inner {
     /// One frame of each connection, or one more piece of one.
     fn poll_links(&mut self) -> bool {
         let ids: Vec<ConnId> = self.links.keys().copied().collect();
-        ids.into_iter().fold(false, |busy, id| self.poll_link(id) || busy)
+        let mut busy = false;
+        for id in ids {
+            busy |= self.poll_link(id);
+        }
+        busy
     }
 
     fn poll_link(&mut self, id: ConnId) -> bool {

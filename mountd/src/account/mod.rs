@@ -1,5 +1,6 @@
 //! Who may log on, and as whom their files are used.
 
+mod people;
 pub mod unix;
 
 use std::sync::Arc;
@@ -172,6 +173,20 @@ pub(crate) mod tests {
                 _ => return None,
             };
             Some(UnixGroup { gid, members })
+        }
+
+        fn user_name(&self, uid: u32) -> Option<String> {
+            let names = ["root", "alice", "bob", "nobody"].into_iter();
+            let mut found =
+                names.filter(|name| self.user(name).is_some_and(|user| user.uid == uid));
+            found.next().map(str::to_owned)
+        }
+
+        fn group_name(&self, gid: u32) -> Option<String> {
+            let names = ["staff", "users"].into_iter();
+            let mut found =
+                names.filter(|name| self.group(name).is_some_and(|group| group.gid == gid));
+            found.next().map(str::to_owned)
         }
 
         fn groups_of(&self, name: &str, gid: u32) -> Vec<u32> {

@@ -4,7 +4,7 @@ use std::ffi::CString;
 use std::fs;
 use std::path::PathBuf;
 
-use nix::unistd::{Gid, Group, User, getgrouplist};
+use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
 
 /// A user's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,10 @@ pub trait UnixNames: Send + Sync {
     fn user(&self, name: &str) -> Option<UnixUser>;
     /// The group of a name.
     fn group(&self, name: &str) -> Option<UnixGroup>;
+    /// The name of a user's number.
+    fn user_name(&self, uid: u32) -> Option<String>;
+    /// The name of a group's number.
+    fn group_name(&self, gid: u32) -> Option<String>;
     /// All groups of a user, `gid` among them.
     fn groups_of(&self, name: &str, gid: u32) -> Vec<u32>;
 }
@@ -61,6 +65,22 @@ impl UnixNames for NameService {
             None
         });
         found.map(|group| UnixGroup { gid: group.gid.as_raw(), members: group.mem })
+    }
+
+    fn user_name(&self, uid: u32) -> Option<String> {
+        let found = User::from_uid(Uid::from_raw(uid)).unwrap_or_else(|error| {
+            log::warn!("cannot look up the user {uid}: {error}");
+            None
+        });
+        found.map(|user| user.name)
+    }
+
+    fn group_name(&self, gid: u32) -> Option<String> {
+        let found = Group::from_gid(Gid::from_raw(gid)).unwrap_or_else(|error| {
+            log::warn!("cannot look up the group {gid}: {error}");
+            None
+        });
+        found.map(|group| group.name)
     }
 
     fn groups_of(&self, name: &str, gid: u32) -> Vec<u32> {
@@ -111,6 +131,17 @@ impl UnixNames for Files {
 
     fn group(&self, name: &str) -> Option<UnixGroup> {
         self.group_lines().into_iter().find(|(group, _)| group == name).map(|(_, group)| group)
+    }
+
+    fn user_name(&self, uid: u32) -> Option<String> {
+        let passwd = read(&self.passwd);
+        let mut users = passwd.lines().filter_map(passwd_line);
+        users.find(|(_, user)| user.uid == uid).map(|(name, _)| name.to_owned())
+    }
+
+    fn group_name(&self, gid: u32) -> Option<String> {
+        let mut groups = self.group_lines().into_iter();
+        groups.find(|(_, group)| group.gid == gid).map(|(name, _)| name)
     }
 
     fn groups_of(&self, name: &str, gid: u32) -> Vec<u32> {
@@ -183,6 +214,10 @@ mod tests {
         let staff = files.group("staff").expect("a group");
         assert_eq!((staff.gid, staff.members), (50, vec!["alice".to_owned(), "bob".to_owned()]));
         assert_eq!(files.group("bad"), None);
+        assert_eq!(files.user_name(1000), Some("alice".to_owned()));
+        assert_eq!(files.user_name(5), None);
+        assert_eq!(files.group_name(10), Some("wheel".to_owned()));
+        assert_eq!(files.group_name(11), None);
     }
 
     #[test]
@@ -196,6 +231,8 @@ mod tests {
     fn both_sources_agree_about_root() {
         assert_eq!(NameService.user("root").map(|user| user.uid), Some(0));
         assert_eq!(Files::etc().user("root"), NameService.user("root"));
+        assert_eq!(NameService.user_name(0), Files::etc().user_name(0));
+        assert_eq!(NameService.group_name(0), Files::etc().group_name(0));
         assert!(NameService.groups_of("root", 0).contains(&0));
         assert_eq!(NameService.user("no such user, surely"), None);
     }

@@ -11,7 +11,7 @@ fn state(text: &str, serving: Serving) -> State {
     let accounts = accounts(&["alice", "bob", "ghost"], serving);
     let file = ConfFile::parse(text.as_bytes(), Path::new("f")).expect("right lines");
     let settings = Settings::read(&file, &accounts).expect("loads").settings;
-    State { settings, accounts }
+    State { settings, accounts, machine: [1, 2, 3] }
 }
 
 fn peer(address: &str) -> Peer {

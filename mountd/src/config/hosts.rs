@@ -3,6 +3,7 @@
 //! Addresses only. A name of a host would need a lookup that the client's side answers, so a list
 //! with one cannot be used, and says so.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Some addresses.
@@ -121,6 +122,29 @@ impl HostList {
     fn contains(&self, address: IpAddr) -> bool {
         self.listed.iter().any(|net| net.contains(address))
             && !self.except.iter().any(|net| net.contains(address))
+    }
+}
+
+/// As it is written.
+impl fmt::Display for Net {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("ALL"),
+            Self::Prefix { address, bits } if *bits == width(*address) => write!(f, "{address}"),
+            Self::Prefix { address, bits } => write!(f, "{address}/{bits}"),
+        }
+    }
+}
+
+/// As it is written.
+impl fmt::Display for HostList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut words: Vec<_> = self.listed.iter().map(ToString::to_string).collect();
+        if !self.except.is_empty() {
+            words.push("EXCEPT".to_owned());
+            words.extend(self.except.iter().map(ToString::to_string));
+        }
+        f.write_str(&words.join(" "))
     }
 }
 

@@ -83,18 +83,9 @@ fn check_entry(section: &Section, entry: &Entry, problems: &mut Vec<ConfProblem>
 
 /// `vfs objects`: ksmbd has two; the rest are Samba's.
 fn check_modules(entry: &Entry, problems: &mut Vec<ConfProblem>) {
-    for word in entry.words() {
-        let what = match word {
-            "acl_xattr" => "`acl_xattr` is not supported yet: a file's mode says who may use it",
-            "streams_xattr" => continue,
-            _ => {
-                let what = format!("there is no module `{word}` in this server; it is ignored");
-                let remedy = "remove the word if the file is not meant for another server";
-                problems.push(entry.problem(Severity::Warning, what, remedy));
-                continue;
-            }
-        };
-        let remedy = "remove the word, or leave it for a later version";
+    for word in entry.words().filter(|word| !matches!(*word, "acl_xattr" | "streams_xattr")) {
+        let what = format!("there is no module `{word}` in this server; it is ignored");
+        let remedy = "remove the word if the file is not meant for another server";
         problems.push(entry.problem(Severity::Warning, what, remedy));
     }
 }
@@ -173,8 +164,7 @@ mod tests {
     #[test]
     fn modules_are_named_one_by_one() {
         let warnings = problems("[a]\nvfs objects = acl_xattr streams_xattr fruit\n");
-        assert_eq!(warnings.len(), 2, "{warnings:?}");
-        assert!(warnings[0].contains("`acl_xattr` is not supported yet: a file's mode says"));
-        assert!(warnings[1].contains("there is no module `fruit` in this server"));
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].contains("there is no module `fruit` in this server"));
     }
 }

@@ -1,5 +1,7 @@
 //! Lists of users.
 
+use std::fmt;
+
 use ksmbd_adduser::{Entry, Member};
 
 use crate::account::Accounts;
@@ -36,6 +38,20 @@ impl UserList {
             }
             _ => None,
         })
+    }
+}
+
+/// As it is written: `alice @staff`.
+impl fmt::Display for UserList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, member) in self.0.iter().enumerate() {
+            f.write_str(if at > 0 { " " } else { "" })?;
+            match member {
+                Member::User(name) => f.write_str(name)?,
+                Member::Group(name) => write!(f, "@{name}")?,
+            }
+        }
+        Ok(())
     }
 }
 

@@ -15,6 +15,7 @@ pub mod interfaces;
 mod keys;
 mod lists;
 mod share;
+mod show;
 mod values;
 
 use std::path::Path;

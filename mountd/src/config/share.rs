@@ -194,15 +194,13 @@ impl<'a> Reader<'a> {
             self.needs_root("inherit owner");
         }
         self.read_veto(share);
+        self.read_modules(share);
         self.read_streams(share);
     }
 
-    /// `vfs objects` has Samba's name for it, as ksmbd has. In which form streams are kept is an
-    /// option that neither has: each knows but its own.
+    /// In which form streams are kept is an option that neither ksmbd nor Samba has: each knows but
+    /// its own.
     fn read_streams(&mut self, share: &mut Share) {
-        if let Some(entry) = self.get(&["vfs objects"]) {
-            share.streams = entry.words().any(|word| word == "streams_xattr");
-        }
         let Some(entry) = self.get(&["streams_xattr"]) else {
             return;
         };
@@ -230,6 +228,14 @@ impl<'a> Reader<'a> {
         if share.veto.is_empty() {
             self.warn(entry, "it names no file", "write patterns between slashes: /*.exe/.*/");
         }
+    }
+
+    /// Samba's modules; those that are not here have been named.
+    fn read_modules(&mut self, share: &mut Share) {
+        let entry = self.get(&["vfs objects"]);
+        let named = |module| entry.is_some_and(|entry| entry.words().any(|word| word == module));
+        share.acl_xattr = named("acl_xattr");
+        share.streams = named("streams_xattr");
     }
 
     fn read_access(&mut self, settings: &mut ShareSettings) {

@@ -220,6 +220,15 @@ fn who_says_whether_a_share_is_writable() {
 }
 
 #[test]
+fn modules_that_are_here_are_taken() {
+    let text = |line: &str| format!("[a]\npath = /tmp\nvfs objects = {line}\n");
+    let modules = |settings: Settings| settings.share("a").expect("a").share.acl_xattr;
+    assert!(modules(right(&text("acl_xattr"))));
+    let (settings, problem) = one_problem(&text("catia acl_xattr"));
+    assert!(modules(settings) && problem.contains("no module `catia`"), "{problem}");
+}
+
+#[test]
 fn share_keys_in_global_are_every_shares_defaults() {
     let settings = right(
         "[global]\ncomment = Ours\nvalid users = alice\nmax connections = 9\nguest ok = no\n\

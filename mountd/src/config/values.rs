@@ -40,6 +40,11 @@ const DIALECTS: &[(&str, Dialect)] = &[
     ("SMB3_11", Dialect::SMB_3_1_1),
 ];
 
+/// How a dialect is written.
+pub(super) fn dialect_name(dialect: Dialect) -> &'static str {
+    DIALECTS.iter().find(|(_, known)| *known == dialect).map_or("", |(name, _)| name)
+}
+
 /// Dialects are in the order of their numbers.
 pub(super) fn number(dialect: Dialect) -> u16 {
     dialect.0

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use ksmbd_adduser::ConfFile;
 use ksmbd_core::buffer::Payload;
+use ksmbd_core::rng::Rng;
 use ksmbd_core::status::NtStatus;
 use ksmbd_core::vfs::{Account, Admission, Peer};
 
@@ -16,11 +17,11 @@ fn state(text: &str) -> State {
     let accounts = accounts(&["alice"], Serving::Users);
     let file = ConfFile::parse(text.as_bytes(), Path::new("f")).expect("right lines");
     let settings = Settings::read(&file, &accounts).expect("loads").settings;
-    State { settings, accounts }
+    State { settings, accounts, machine: [1, 2, 3] }
 }
 
 fn daemon(text: &str) -> Daemon {
-    Daemon::new(Current::new(state(text)))
+    Daemon::new(Current::new(state(text)), Rng::new([0; 32]))
 }
 
 fn logon(user: &str) -> Question {
@@ -70,7 +71,7 @@ fn logons() {
 fn trees_are_counted_from_admission_to_leave_across_a_reload() {
     let text = "[a]\npath = /tmp\nmax connections = 1\n";
     let current = Current::new(state(text));
-    let mut daemon = Daemon::new(current.clone());
+    let mut daemon = Daemon::new(current.clone(), Rng::new([0; 32]));
     let first = admitted(&mut daemon, "A").expect("the first");
     assert_eq!(admitted(&mut daemon, "a").err(), Some(NtStatus::REQUEST_NOT_ACCEPTED));
     current.replace(state(text));

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use ksmbd_core::rng::Rng;
+
 use super::Interface;
+use super::handle::Handles;
 use super::pdu::{self, Bind, BindAck, Outcome, Proposal, Syntax};
 
 /// The longest fragment we say that we take, and the longest we send. Windows' size for pipes.
@@ -17,18 +20,20 @@ pub(super) struct Association {
     max_recv: u16,
     group: u32,
     pub(super) contexts: BTreeMap<u16, &'static Interface>,
+    pub(super) handles: Handles,
 }
 
 impl Association {
-    pub(super) fn new(bind: &Bind) -> Self {
-        // A client in no group starts one. Groups carry context handles from one
-        // association to another; no service here has any, so any number but zero does.
+    pub(super) fn new(bind: &Bind, rng: Rng) -> Self {
+        // A client in no group starts one. Groups carry context handles from one association to
+        // another, which no client of these services asks for, so any number but zero does.
         let group = if bind.group == 0 { 0x53f0 } else { bind.group };
         Self {
             max_xmit: bind.max_recv.clamp(MIN_FRAGMENT, MAX_FRAGMENT),
             max_recv: bind.max_xmit.clamp(MIN_FRAGMENT, MAX_FRAGMENT),
             group,
             contexts: BTreeMap::new(),
+            handles: Handles::new(rng),
         }
     }
 

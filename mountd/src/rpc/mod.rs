@@ -2,57 +2,40 @@
 //!
 //! Bytes in, bytes out, no I/O. [`Pipe`] is one open pipe: it takes what a client writes and queues
 //! what the client will read. Below it `pdu` knows the connection-oriented protocol (C706 chapter
-//! 12, MS-RPCE), `ndr` the marshalling (C706 chapter 14), and each service is one file and one line
-//! of `INTERFACES`.
+//! 12, MS-RPCE), `ndr` and `dtyp` the marshalling (C706 chapter 14, MS-DTYP), `handle` what clients
+//! have opened, `names` who has which SID; each service is one file or folder, and one line of
+//! `INTERFACES`.
 //!
 //! Nothing that arrives here can panic, allocate more than a constant beyond its own length, run a
 //! program or open a file: a service sees the daemon only through [`Directory`].
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::arithmetic_side_effects)]
+#![cfg_attr(
+    test,
+    allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::arithmetic_side_effects)
+)]
 
 mod association;
+mod directory;
+mod dssetup;
+mod dtyp;
+mod handle;
+mod lsarpc;
+mod names;
 mod ndr;
 mod output;
 mod pdu;
 mod pipe;
+mod samr;
 mod srvsvc;
+mod status;
+mod wkssvc;
 
+pub use directory::{Directory, People, ShareInfo, User};
+use handle::Handles;
 use ndr::{Reader, Writer};
 pub use output::ReadResult;
 use pdu::{Fault, Syntax};
 pub use pipe::{Pipe, PipeError};
-
-/// One share, as far as the services show it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShareInfo {
-    /// The name that clients connect to.
-    pub name: String,
-    /// The remark beside the name; may be empty.
-    pub comment: String,
-    /// Whether lists of shares contain it. Asked for by name, it is shown in any case.
-    pub browseable: bool,
-    /// Whether it is `IPC$`, which holds pipes and no files. It is always listed.
-    pub ipc: bool,
-}
-
-/// What the services may ask of the daemon.
-pub trait Directory {
-    /// All shares, hidden ones too, in an order that stays the same from call to call: an
-    /// enumeration that comes in several parts resumes by position.
-    fn shares(&self) -> Vec<ShareInfo>;
-
-    /// The server's NetBIOS name, without backslashes.
-    fn server_name(&self) -> &str;
-
-    /// The server's description; may be empty.
-    fn server_comment(&self) -> &str;
-
-    /// The share of this name; share names do not tell upper from lower case.
-    fn share(&self, name: &str) -> Option<ShareInfo> {
-        let folded = |text: &str| text.chars().flat_map(char::to_lowercase).collect::<String>();
-        let wanted = folded(name);
-        self.shares().into_iter().find(|share| folded(&share.name) == wanted)
-    }
-}
 
 /// One service: where it may be bound, and its operations.
 struct Interface {
@@ -64,16 +47,32 @@ struct Interface {
     call: fn(&mut Call<'_>) -> Result<(), Fault>,
 }
 
-/// One call of an operation. Context handles (samr, lsarpc) will be a further field.
+/// One call of an operation.
 struct Call<'a> {
     opnum: u16,
     input: Reader<'a>,
     output: Writer,
     directory: &'a dyn Directory,
+    /// Who has opened the pipe; none is anonymous.
+    account: Option<&'a str>,
+    /// What the client has opened on this association.
+    handles: &'a mut Handles,
 }
 
+/// What every service says about the machine.
+mod machine {
+    /// MS-SRVS 2.2.2.6, MS-WKST 2.2.5.1: `PLATFORM_ID` of the NT family.
+    pub(super) const PLATFORM_NT: u32 = 500;
+    /// Windows 7's: old enough for every client, new enough that none falls back to LAN Manager.
+    pub(super) const VERSION: (u32, u32) = (6, 1);
+}
+
+/// The names of the pipe of the security authority: Windows has all its services behind one.
+const LSASS: &[&str] = &["lsarpc", "samr", "lsass"];
+
 /// Every service there is.
-static INTERFACES: &[Interface] = &[srvsvc::INTERFACE];
+static INTERFACES: &[Interface] =
+    &[srvsvc::INTERFACE, wkssvc::INTERFACE, lsarpc::INTERFACE, dssetup::INTERFACE, samr::INTERFACE];
 
 /// The pipe called `name` as the table spells it. Names do not tell upper from lower case.
 fn pipe_name(name: &str) -> Option<&'static str> {

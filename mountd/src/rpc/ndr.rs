@@ -31,6 +31,11 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    /// Leaves `count` bytes out.
+    pub(super) fn skip(&mut self, count: usize) -> Result<(), Malformed> {
+        self.take(count).map(|_| ())
+    }
+
     /// C706 14.2.2: a primitive lies at a multiple of its size. The gap's content means nothing.
     pub(super) fn align(&mut self, to: usize) -> Result<(), Malformed> {
         self.at = self.at.checked_next_multiple_of(to).ok_or(Malformed)?;
@@ -74,19 +79,28 @@ impl<'a> Reader<'a> {
         Ok(count)
     }
 
-    /// A conformant and varying string of UTF-16 (C706 14.3.4), without its terminator.
-    ///
-    /// No part of a `[string]` is left out, so it starts at offset 0. Some clients leave the
-    /// terminator out, which harms nobody; one in the middle would make two names of one.
-    pub(super) fn string(&mut self) -> Result<String, Malformed> {
+    /// The counts of a conformant and varying array (C706 14.3.3.4) whose elements take at least
+    /// `smallest` bytes each: how many there are. The maximum says nothing about the input. Nothing
+    /// is left out before them, for no operation here asks for that.
+    pub(super) fn varying(&mut self, smallest: usize) -> Result<usize, Malformed> {
         let maximum = self.u32()?;
         let offset = self.u32()?;
         let actual = self.u32()?;
-        if offset != 0 || actual > maximum {
+        let count = usize::try_from(actual).map_err(|_| Malformed)?;
+        let least = count.checked_mul(smallest).ok_or(Malformed)?;
+        if offset != 0 || actual > maximum || least > self.rest().len() {
             return Err(Malformed);
         }
-        let length = usize::try_from(actual).ok().and_then(|units| units.checked_mul(2));
-        let bytes = self.take(length.ok_or(Malformed)?)?;
+        Ok(count)
+    }
+
+    /// A conformant and varying string of UTF-16 (C706 14.3.4), without its terminator.
+    ///
+    /// Some clients leave the terminator out, which harms nobody; one in the middle would make two
+    /// names of one.
+    pub(super) fn string(&mut self) -> Result<String, Malformed> {
+        let units = self.varying(2)?;
+        let bytes = self.take(units.checked_mul(2).ok_or(Malformed)?)?;
         let units = bytes.chunks_exact(2).map(|pair| match *pair {
             [low, high] => u16::from_le_bytes([low, high]),
             _ => 0,
@@ -100,6 +114,11 @@ impl<'a> Reader<'a> {
             return Err(Malformed);
         }
         Ok(text)
+    }
+
+    /// An enumeration, which is 16 bits long (C706 14.2.5).
+    pub(super) fn enumeration(&mut self) -> Result<u16, Malformed> {
+        self.u16()
     }
 
     /// A unique pointer to a string, both as one parameter.
@@ -148,6 +167,13 @@ impl Writer {
     /// A count; one above four milliards does not fit in memory as elements either.
     pub(super) fn count(&mut self, count: usize) {
         self.u32(u32::try_from(count).unwrap_or(u32::MAX));
+    }
+
+    /// The discriminant of a union, where it is an enumeration, and the gap before the arm: all arms
+    /// begin where the one that wants the largest alignment does (C706 14.3.8, MS-RPCE 2.2.4.12).
+    pub(super) fn arm(&mut self, discriminant: u16) {
+        self.u16(discriminant);
+        self.align(4);
     }
 
     /// A unique pointer. The identifiers count up as Windows' do; they must differ from each other.

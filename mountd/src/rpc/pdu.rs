@@ -52,6 +52,8 @@ pub(super) enum Fault {
     BadStub = 0x0000_06f7,
     /// `nca_s_fault_invalid_tag`: a union's discriminant has no arm, or two differ.
     InvalidTag = 0x1c00_0006,
+    /// `nca_s_fault_context_mismatch`: a context handle that is not open here.
+    ContextMismatch = 0x1c00_001a,
     /// `nca_s_fault_remote_no_memory`: question or answer is longer than any that makes sense.
     NoMemory = 0x1c00_001b,
     /// `nca_op_rng_error`: the interface has no such operation.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use ksmbd_core::rng::Rng;
+
 use super::association::Association;
 use super::ndr::{Reader, Writer};
 use super::output::{Output, ReadResult};
@@ -23,6 +25,10 @@ const MAX_UNREAD: usize = 256 * 1024;
 /// It holds at most some 650 KiB, and without unread answers next to nothing.
 pub struct Pipe {
     name: &'static str,
+    /// Who has opened it; none is anonymous.
+    account: Option<String>,
+    /// Where handles come from.
+    rng: Rng,
     /// The beginning of a PDU whose rest has not been written yet.
     partial: Vec<u8>,
     association: Option<Association>,
@@ -68,9 +74,14 @@ struct Gathering {
 impl Pipe {
     /// Opens the pipe `name`, as it stands in a CREATE on `IPC$`: no path before it, in any case.
     /// None if there is no such pipe: STATUS_OBJECT_NAME_NOT_FOUND.
-    pub fn open(name: &str) -> Option<Self> {
+    ///
+    /// `account` is the session's, none if it is anonymous. `rng` is for the handles that clients
+    /// are given.
+    pub fn open(name: &str, account: Option<String>, rng: Rng) -> Option<Self> {
         Some(Self {
             name: super::pipe_name(name)?,
+            account,
+            rng,
             partial: Vec::new(),
             association: None,
             request: None,
@@ -221,7 +232,7 @@ impl Pipe {
                 return Err(Broken("a bind is malformed or asks for too much"));
             }
         };
-        let mut association = Association::new(&bind);
+        let mut association = Association::new(&bind, self.rng.fork());
         let outcomes: Vec<Outcome> = bind
             .proposals
             .iter()
@@ -296,14 +307,21 @@ impl Pipe {
     /// Runs one call on the interface of its context.
     fn call(&mut self, request: &Gathering, stub: &[u8], directory: &dyn Directory) {
         let Gathering { call_id, context, opnum, .. } = *request;
-        let bound = self.association.as_ref().and_then(|association| {
-            Some((association.contexts.get(&context).copied()?, association.max_xmit))
+        let bound = self.association.as_mut().and_then(|association| {
+            let interface = association.contexts.get(&context).copied()?;
+            Some((interface, association.max_xmit, &mut association.handles))
         });
-        let Some((interface, max_xmit)) = bound else {
+        let Some((interface, max_xmit, handles)) = bound else {
             return self.fault(call_id, context, Fault::UnknownInterface);
         };
-        let mut call =
-            Call { opnum, input: Reader::new(stub), output: Writer::default(), directory };
+        let mut call = Call {
+            opnum,
+            input: Reader::new(stub),
+            output: Writer::default(),
+            directory,
+            account: self.account.as_deref(),
+            handles,
+        };
         let done = (interface.call)(&mut call).map(|()| call.output.finish());
         match done {
             Ok(answer) if answer.len() <= MAX_RESPONSE => {

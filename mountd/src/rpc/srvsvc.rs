@@ -2,7 +2,8 @@
 
 use super::ndr::{Reader, Writer};
 use super::pdu::{Fault, Syntax};
-use super::{Call, Interface, ShareInfo};
+use super::status::win32 as status;
+use super::{Call, Interface, ShareInfo, machine};
 
 /// 4b324fc8-1670-01d3-1278-5a47bf6ee188 version 3.0 (MS-SRVS 1.9).
 pub(super) const INTERFACE: Interface = Interface {
@@ -18,20 +19,14 @@ pub(super) const INTERFACE: Interface = Interface {
     call,
 };
 
-/// What an operation returns (MS-ERREF 2.2).
-mod status {
-    pub(crate) const SUCCESS: u32 = 0;
-    pub(crate) const INVALID_LEVEL: u32 = 124;
-    pub(crate) const MORE_DATA: u32 = 234;
-    pub(crate) const NET_NAME_NOT_FOUND: u32 = 2310;
-}
-
 /// MS-SRVS 2.2.2.4: `STYPE_DISKTREE`, and `STYPE_IPC` with `STYPE_SPECIAL`.
 const TYPE_DISK: u32 = 0;
 const TYPE_IPC: u32 = 0x8000_0003;
 /// The most bytes of shares in one answer, however much the client would take; some two thousand
 /// shares. It stays well below what a pipe sends.
 const MAX_ENTRIES: usize = 192 * 1024;
+/// The size of the longest fixed part, and of an empty path.
+const LONG_ENTRY: usize = 56;
 
 fn call(call: &mut Call<'_>) -> Result<(), Fault> {
     match call.opnum {
@@ -104,9 +99,13 @@ fn share_enum(call: &mut Call<'_>) -> Result<(), Fault> {
     let out = &mut call.output;
     out.u32(ask.level);
     out.u32(ask.level);
-    if !matches!(ask.level, 0 | 1) {
+    let refused = match ask.level {
+        503 => Some(status::INVALID_LEVEL),
+        level => forbidden(level, call.account),
+    };
+    if let Some(status) = refused {
         out.pointer(false);
-        finish_enum(out, 0, ask.resume, status::INVALID_LEVEL);
+        finish_enum(out, 0, ask.resume, status);
         return Ok(());
     }
     let mut shares = call.directory.shares();
@@ -154,7 +153,7 @@ fn fitting(shares: &[ShareInfo], level: u32, preferred: u32) -> &[ShareInfo] {
             0 => string_size(&share.name).saturating_add(4),
             _ => string_size(&share.name)
                 .saturating_add(string_size(&share.comment))
-                .saturating_add(12),
+                .saturating_add(if level == 1 { 12 } else { LONG_ENTRY }),
         };
         if size > room && count > 0 {
             break;
@@ -170,27 +169,57 @@ fn string_size(text: &str) -> usize {
     text.encode_utf16().count().saturating_mul(2).saturating_add(16)
 }
 
-/// The fixed part of SHARE_INFO_0, SHARE_INFO_1 or SHARE_INFO_1005 (MS-SRVS 2.2.4.22, .23, .29).
+/// Whether a level is not for everybody. Windows shows paths and limits to administrators alone.
+/// Here there are no paths to see, so whoever has logged on may have them.
+fn forbidden(level: u32, account: Option<&str>) -> Option<u32> {
+    (matches!(level, 2 | 502) && account.is_none()).then_some(status::ACCESS_DENIED)
+}
+
+/// The fixed part of SHARE_INFO_0, _1, _2, _501, _502 or _1005 (MS-SRVS 2.2.4.22 to 2.2.4.29).
 fn write_fixed(out: &mut Writer, share: &ShareInfo, level: u32) {
-    match level {
-        0 => out.pointer(true),
-        1 => {
-            out.pointer(true);
-            out.u32(if share.ipc { TYPE_IPC } else { TYPE_DISK });
-            out.pointer(true);
-        }
-        // No DFS root, and clients decide what they cache: no flag of 2.2.4.29 is set.
-        _ => out.u32(0),
+    /// As many users as there are.
+    const UNLIMITED: u32 = u32::MAX;
+
+    // No DFS root, and clients decide what they cache: no flag of 2.2.4.29 is set.
+    if level == 1005 {
+        return out.u32(0);
+    }
+    out.pointer(true);
+    if level == 0 {
+        return;
+    }
+    out.u32(if share.ipc { TYPE_IPC } else { TYPE_DISK });
+    out.pointer(true);
+    if level == 501 {
+        out.u32(0);
+    }
+    if matches!(level, 2 | 502) {
+        // Permissions are of share-level security, which nobody has any more.
+        out.u32(0);
+        out.u32(UNLIMITED);
+        out.u32(0);
+        out.pointer(true);
+        out.pointer(false);
+    }
+    if level == 502 {
+        // No security descriptor: who may use a share, `ksmbd.conf` says.
+        out.u32(0);
+        out.pointer(false);
     }
 }
 
 /// The strings that the fixed part points to.
 fn write_strings(out: &mut Writer, share: &ShareInfo, level: u32) {
-    if level <= 1 {
-        out.string(&share.name);
+    if level == 1005 {
+        return;
     }
-    if level == 1 {
+    out.string(&share.name);
+    if level != 0 {
         out.string(&share.comment);
+    }
+    if matches!(level, 2 | 502) {
+        // Where a share lies on the server is nobody's business.
+        out.string("");
     }
 }
 
@@ -202,7 +231,10 @@ fn share_get_info(call: &mut Call<'_>) -> Result<(), Fault> {
     let out = &mut call.output;
     out.u32(level);
     let found = match level {
-        0 | 1 | 1005 => call.directory.share(&name).ok_or(status::NET_NAME_NOT_FOUND),
+        2 | 502 if call.account.is_none() => Err(status::ACCESS_DENIED),
+        0 | 1 | 2 | 501 | 502 | 1005 => {
+            call.directory.share(&name).ok_or(status::NET_NAME_NOT_FOUND)
+        }
         _ => Err(status::INVALID_LEVEL),
     };
     match found {
@@ -223,40 +255,55 @@ fn share_get_info(call: &mut Call<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// NetrServerGetInfo (Opnum 21), MS-SRVS 3.1.4.17.
+/// NetrServerGetInfo (Opnum 21), MS-SRVS 3.1.4.17. For level 102 Windows wants an administrator; it
+/// has no secret here.
 fn server_get_info(call: &mut Call<'_>) -> Result<(), Fault> {
-    /// 2.2.2.6: `PLATFORM_ID` of the NT family.
-    const PLATFORM_NT: u32 = 500;
-    /// Windows 7's: old enough for every client, new enough that none falls back to LAN Manager.
-    const VERSION: (u32, u32) = (6, 1);
     /// 2.2.2.7: workstation, server, Unix, NT workstation, NT server.
     const TYPE: u32 = 0x0000_9803;
+    /// 2.2.4.43: no limit of users, never disconnected, visible, announced every 240 seconds with up
+    /// to 3 seconds of chance, and no licences counted.
+    const DETAILS: [u32; 6] = [u32::MAX, u32::MAX, 0, 240, 3000, 0];
 
     call.input.optional_string()?;
     let level = call.input.u32()?;
     let directory = call.directory;
     let out = &mut call.output;
     out.u32(level);
-    if !matches!(level, 100 | 101) {
+    let refused = match level {
+        100 | 101 => None,
+        102 if call.account.is_none() => Some(status::ACCESS_DENIED),
+        102 => None,
+        _ => Some(status::INVALID_LEVEL),
+    };
+    if let Some(status) = refused {
         // SERVER_INFO (2.2.3.7), as above.
         if matches!(level, 102 | 103 | 502 | 503 | 599 | 1005..=1018 | 1107 | 1501..=1556) {
             out.pointer(false);
         }
-        out.u32(status::INVALID_LEVEL);
+        out.u32(status);
         return Ok(());
     }
+    // SERVER_INFO_100, _101 and _102 (2.2.4.40, .41, .43).
     out.pointer(true);
-    out.u32(PLATFORM_NT);
+    out.u32(machine::PLATFORM_NT);
     out.pointer(true);
-    if level == 101 {
-        out.u32(VERSION.0);
-        out.u32(VERSION.1);
+    if level > 100 {
+        out.u32(machine::VERSION.0);
+        out.u32(machine::VERSION.1);
         out.u32(TYPE);
         out.pointer(true);
     }
+    if level == 102 {
+        DETAILS.iter().for_each(|word| out.u32(*word));
+        out.pointer(true);
+    }
     out.string(directory.server_name());
-    if level == 101 {
+    if level > 100 {
         out.string(directory.server_comment());
+    }
+    if level == 102 {
+        // Where the users' folders are: nobody's business either.
+        out.string("");
     }
     out.u32(status::SUCCESS);
     Ok(())

@@ -1,6 +1,7 @@
 //! The client's half: a directory to ask for, and PDUs to ask with.
 
-use ksmbd_mountd::rpc::{Directory, Pipe, PipeError, ShareInfo};
+use ksmbd_core::rng::Rng;
+use ksmbd_mountd::rpc::{Directory, People, Pipe, PipeError, ShareInfo, User};
 
 /// The daemon as the services see it.
 pub(crate) struct Fixture {
@@ -50,6 +51,71 @@ impl Directory for Fixture {
     fn server_comment(&self) -> &str {
         "small device"
     }
+
+    fn workgroup(&self) -> &str {
+        "HOME"
+    }
+
+    fn machine(&self) -> [u32; 3] {
+        [11, 22, 33]
+    }
+
+    fn people(&self) -> &dyn People {
+        self
+    }
+}
+
+/// The accounts `alice` (1000, in groups 100 and 50), `Bob` (1001, 100) and `ghost`; the Unix user
+/// `carol` (1002), the Unix groups `users` (100), `staff` (50) and `alice` (1000).
+impl People for Fixture {
+    fn accounts(&self) -> Vec<String> {
+        ["Bob", "alice", "ghost"].map(str::to_owned).to_vec()
+    }
+
+    fn account(&self, name: &str) -> Option<User> {
+        let (rid, gid) = match name {
+            "alice" => (1000, 100),
+            "Bob" => (1001, 100),
+            "ghost" => (0x8000_0007, 65534),
+            _ => return None,
+        };
+        Some(User { name: name.to_owned(), rid, gid })
+    }
+
+    fn account_of(&self, rid: u32) -> Option<User> {
+        self.accounts().iter().filter_map(|name| self.account(name)).find(|user| user.rid == rid)
+    }
+
+    fn groups_of(&self, user: &User) -> Vec<u32> {
+        if user.name == "alice" { vec![user.gid, 50] } else { vec![user.gid] }
+    }
+
+    fn unix_user(&self, name: &str) -> Option<u32> {
+        [("alice", 1000), ("Bob", 1001), ("carol", 1002)]
+            .into_iter()
+            .find_map(|(known, uid)| (known == name).then_some(uid))
+    }
+
+    fn unix_user_name(&self, uid: u32) -> Option<String> {
+        let names = ["alice", "Bob", "carol"].into_iter();
+        names.map(str::to_owned).find(|name| self.unix_user(name) == Some(uid))
+    }
+
+    fn unix_group(&self, name: &str) -> Option<u32> {
+        [("users", 100), ("staff", 50), ("alice", 1000)]
+            .into_iter()
+            .find_map(|(known, gid)| (known == name).then_some(gid))
+    }
+
+    fn unix_group_name(&self, gid: u32) -> Option<String> {
+        let names = ["users", "staff", "alice"].into_iter();
+        names.map(str::to_owned).find(|name| self.unix_group(name) == Some(gid))
+    }
+}
+
+/// The pipe `name`, opened by alice. Its handles are the same in each run.
+pub(crate) fn open(name: &str) -> Option<Pipe> {
+    Pipe::open(name, Some("alice".to_owned()), Rng::new([7; 32]))
 }
 
 pub(crate) fn hex(text: &str) -> Vec<u8> {
@@ -114,10 +180,35 @@ pub(crate) fn share_enum(level: u32, preferred: u32, resume: Option<u32>) -> Vec
 
 /// A pipe on which srvsvc is bound as context 0.
 pub(crate) fn bound(directory: &Fixture) -> Pipe {
-    let mut pipe = Pipe::open("srvsvc").unwrap();
+    let mut pipe = open("srvsvc").unwrap();
     let ack = transact(&mut pipe, &hex(BIND), directory).remove(0);
     assert_eq!(ack[2], 12, "bind_ack");
     pipe
+}
+
+/// The pipe `name` of alice, on which its own interface is bound as context 0.
+pub(crate) fn bound_to(name: &str, directory: &Fixture) -> Pipe {
+    let mut pipe = open(name).unwrap();
+    bind_to(&mut pipe, name, directory);
+    pipe
+}
+
+/// Binds the interface called `name` as context 0.
+pub(crate) fn bind_to(pipe: &mut Pipe, name: &str, directory: &Fixture) {
+    let interface = match name {
+        "srvsvc" => SRVSVC,
+        "wkssvc" => "98d0ff6b12a11036983346c3f87e345a01000000",
+        "lsarpc" => "785734123412cdabef000123456789ab00000000",
+        "samr" => "785734123412cdabef000123456789ac01000000",
+        "dssetup" => "6a2819390cb1d0119ba800c04fd92ef500000000",
+        _ => panic!("no such interface: {name}"),
+    };
+    let ack = transact(pipe, &bind(11, &[(0, interface, &[NDR32])]), directory).remove(0);
+    assert_eq!(ack[2], 12);
+    // The result follows the pipe's name.
+    let name_length = usize::from(u16::from_le_bytes([ack[24], ack[25]]));
+    let results = (26 + name_length).next_multiple_of(4) + 4;
+    assert_eq!(ack[results..results + 2], [0, 0], "accepted");
 }
 
 /// Writes, and reads all messages that the pipe then has.

@@ -1,6 +1,7 @@
 //! What well-behaved clients send, and what they get. The requests are impacket 0.10's and Samba
 //! 4.17's own bytes; both decode the answers that stand here.
 
+use ksmbd_core::rng::Rng;
 use ksmbd_mountd::rpc::{Pipe, ReadResult};
 
 use super::client::*;
@@ -54,17 +55,17 @@ fn get_info(name: &str, level: u32) -> Vec<u8> {
 #[test]
 fn pipes_are_opened_by_name() {
     for name in ["srvsvc", "SRVSVC", "SrvSvc"] {
-        assert_eq!(Pipe::open(name).unwrap().name(), "srvsvc");
+        assert_eq!(open(name).unwrap().name(), "srvsvc");
     }
     for name in ["", "srvsv", "srvsvc ", "\\srvsvc", "../srvsvc", "srvsvc\0", "spoolss"] {
-        assert!(Pipe::open(name).is_none(), "{name}");
+        assert!(open(name).is_none(), "{name}");
     }
 }
 
 #[test]
 fn binds() {
     let directory = Fixture::small();
-    let mut pipe = Pipe::open("srvsvc").unwrap();
+    let mut pipe = open("srvsvc").unwrap();
     assert!(!pipe.has_output());
     assert_eq!(pipe.read(100), ReadResult::default());
     let messages = transact(&mut pipe, &hex(BIND), &directory);
@@ -79,7 +80,7 @@ fn windows_binds_three_contexts() {
     let contexts: [(u16, &str, &[&str]); 3] =
         [(0, SRVSVC, &[NDR32]), (1, SRVSVC, &[NDR64]), (2, SRVSVC, &[FEATURES])];
     let directory = Fixture::small();
-    let mut pipe = Pipe::open("srvsvc").unwrap();
+    let mut pipe = open("srvsvc").unwrap();
     let messages = transact(&mut pipe, &bind(11, &contexts), &directory);
     let nil = "00".repeat(20);
     let results = format!("00000000{NDR32} 02000200{nil} 03000000{nil}");
@@ -104,7 +105,7 @@ fn a_context_is_refused_with_its_reason() {
     ];
     let directory = Fixture::small();
     for (interface, transfer, result) in cases {
-        let mut pipe = Pipe::open("srvsvc").unwrap();
+        let mut pipe = open("srvsvc").unwrap();
         let messages = transact(&mut pipe, &bind(11, &[(0, interface, transfer)]), &directory);
         assert_eq!(messages[0][2], 12);
         assert_eq!(word(&messages[0], 11), result, "{interface} {transfer:?}");
@@ -114,7 +115,7 @@ fn a_context_is_refused_with_its_reason() {
 #[test]
 fn contexts_are_added_later() {
     let directory = Fixture::small();
-    let mut pipe = Pipe::open("srvsvc").unwrap();
+    let mut pipe = open("srvsvc").unwrap();
     transact(&mut pipe, &bind(11, &[(0, UNKNOWN, &[NDR32])]), &directory);
     let messages = transact(&mut pipe, &fragment(3, 0, 21, &[0; 8]), &directory);
     assert_eq!(fault(&messages), 0x1c01_0003);
@@ -160,12 +161,47 @@ fn lists_names_types_and_remarks() {
 }
 
 #[test]
-fn level_2_is_refused_in_the_union() {
+fn lists_what_administrators_ask_for() {
     exchange(
         ENUM_2,
-        "050002031000000030000000020000001800000000000000
-         020000000200000000000000 00000000 00000000 7c000000",
+        "050002031000000068010000020000005001000000000000
+         02000000020000000000020003000000 0400020003000000
+         080002000000000 00c00020000000000ffffffff00000000 1000020000000000
+         140002000000000 01800020000000000ffffffff00000000 1c00020000000000
+         200002000300008 02400020000000000ffffffff00000000 2800020000000000
+         050000000000000005000000 6400610074006100 00000000 010000000000000001000000 00000000
+         010000000000000001000000 00000000
+         060000000000000006000000 4400f6006e006500 72000000
+         0b000000000000000b000000 7700690074006800200073006100750063006500 00000000
+         010000000000000001000000 00000000
+         050000000000000005000000 4900500043002400 00000000
+         0a000000000000000a000000 490050004300200073006800610072006500 0000
+         010000000000000001000000 00000000 03000000 00000000 00000000",
     );
+}
+
+#[test]
+fn other_levels_are_refused_in_the_union() {
+    let directory = Fixture::small();
+    let mut pipe = bound(&directory);
+    let list = answer(&mut pipe, 15, &share_enum(503, u32::MAX, None), &directory);
+    assert_eq!(
+        to_hex(&list),
+        to_hex(&hex("f7010000 f7010000 00000000 00000000 00000000 7c000000"))
+    );
+    // Windows shows these to administrators alone, we to whoever has logged on.
+    let mut anonymous = Pipe::open("srvsvc", None, Rng::new([7; 32])).unwrap();
+    transact(&mut anonymous, &hex(BIND), &directory);
+    for level in [2, 502] {
+        let list = answer(&mut anonymous, 15, &share_enum(level, u32::MAX, None), &directory);
+        assert_eq!([word(&list, 2), word(&list, -1)], [0, 5]);
+        let info = answer(&mut anonymous, 16, &get_info("data", level), &directory);
+        assert_eq!([word(&info, 1), word(&info, -1)], [0, 5]);
+    }
+    let list = answer(&mut anonymous, 15, &share_enum(1, u32::MAX, None), &directory);
+    assert_eq!([word(&list, 3), word(&list, -1)], [3, 0]);
+    let info = answer(&mut anonymous, 21, &[0, 0, 0, 0, 102, 0, 0, 0], &directory);
+    assert_eq!(to_hex(&info), "660000000000000005000000");
 }
 
 #[test]
@@ -212,9 +248,9 @@ fn a_hidden_share_is_shown_by_name() {
     for (name, level, expected) in [
         ("nobody", 1, [1, 0, 2310]),
         ("", 1, [1, 0, 2310]),
-        ("data", 2, [2, 0, 124]),
-        ("data", 501, [501, 0, 124]),
-        ("nobody", 502, [502, 0, 124]),
+        ("nobody", 502, [502, 0, 2310]),
+        ("data", 503, [503, 0, 124]),
+        ("data", 1004, [1004, 0, 124]),
     ] {
         let info = answer(&mut pipe, 16, &get_info(name, level), &directory);
         assert_eq!([word(&info, 0), word(&info, 1), word(&info, -1)], expected, "{name} {level}");
@@ -232,7 +268,7 @@ fn server_levels() {
         to_hex(&ask(100)),
         "6400000000000200f40100000400020004000000000000000400000042004f005800000000000000"
     );
-    assert_eq!(to_hex(&ask(102)), "66000000000000007c000000");
+    assert_eq!(to_hex(&ask(103)), "67000000000000007c000000");
     assert_eq!(to_hex(&ask(99)), "630000007c000000");
 }
 

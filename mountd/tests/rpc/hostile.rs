@@ -8,7 +8,7 @@ use super::client::*;
 fn nothing_is_served_before_a_bind() {
     let directory = Fixture::small();
     for first in [fragment(3, 0, 15, &[0; 8]), bind(14, &[(0, SRVSVC, &[NDR32])])] {
-        let mut pipe = Pipe::open("srvsvc").unwrap();
+        let mut pipe = open("srvsvc").unwrap();
         assert_eq!(fault(&transact(&mut pipe, &first, &directory)), 0x1c01_000b);
         assert!(pipe.broken().is_some());
         assert_eq!(pipe.write(&hex(BIND), &directory), Err(PipeError::Closed));
@@ -57,7 +57,7 @@ fn other_versions_orders_and_authentication_are_refused() {
         (10, 8, 0x0501_0008, 5),
     ];
     for (at, byte, nak, code) in cases {
-        let mut pipe = Pipe::open("srvsvc").unwrap();
+        let mut pipe = open("srvsvc").unwrap();
         assert_eq!(spoilt(&mut pipe, hex(BIND), at, byte), (13, nak), "byte {at}");
         let mut pipe = bound(&directory);
         let request = fragment(3, 0, 21, &[0; 8]);
@@ -68,7 +68,7 @@ fn other_versions_orders_and_authentication_are_refused() {
     big[4] = 0;
     big[8..10].reverse();
     big[12..16].reverse();
-    let mut pipe = Pipe::open("srvsvc").unwrap();
+    let mut pipe = open("srvsvc").unwrap();
     let messages = transact(&mut pipe, &big, &directory);
     assert_eq!((messages[0][2], word(&messages[0], 3)), (13, 1), "bind_nak of call 1");
 }
@@ -77,7 +77,7 @@ fn other_versions_orders_and_authentication_are_refused() {
 fn lengths_out_of_range_end_the_association() {
     let directory = Fixture::small();
     for length in [0_u16, 15, 5841, u16::MAX] {
-        let mut pipe = Pipe::open("srvsvc").unwrap();
+        let mut pipe = open("srvsvc").unwrap();
         let mut header = hex(BIND)[..16].to_vec();
         header[8..10].copy_from_slice(&length.to_le_bytes());
         refused(&mut pipe, &header, &directory);
@@ -90,7 +90,7 @@ fn lengths_out_of_range_end_the_association() {
 fn a_bind_must_say_what_it_counts() {
     let directory = Fixture::small();
     let nak = |pdu: &[u8]| {
-        let mut pipe = Pipe::open("srvsvc").unwrap();
+        let mut pipe = open("srvsvc").unwrap();
         let messages = transact(&mut pipe, pdu, &directory);
         assert!(pipe.broken().is_some());
         (messages[0][2], messages[0][16])
@@ -288,7 +288,7 @@ fn mutated_sessions_never_panic() {
                 _ => bytes.truncate(at.max(80)),
             }
         }
-        let mut pipe = Pipe::open("srvsvc").unwrap();
+        let mut pipe = open("srvsvc").unwrap();
         let cut = random.below(bytes.len());
         for part in [&bytes[..cut], &bytes[cut..]] {
             let _ = pipe.write(part, &directory);

@@ -2,6 +2,8 @@
 // Helpers are not #[test] functions, for which clippy.toml allows this.
 #![allow(clippy::unwrap_used)]
 
+mod accounts;
 mod client;
 mod exchange;
+mod golden;
 mod hostile;

@@ -1,13 +1,13 @@
 //! What stands behind the core's [`File`]: a descriptor that was resolved below its share.
 
-use super::{Outcome, failed, streams};
+use super::{Outcome, acl::Store, failed, streams};
 use ksmbd_core::{
     config::Share,
     id::FileKey,
     name::SharePath,
     stream::StreamName,
     time::FileTime,
-    vfs::{File, FileKind, FileObject, VfsError},
+    vfs::{File, FileKind, FileObject, Permitted, VfsError},
 };
 use rustix::{
     fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
@@ -24,6 +24,8 @@ pub(super) struct Root {
     /// Opened with O_PATH: the identity of a call decides what it may see below.
     pub(super) directory: OwnedFd,
     pub(super) key: FileKey,
+    /// Where descriptors are kept.
+    pub(super) acl: Store,
 }
 
 /// One open file.
@@ -45,6 +47,8 @@ pub(super) struct Handle {
     /// The ctime that a client set through this handle, and the real one since then: what is shown as
     /// long as nothing changes the file. Linux cannot keep it.
     pub(super) change_time: Mutex<Option<(FileTime, FileTime)>>,
+    /// What its directory's descriptor grants of it.
+    pub(super) by_parent: Permitted,
     /// Bytes that this handle reserved beyond the end of the file.
     pub(super) reserved: AtomicU64,
     /// What was not opened for reading at once is when it is first read: a client that asks for the

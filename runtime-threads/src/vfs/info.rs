@@ -2,7 +2,7 @@
 //! back for times and attributes.
 
 use super::{
-    Outcome,
+    Outcome, acl,
     dos_attrib::{self, SETTABLE, Stored},
     ea, failed,
     handle::{Handle, proc_fd, proc_name, proc_path},
@@ -129,6 +129,7 @@ pub(super) fn describe(
         uid: stat.stx_uid,
         gid: stat.stx_gid,
         permitted: Permitted::empty(),
+        security: None,
     }
 }
 
@@ -170,7 +171,8 @@ impl Handle {
         let reserved = self.reserved.load(Ordering::Relaxed);
         let dot = is_dot(self.path.file_name());
         let mut info = describe(&self.root.share, &stat, stored, dot, reserved);
-        info.permitted = permitted(self.fd.as_fd(), &stat, who, self.deletable)?;
+        info.permitted = permitted(self.fd.as_fd(), &stat, who, self.deletable)? | self.by_parent;
+        info.security = acl::load(&self.root, self.fd.as_fd(), &stat);
         info.change_time = self.shown_change_time(info.change_time);
         if let Some(name) = self.stream() {
             self.of_stream(&name, &mut info)?;

@@ -1,6 +1,7 @@
 //! The Linux file system behind the core's [`Op`]s. Every path is resolved once, relative to the
 //! share's directory ([`resolve`]); what it found is then used by descriptor, never by string again.
 
+mod acl;
 mod data;
 mod delete;
 mod directory;
@@ -9,6 +10,7 @@ mod ea;
 mod handle;
 pub mod identity;
 mod info;
+mod ntacl;
 mod open;
 mod open_stream;
 mod rename;
@@ -54,8 +56,9 @@ fn dispatch(call: Call, reply_buf: &mut dyn FnMut(usize) -> ReplyBuf) -> Outcome
         Op::SetBasic { file, set } => done(info::set_basic(&file, &set)),
         Op::SetEndOfFile { file, size } => done(data::set_end_of_file(&file, size)),
         Op::SetAllocation { file, size } => done(data::set_allocation(&file, size)),
-        Op::Rename { root, from, to, key, replace } => {
-            done(rename::rename(&root, &from, &to, key, replace))
+        Op::SetSecurity { file, change } => done(acl::set(&file, &change, who)),
+        Op::Rename { root, from, to, key, replace, token } => {
+            done(rename::rename(&root, [&from, &to], key, replace, token.as_deref()))
         }
         Op::Delete { root, path, key, directory } => {
             done(delete::delete(&root, &path, key, directory))

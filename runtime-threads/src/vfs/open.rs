@@ -2,7 +2,7 @@
 //! only when that names a regular file or a directory is it opened for data.
 
 use super::{
-    Outcome, again, data, delete, ea, failed,
+    Outcome, acl, again, data, delete, ea, failed,
     handle::{Handle, Root, reopen},
     identity::{self, Who},
     info, open_stream,
@@ -13,7 +13,10 @@ use ksmbd_core::{
     config::{Share, ShareKind},
     name::SharePath,
     stream::StreamName,
-    vfs::{Existing, File, FileKind, Identity, Missing, OpenHow, Opened, VfsError, WantedKind},
+    vfs::{
+        Existing, File, FileKind, Identity, Missing, OpenHow, Opened, Permitted, VfsError,
+        WantedKind,
+    },
     wire::fscc::FileAttributes,
 };
 use rustix::{
@@ -45,9 +48,11 @@ pub(super) fn open_share(share: Arc<Share>, identity: &Arc<Identity>) -> Outcome
     resolve::probe(directory.as_fd());
     let fd = directory.try_clone().map_err(|_| VfsError::TooManyFiles)?;
     let stat = info::stat_fd(&fd).map_err(failed)?;
-    let root = Arc::new(Root { share, directory, key: info::key(&stat) });
+    let acl = acl::Store::of(&share, directory.as_fd());
+    let root = Arc::new(Root { share, directory, key: info::key(&stat), acl });
     let who = identity::assume(identity)?;
-    let found = Found { fd, read: false, write: false, deletable: false };
+    let by_parent = Permitted::empty();
+    let found = Found { fd, read: false, write: false, deletable: false, by_parent };
     found.opened(&root, SharePath::root(), None, false, who)
 }
 
@@ -91,6 +96,7 @@ pub(super) struct Found {
     pub(super) read: bool,
     pub(super) write: bool,
     pub(super) deletable: bool,
+    pub(super) by_parent: Permitted,
 }
 
 impl Found {
@@ -102,7 +108,7 @@ impl Found {
         created: bool,
         who: Who,
     ) -> Outcome<Opened> {
-        let Self { fd, read, write, deletable } = self;
+        let Self { fd, read, write, deletable, by_parent } = self;
         let stat = info::stat_fd(&fd).map_err(failed)?;
         let handle = Handle {
             root: Arc::clone(root),
@@ -115,12 +121,20 @@ impl Found {
             path: path.clone(),
             deletable,
             change_time: Mutex::new(None),
+            by_parent,
             reserved: AtomicU64::new(0),
             reader: OnceLock::new(),
             writer: OnceLock::new(),
         };
         let info = handle.info(who)?;
-        Ok(Opened { file: File(Arc::new(handle)), path, stream, info, created })
+        Ok(Opened {
+            file: File(Arc::new(handle)),
+            path,
+            stream,
+            info,
+            created,
+            file_created: created,
+        })
     }
 }
 
@@ -148,7 +162,8 @@ fn existing(
         FileKind::Symlink | FileKind::Special => return Err(VfsError::AccessDenied),
     };
     let deletable = delete::may_delete(root, &path, &stat, who);
-    Found { fd, read, write, deletable }.opened(root, path, None, false, who)
+    let by_parent = acl::of_parent(root, &path, how, deletable);
+    Found { fd, read, write, deletable, by_parent }.opened(root, path, None, false, who)
 }
 
 fn access(read: bool, write: bool) -> OFlags {
@@ -182,12 +197,14 @@ pub(super) fn create_file(
     let (read, write) = (data && how.read, data && (how.write || how.allocation > 0));
     let flags = access(read, write) | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
     let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let above = acl::may_make(root, parent.as_fd(), how, false)?;
     let name = path.file_name().to_owned();
     let made = again_unless_exists(|| fs::openat(parent, name.as_str(), flags, mode))?;
     let Some(fd) = made else { return Ok(None) };
     let finish = || -> Outcome<Opened> {
         first_attributes(root, &fd, true, FileKind::File, how.attributes)?;
         inherit_owner(root, parent.as_fd(), fd.as_fd())?;
+        acl::first(root, fd.as_fd(), above.as_deref(), how, false)?;
         let stat = info::stat_fd(&fd).map_err(failed)?;
         let deletable = delete::may_delete_from(parent.as_fd(), &stat, who);
         let found = Found {
@@ -195,6 +212,7 @@ pub(super) fn create_file(
             read,
             write,
             deletable,
+            by_parent: acl::of_parent(root, &path, how, deletable),
         };
         let mut opened = found.opened(root, path, None, true, who)?;
         ea::set(&opened.file, &how.eas)?;
@@ -223,23 +241,30 @@ fn create_directory(
     }
     let share = &root.share;
     let mode = mode((0o777 & share.directory_mask) | share.force_directory_mode);
+    let above = acl::may_make(root, parent.as_fd(), how, true)?;
     let name = path.file_name().to_owned();
     if again_unless_exists(|| fs::mkdirat(parent, name.as_str(), mode))?.is_none() {
         return Ok(None);
     }
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let fd = again(|| fs::openat(parent, name.as_str(), flags, Mode::empty()))?;
-    first_attributes(root, &fd, false, FileKind::Directory, how.attributes)?;
-    inherit_owner(root, parent.as_fd(), fd.as_fd())?;
-    let stat = info::stat_fd(&fd).map_err(failed)?;
-    let fd = if how.read { reopen(&fd, OFlags::RDONLY)? } else { fd };
-    let deletable = delete::may_delete_from(parent.as_fd(), &stat, who);
-    let found = Found { fd, read: how.read, write: false, deletable };
-    let opened = found.opened(root, path, None, true, who)?;
-    ea::set(&opened.file, &how.eas).inspect_err(|_| {
+    let finish = || -> Outcome<Opened> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = again(|| fs::openat(parent, name.as_str(), flags, Mode::empty()))?;
+        first_attributes(root, &fd, false, FileKind::Directory, how.attributes)?;
+        inherit_owner(root, parent.as_fd(), fd.as_fd())?;
+        acl::first(root, fd.as_fd(), above.as_deref(), how, true)?;
+        let stat = info::stat_fd(&fd).map_err(failed)?;
+        let fd = if how.read { reopen(&fd, OFlags::RDONLY)? } else { fd };
+        let deletable = delete::may_delete_from(parent.as_fd(), &stat, who);
+        let by_parent = acl::of_parent(root, &path, how, deletable);
+        let found = Found { fd, read: how.read, write: false, deletable, by_parent };
+        let opened = found.opened(root, path, None, true, who)?;
+        ea::set(&opened.file, &how.eas)?;
+        Ok(opened)
+    };
+    finish().map(Some).inspect_err(|_| {
+        // Nor does this one leave anything behind.
         let _ = fs::unlinkat(parent, name.as_str(), AtFlags::REMOVEDIR);
-    })?;
-    Ok(Some(opened))
+    })
 }
 
 fn again_unless_exists<T>(call: impl FnMut() -> Result<T, Errno>) -> Outcome<Option<T>> {

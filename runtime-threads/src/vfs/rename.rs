@@ -1,7 +1,9 @@
 //! Renaming within a share.
 
 use super::{
-    Outcome, again,
+    Outcome,
+    acl::{self, Store},
+    again,
     delete::still_there,
     failed,
     handle::{Handle, Root},
@@ -9,13 +11,14 @@ use super::{
     resolve::{find_directory, look_for},
 };
 use ksmbd_core::{
+    acl::Token,
     id::FileKey,
     name::SharePath,
     vfs::{File, FileKind, VfsError},
 };
 use rustix::{
     fd::{AsFd, OwnedFd},
-    fs::{self, AtFlags, RenameFlags, Statx},
+    fs::{self, AtFlags, Mode, OFlags, RenameFlags, Statx},
     io::Errno,
 };
 
@@ -28,10 +31,10 @@ struct End {
 /// [`Op::Rename`](ksmbd_core::vfs::Op::Rename).
 pub(super) fn rename(
     root: &File,
-    from: &SharePath,
-    to: &SharePath,
+    [from, to]: [&SharePath; 2],
     key: FileKey,
     replace: bool,
+    token: Option<&Token>,
 ) -> Outcome<()> {
     let root = &Handle::of(root)?.root;
     if to.is_root() || root.share.veto.matches(to.file_name()) {
@@ -40,6 +43,9 @@ pub(super) fn rename(
     let (directory, from) = still_there(root, from, key)?;
     let from = End { directory, name: from.file_name().to_owned() };
     let to = destination(root, to)?;
+    if let Some(token) = token.filter(|_| root.acl != Store::Off) {
+        admit(root, &from, &to, token)?;
+    }
     let Some((there, stat)) = occupant(&to)? else {
         return move_to(&from, &to, false);
     };
@@ -54,6 +60,11 @@ pub(super) fn rename(
     if info::kind(&stat) == FileKind::Directory {
         return Err(VfsError::AccessDenied);
     }
+    if let Some(token) = token.filter(|_| root.acl != Store::Off)
+        && !acl::may_replace(root, to.directory.as_fd(), to.open(&there)?.as_fd(), token)?
+    {
+        return Err(VfsError::AccessDenied);
+    }
     if info::key(&stat) == key {
         // Two names of one file: rename() would do nothing, and the client wants one name less.
         return again(|| fs::unlinkat(&from.directory, from.name.as_str(), AtFlags::empty()));
@@ -65,6 +76,24 @@ pub(super) fn rename(
         return move_to(&other, &to, false);
     }
     move_to(&from, &to, true)
+}
+
+impl End {
+    /// A name in the directory, for nothing but looking.
+    fn open(&self, name: &str) -> Outcome<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        fs::openat(&self.directory, name, flags, Mode::empty()).map_err(failed)
+    }
+}
+
+/// MS-FSA 2.1.5.15.12: what comes into another directory is added to it.
+fn admit(root: &Root, from: &End, to: &End, token: &Token) -> Outcome<()> {
+    if same_directory(from, to)? {
+        return Ok(());
+    }
+    let stat = info::stat_entry(&from.directory, &from.name).map_err(failed)?;
+    let directory = info::kind(&stat) == FileKind::Directory;
+    acl::may_add(root, to.directory.as_fd(), token, directory).map(|_| ())
 }
 
 fn duplicate(fd: &OwnedFd) -> Outcome<OwnedFd> {

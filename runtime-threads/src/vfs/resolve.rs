@@ -230,7 +230,8 @@ mod tests {
         let share = Share::disk("s", dir.to_str().unwrap());
         let directory: OwnedFd = fs::File::open(&dir).unwrap().into();
         let key = info::key(&info::stat_fd(&directory).unwrap());
-        let root = Root { share: std::sync::Arc::new(share), directory, key };
+        let acl = crate::vfs::acl::Store::Off;
+        let root = Root { share: std::sync::Arc::new(share), directory, key, acl };
         let open = |path| step_by_step(&root, path, OFlags::PATH | OFlags::CLOEXEC);
         assert!(open(".").is_ok() && open("a/b/f").is_ok());
         assert_eq!(open("a/c").unwrap_err(), Errno::NOENT);

@@ -125,7 +125,8 @@ fn a_swapped_directory_never_leads_out() {
             let root = rig.root.clone();
             let to = path("inside/canary");
             let key = opened.info.key;
-            let _ = rig.run(Op::Rename { root, from: to.clone(), to, key, replace: true });
+            let _ =
+                rig.run(Op::Rename { root, from: to.clone(), to, key, replace: true, token: None });
         }
     }
     stop.store(true, Ordering::Relaxed);

@@ -1,6 +1,7 @@
 //! The Linux file system behind the core's calls, on a directory of its own.
 #![allow(clippy::unwrap_used)]
 
+mod acl;
 mod data;
 mod escape;
 mod identity;

@@ -66,7 +66,8 @@ fn only_what_is_open_is_touched() {
     let root = rig.root.clone();
     let delete = Op::Delete { root: root.clone(), path: path("a"), key, directory: false };
     assert_eq!(rig.ok(delete), Err(VfsError::Gone));
-    let rename = Op::Rename { root, from: path("a"), to: path("c"), key, replace: false };
+    let rename =
+        Op::Rename { root, from: path("a"), to: path("c"), key, replace: false, token: None };
     assert_eq!(rig.ok(rename), Err(VfsError::Gone));
     assert_eq!(rig.names("", "?"), [".", "a", "b"]);
 }

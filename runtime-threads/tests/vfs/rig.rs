@@ -104,6 +104,7 @@ impl Rig {
             allocation: 0,
             eas: Vec::new(),
             no_follow: false,
+            security: None,
         }
     }
 
@@ -174,6 +175,7 @@ impl Rig {
             to: path(to),
             key: opened.info.key,
             replace,
+            token: None,
         })
     }
 

@@ -8,7 +8,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use ksmbd_adduser::daemon::{self, Reload};
+use ksmbd_adduser::daemon;
 use ksmbd_adduser::names::check_user_name;
 use ksmbd_adduser::{Database, DatabaseLock, NtHash, paths};
 use zeroize::Zeroizing;
@@ -61,7 +61,8 @@ fn run(options: Options) -> Result<(), String> {
     };
     let options = Options { password: None, ..options };
     change(&options, hash)?;
-    notify(options.common.verbose);
+    let told = daemon::notify(&paths::lock_file(), "account", options.common.verbose);
+    told.into_iter().for_each(complain);
     Ok(())
 }
 
@@ -110,30 +111,6 @@ fn change(options: &Options, hash: Option<NtHash>) -> Result<(), String> {
     // The account is changed whether or not somebody reads this.
     let _ = say(&format!("account `{name}` {done}"));
     Ok(())
-}
-
-/// As in ksmbd, what becomes of the signal has no effect on the exit status.
-fn notify(verbose: bool) {
-    let lock_file = paths::lock_file();
-    match daemon::reload(&lock_file) {
-        Ok(Reload::Told(pid)) if verbose => {
-            complain(format!("told ksmbd.mountd (process {pid}) to read it"));
-        }
-        Ok(Reload::NotRunning) if verbose => {
-            complain("ksmbd.mountd is not running; it reads the account when it starts");
-        }
-        Ok(Reload::Stale(pid)) if verbose => complain(format!(
-            "ksmbd.mountd is not running ({} is left over from process {pid})",
-            lock_file.display()
-        )),
-        Ok(_) => {}
-        Err(error) => {
-            complain(format!(
-                "{error}; the account is changed, but ksmbd.mountd was not told: \
-                 `ksmbd.control --reload` does that"
-            ));
-        }
-    }
 }
 
 fn refused(error: impl Display) -> String {

@@ -2,6 +2,7 @@
 //! ignored; those that ask for what is not here are ignored or refused as the specification has it.
 
 use crate::{
+    acl::Token,
     command::{access, ea},
     flow::{Refused, refuse},
     status::NtStatus,
@@ -10,9 +11,10 @@ use crate::{
         create::RawContext,
         create_context::{RequestContext, ResponseContext},
         fscc::{FileAttributes, ea::FullEaInformation},
+        security::SecurityDescriptor,
     },
 };
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 #[derive(Debug, Default)]
 pub(super) struct Contexts {
@@ -20,6 +22,8 @@ pub(super) struct Contexts {
     pub(super) allocation: u64,
     /// SMB2_CREATE_EA_BUFFER.
     pub(super) eas: Vec<FullEaInformation>,
+    /// SMB2_CREATE_SD_BUFFER.
+    pub(super) security: Option<Box<SecurityDescriptor>>,
     maximal_access: bool,
     disk_id: bool,
 }
@@ -34,6 +38,7 @@ impl Contexts {
             };
             match context {
                 RequestContext::AlSi(size) => found.allocation = size,
+                RequestContext::SecD(descriptor) => found.security = Some(Box::new(descriptor)),
                 RequestContext::MxAc(_) => found.maximal_access = true,
                 RequestContext::QFid => found.disk_id = true,
                 RequestContext::ExtA(list) => {
@@ -50,12 +55,17 @@ impl Contexts {
         Ok(found)
     }
 
-    pub(super) fn answer(&self, info: &FileInfo, read_only: bool) -> Vec<RawContext> {
+    pub(super) fn answer(
+        &self,
+        info: &FileInfo,
+        token: Option<&Token>,
+        read_only: bool,
+    ) -> Vec<RawContext> {
         let mut answers = Vec::new();
         if self.maximal_access {
             let directory = info.attributes.contains(FileAttributes::DIRECTORY);
             let lost = access::without_writing(info.attributes, directory);
-            let maximal_access = access::maximal(info, read_only).difference(lost);
+            let maximal_access = access::effective(info, token, read_only).difference(lost);
             answers.push(ResponseContext::MxAc { query_status: 0, maximal_access });
         }
         if self.disk_id {

@@ -6,6 +6,7 @@ mod validate;
 
 use super::{Cx, Event, ending, pipe};
 use crate::{
+    acl::Token,
     flow::{Flow, Handled, Refused, job::Who, park::Wake, refuse},
     id::OpenId,
     state::{
@@ -16,8 +17,8 @@ use crate::{
     status::NtStatus,
     stream::{self, Suffix},
     vfs::{
-        Call, Done, Existing, File, FileInfo, FileKind, Missing, Op, OpenHow, Opened, VfsError,
-        WantedKind,
+        Call, Done, Existing, File, FileInfo, FileKind, Missing, Op, OpenHow, OpenSecurity, Opened,
+        VfsError, WantedKind,
     },
     wire::{
         create::{
@@ -38,6 +39,8 @@ pub(crate) enum Step {
     Opened(Box<Wanted>),
     /// The open is in the tables; the file is being emptied.
     Overwritten(Box<Wanted>, CreateAction),
+    /// A file that was made for nothing is being removed.
+    Withdrawn(Refused),
     /// A pipe is being opened.
     Pipe,
 }
@@ -51,9 +54,15 @@ pub(crate) struct Wanted {
     contexts: Contexts,
     /// The tree's.
     read_only: bool,
+    /// The tree's.
+    token: Option<Arc<Token>>,
 }
 
 impl Wanted {
+    fn token(&self) -> Option<&Token> {
+        self.token.as_deref()
+    }
+
     fn has(&self, option: CreateOptions) -> bool {
         self.request.create_options.contains(option)
     }
@@ -120,7 +129,7 @@ pub(super) fn begin(
         let call = Call { identity, op: Op::PipeOpen { name, account } };
         return Ok(Flow::Call(call, super::Step::Create(Step::Pipe)));
     }
-    let wanted = Box::new(validate::wanted(request, tree.read_only)?);
+    let wanted = Box::new(validate::wanted(request, tree)?);
     let how = how(tree, &wanted)?;
     let call = Call { identity, op: Op::Open(Box::new(how)) };
     Ok(Flow::Call(call, super::Step::Create(Step::Opened(wanted))))
@@ -153,6 +162,7 @@ pub(super) fn resume(
             who.open = None;
             Err(error_of(&done).into())
         }
+        (Step::Withdrawn(refused), _) => Err(refused),
         (Step::Pipe, Done::Pipe(handle)) => pipe_opened(cx, who, handle),
         (Step::Pipe, Done::Failed(error)) => {
             let status =
@@ -227,6 +237,10 @@ fn how(tree: &Tree, wanted: &Wanted) -> Result<OpenHow, Refused> {
         allocation: wanted.contexts.allocation,
         eas: wanted.contexts.eas.clone(),
         no_follow: wanted.has(CreateOptions::OPEN_REPARSE_POINT),
+        security: wanted.token.as_ref().map(|token| {
+            let descriptor = wanted.contexts.security.clone();
+            Box::new(OpenSecurity { token: Arc::clone(token), descriptor })
+        }),
     })
 }
 
@@ -250,6 +264,8 @@ fn opened(
     opened: Opened,
 ) -> Handled<super::Step> {
     let file = opened.file.clone();
+    let (created, path) = (opened.created, opened.path.clone());
+    let (key, directory) = (opened.info.key, opened.info.kind == FileKind::Directory);
     match reserve(cx, who, &wanted, opened) {
         Ok((_, action))
             if action == CreateAction::OVERWRITTEN || action == CreateAction::SUPERSEDED =>
@@ -265,7 +281,15 @@ fn opened(
         }
         Err(refused) => {
             cx.out.release(file);
-            Err(refused)
+            let tree = cx.state.tree(who.session()?, who.tree()?);
+            let root = tree.and_then(|tree| tree.root.clone()).filter(|_| created);
+            let (Some(root), Some(identity)) = (root, who.identity.clone()) else {
+                return Err(refused);
+            };
+            // A CREATE that is refused leaves nothing behind.
+            let op = Op::Delete { root, path, key, directory };
+            let step = super::Step::Create(Step::Withdrawn(refused));
+            Ok(Flow::Call(Call { identity, op }, step))
         }
     }
 }
@@ -277,10 +301,10 @@ fn reserve(
     wanted: &Wanted,
     opened: Opened,
 ) -> Result<(FileInfo, CreateAction), Refused> {
-    let Opened { file, path, stream, info, created } = opened;
+    let Opened { file, path, stream, info, created, file_created } = opened;
     let (session, tree_id) = (who.session()?, who.tree()?);
     let tree = cx.state.tree(session, tree_id).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
-    let granted = grant::check(cx.state, tree, wanted, &info, created)?;
+    let granted = grant::check(cx.state, tree, wanted, &info, (created, file_created))?;
     let action = match wanted.request.create_disposition {
         _ if created => CreateAction::CREATED,
         CreateDisposition::SUPERSEDE => CreateAction::SUPERSEDED,
@@ -362,7 +386,7 @@ fn response(
         end_of_file: info.size,
         file_attributes: info.attributes.bits(),
         file_id: file_id(who)?,
-        contexts: wanted.contexts.answer(info, wanted.read_only),
+        contexts: wanted.contexts.answer(info, wanted.token(), wanted.read_only),
     })
 }
 

@@ -3,6 +3,7 @@
 use super::{Contexts, Wanted};
 use crate::{
     flow::{Refused, refuse},
+    state::session::Tree,
     status::NtStatus,
     wire::{
         create::{
@@ -26,7 +27,7 @@ const KNOWN_ATTRIBUTES: u32 = 0x0000_7fb7;
 /// Access bits that mean something.
 const KNOWN_ACCESS: u32 = 0xf31f_01ff;
 
-pub(super) fn wanted(request: CreateRequest, read_only: bool) -> Result<Wanted, Refused> {
+pub(super) fn wanted(request: CreateRequest, tree: &Tree) -> Result<Wanted, Refused> {
     let invalid = |at| Refused { status: NtStatus::INVALID_PARAMETER, at };
     if request.impersonation_level > ImpersonationLevel::DELEGATE {
         return refuse(NtStatus::BAD_IMPERSONATION_LEVEL, "3.3.5.9: ImpersonationLevel");
@@ -48,7 +49,16 @@ pub(super) fn wanted(request: CreateRequest, read_only: bool) -> Result<Wanted, 
         return Err(invalid("MS-FSA 2.1.5.1: DesiredFileAttributes"));
     }
     let contexts = Contexts::read(&request.contexts)?;
-    Ok(Wanted { desired, request, contexts, read_only })
+    let (read_only, token) = (tree.read_only, tree.token.clone());
+    if let (Some(token), Some(asked)) = (&token, &contexts.security) {
+        if asked.owner.is_some_and(|owner| !token.may_own(&owner)) {
+            return refuse(NtStatus::INVALID_OWNER, "MS-DTYP 2.5.3.4.1: somebody else's file");
+        }
+        if asked.group.is_some_and(|group| !token.may_be_group(&group)) {
+            return refuse(NtStatus::INVALID_PRIMARY_GROUP, "MS-DTYP 2.5.3.4.1: a foreign group");
+        }
+    }
+    Ok(Wanted { desired, request, contexts, read_only, token })
 }
 
 fn options(request: &CreateRequest, desired: AccessMask) -> Result<(), Refused> {

@@ -1,0 +1,93 @@
+//! What somebody can do next, and how likely it is.
+
+use super::{Choices, Swarm};
+use ksmbd_core::vfs::VfsError;
+
+/// One kind of action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Join,
+    Request,
+    Chain,
+    Mutate,
+    Cancel,
+    SetUp,
+    HangUp,
+    Hold,
+    Complete,
+    Wait,
+    Fault,
+}
+
+impl Action {
+    pub(super) const COUNT: usize = 11;
+
+    const ALL: [(Self, u32); Self::COUNT] = [
+        (Self::Join, 4),
+        (Self::Request, 60),
+        (Self::Chain, 12),
+        (Self::Mutate, 6),
+        (Self::Cancel, 4),
+        (Self::SetUp, 3),
+        (Self::HangUp, 1),
+        (Self::Hold, 3),
+        (Self::Complete, 12),
+        (Self::Wait, 1),
+        (Self::Fault, 2),
+    ];
+
+    /// Some kinds never happen in a run, which reaches corners that an even mixture does not.
+    pub(super) fn weights(choices: &mut dyn Choices) -> [u32; Self::COUNT] {
+        Self::ALL.map(|(action, weight)| match action {
+            Self::Join | Self::Request => weight,
+            _ if choices.chance(4) => 0,
+            _ => weight,
+        })
+    }
+
+    pub(super) fn draw(weights: &[u32; Self::COUNT], choices: &mut dyn Choices) -> Self {
+        let total: u32 = weights.iter().sum();
+        let mut at = choices.below(total as usize) as u32;
+        for ((action, _), weight) in Self::ALL.iter().zip(weights) {
+            if at < *weight {
+                return *action;
+            }
+            at -= weight;
+        }
+        Self::Request
+    }
+}
+
+/// What the world does.
+impl Swarm {
+    pub(super) fn hold(&self, choices: &mut dyn Choices) {
+        match choices.below(4) {
+            0 => self.world.hold_calls(),
+            1 => self.world.hold(["read", "write", "open", "delete", "list"][choices.below(5)]),
+            _ => self.world.release_calls(),
+        }
+    }
+
+    pub(super) fn complete(&self, choices: &mut dyn Choices) {
+        let held = self.world.held();
+        let index = choices.below(held.len());
+        let Some(op) = held.get(index) else {
+            return;
+        };
+        match choices.below(6) {
+            // The daemon must hear that a tree is gone, whatever happens.
+            _ if *op == "leave" => self.world.complete(index),
+            0 => self.world.fail(index, VfsError::Io),
+            1 => self.world.fail(index, VfsError::HungUp),
+            _ => self.world.complete(index),
+        }
+    }
+
+    pub(super) fn fault(&self, choices: &mut dyn Choices) {
+        let op = ["open", "read", "write", "query", "list", "rename", "delete", "overwrite"];
+        let op = op[choices.below(op.len())];
+        let errors = [VfsError::Io, VfsError::NoSpace, VfsError::Gone, VfsError::TooManyFiles];
+        let error = errors[choices.below(errors.len())];
+        self.world.vfs(|vfs| vfs.fail_next(op, error));
+    }
+}

@@ -1,0 +1,248 @@
+//! What clients send.
+
+use super::{Actor, Choices, Swarm};
+use crate::{
+    client::{Message, body},
+    daemon::password,
+};
+use ksmbd_core::{
+    auth::ntlm::client::Credentials,
+    status::NtStatus,
+    wire::{
+        create::{CreateDisposition, CreateOptions, CreateRequest, ShareAccess},
+        fscc::{
+            AccessMask, FileInfoClass, FsInfoClass,
+            set_file::{RenameFlags, SetFileInformation, Target},
+        },
+        header::FileId,
+        lock::LockFlags,
+        message::RequestBody,
+        negotiate::Dialect,
+        query_directory::QueryDirectoryFlags,
+        query_info::InfoType,
+    },
+};
+
+const NAMES: [&str; 8] = ["a", "b", "A", "d", "d\\x", "d\\y", "e", "echo"];
+
+impl Actor {
+    fn file(&self, choices: &mut dyn Choices) -> FileId {
+        match self.files.len() {
+            0 => FileId::ANY,
+            _ if choices.chance(12) => FileId::ANY,
+            // Young ones are more likely to be open.
+            count => self.files[count - 1 - choices.below(count.min(4))],
+        }
+    }
+
+    /// Any request, with data for a WRITE.
+    fn request(&self, choices: &mut dyn Choices) -> (RequestBody, Vec<u8>) {
+        let file = self.file(choices);
+        let offset = (choices.below(40) * 13) as u64;
+        let length = choices.below(70) as u32;
+        let body = match choices.below(20) {
+            0..4 => RequestBody::Create(create(choices)),
+            4..6 => body::read(file, offset, length),
+            6..8 => {
+                let data = vec![7; choices.below(300)];
+                return (body::write(file, offset, data.len()), data);
+            }
+            8..10 => lock(file, choices),
+            10..12 => body::close(file),
+            12 => body::flush(file),
+            13 => list(file, choices),
+            14 => body::query_file(file, FileInfoClass(choices.below(60) as u8), length * 8),
+            15 => body::query_volume(file, FsInfoClass(choices.below(12) as u8), length * 8),
+            16 => body::query(file, InfoType::SECURITY, 0, 7, length * 8),
+            17 | 18 => set(file, choices),
+            _ => match choices.below(12) {
+                0 => RequestBody::TreeDisconnect,
+                1..4 => body::tree_connect(
+                    ["share", "readonly", "IPC$", "crypt", "private"][choices.below(5)],
+                ),
+                4 => RequestBody::Logoff,
+                _ => RequestBody::Echo,
+            },
+        };
+        (body, Vec::new())
+    }
+
+    fn message(&mut self, choices: &mut dyn Choices) -> Message {
+        if let Some(tree) = self.trees.len().checked_sub(1) {
+            self.client.tree_id = self.trees[choices.below(tree + 1)];
+        }
+        let (body, data) = self.request(choices);
+        self.client.message_with(&body, &data)
+    }
+
+    /// It can still pay for `count` requests.
+    fn can_send(&self, count: u64) -> bool {
+        self.client.credits > count && (!self.client.encrypt || self.client.keys().is_some())
+    }
+}
+
+fn create(choices: &mut dyn Choices) -> CreateRequest {
+    let mut request = body::create(NAMES[choices.below(NAMES.len())]);
+    request.create_disposition = CreateDisposition(choices.below(6) as u32);
+    let access = [
+        AccessMask::GENERIC_READ | AccessMask::GENERIC_WRITE | AccessMask::DELETE,
+        AccessMask::MAXIMUM_ALLOWED,
+        AccessMask::GENERIC_READ,
+        AccessMask::FILE_READ_ATTRIBUTES,
+    ];
+    request.desired_access = access[choices.below(access.len())].bits();
+    if choices.chance(4) {
+        request.share_access = ShareAccess::from_bits_retain(choices.below(8) as u32);
+    }
+    request.create_options.set(CreateOptions::DELETE_ON_CLOSE, choices.chance(5));
+    request.create_options.set(CreateOptions::DIRECTORY_FILE, choices.chance(5));
+    request
+}
+
+fn lock(file: FileId, choices: &mut dyn Choices) -> RequestBody {
+    let flags = [
+        LockFlags::EXCLUSIVE_LOCK,
+        LockFlags::SHARED_LOCK,
+        LockFlags::UNLOCK,
+        LockFlags::EXCLUSIVE_LOCK | LockFlags::FAIL_IMMEDIATELY,
+    ];
+    let count = 1 + choices.below(2) * choices.below(2);
+    let ranges: Vec<_> = (0..count)
+        .map(|_| {
+            let (offset, length) = (choices.below(4) as u64, choices.below(4) as u64);
+            (offset, length, flags[choices.below(flags.len())])
+        })
+        .collect();
+    body::locks(file, &ranges)
+}
+
+fn list(file: FileId, choices: &mut dyn Choices) -> RequestBody {
+    let flags = QueryDirectoryFlags::from_bits_retain([0, 1, 2, 3][choices.below(4)]);
+    let pattern = ["*", "d", "?", "*.x"][choices.below(4)];
+    let class = FileInfoClass::ID_BOTH_DIRECTORY;
+    body::list(file, pattern, class, flags, [64, 150, 4096][choices.below(3)])
+}
+
+fn set(file: FileId, choices: &mut dyn Choices) -> RequestBody {
+    let size = (choices.below(40) * 100) as u64;
+    let set = match choices.below(4) {
+        0 => SetFileInformation::EndOfFile { end_of_file: size },
+        1 => SetFileInformation::Allocation { allocation_size: size },
+        2 => SetFileInformation::Disposition { delete_pending: choices.chance(2) },
+        _ => {
+            let file_name = NAMES[choices.below(NAMES.len())].encode_utf16().collect();
+            let mut flags = RenameFlags::empty();
+            flags.set(RenameFlags::REPLACE_IF_EXISTS, choices.chance(2));
+            SetFileInformation::Rename(Target { flags, root_directory: 0, file_name })
+        }
+    };
+    body::set_file(file, &set)
+}
+
+/// What one client does.
+impl Swarm {
+    pub(super) fn request(&mut self, index: usize, choices: &mut dyn Choices) {
+        let actor = &mut self.actors[index];
+        if actor.can_send(1) {
+            let message = actor.message(choices);
+            actor.client.send_chain(&[message]);
+            self.sent += 1;
+        }
+    }
+
+    pub(super) fn chain(&mut self, index: usize, choices: &mut dyn Choices) {
+        let count = 1 + choices.below(4);
+        let actor = &mut self.actors[index];
+        if !actor.can_send(count as u64) {
+            return;
+        }
+        let related = choices.chance(2);
+        let mut chain = Vec::new();
+        for place in 0..count {
+            let message = actor.message(choices);
+            chain.push(if related && place > 0 { message.related() } else { message });
+        }
+        actor.client.send_chain(&chain);
+        self.sent += count;
+    }
+
+    /// A request with a few bytes changed, signed or encrypted as it then is.
+    pub(super) fn mutate(&mut self, index: usize, choices: &mut dyn Choices) {
+        let actor = &mut self.actors[index];
+        if !actor.can_send(1) {
+            return;
+        }
+        let mut message = actor.message(choices);
+        for _ in 0..=choices.below(3) {
+            let value = [0, 1, 0x7f, 0xff, choices.below(256) as u8][choices.below(5)];
+            let at = choices.below(message.body.len());
+            if let Some(byte) = message.body.get_mut(at) {
+                *byte = value;
+            }
+        }
+        match choices.below(8) {
+            0 => message.header.tree_id = choices.below(4) as u32,
+            1 => {
+                let charge = choices.below(4) as u16;
+                message.header.credit_charge = charge;
+                if actor.client.dialect != Dialect::SMB_2_0_2 {
+                    let used = u64::from(charge.max(1));
+                    actor.client.next_mid = message.header.message_id + used;
+                }
+            }
+            2 => message.header.credits = choices.below(1 << 16) as u16,
+            3 => message.body.truncate(choices.below(message.body.len())),
+            4 => message.header.command.0 = [2, 3, 5, 7, 15, 18, 19][choices.below(7)],
+            5 => message.sign = false,
+            _ => {}
+        }
+        actor.client.send_chain(&[message]);
+        self.sent += 1;
+    }
+
+    pub(super) fn cancel(&mut self, index: usize, choices: &mut dyn Choices) {
+        let actor = &mut self.actors[index];
+        let waiting = actor.client.unanswered();
+        if waiting.is_empty() || !actor.can_send(0) {
+            return;
+        }
+        let mid = waiting[choices.below(waiting.len())];
+        match actor.client.async_id(mid) {
+            Some(async_id) if choices.chance(2) => {
+                actor.client.cancel(crate::client::Waiting { mid, async_id });
+            }
+            _ => actor.client.cancel_message(mid),
+        }
+    }
+
+    /// Another session, the same one again, or one in the place of another's.
+    pub(super) fn set_up(&mut self, index: usize, choices: &mut dyn Choices) {
+        if self.holds() {
+            return;
+        }
+        self.read(index);
+        let previous = {
+            let other = choices.below(self.actors.len());
+            self.actors.get(other).map_or(0, |actor| actor.client.session_id)
+        };
+        let Some(actor) = self.actors.get_mut(index) else {
+            return;
+        };
+        let user = ["alice", "bob"][choices.below(2)];
+        let secret = if choices.chance(4) { "guess".into() } else { password(user) };
+        if !actor.can_send(2) || !actor.client.unanswered().is_empty() {
+            return;
+        }
+        let mut logon = actor.client.begin(Credentials::new(user, "", &secret));
+        match choices.below(3) {
+            0 => logon.previous = previous,
+            1 if !actor.client.encrypt => logon.session_id = actor.client.session_id,
+            _ => {}
+        }
+        let encrypt = std::mem::take(&mut actor.client.encrypt);
+        let last = logon.run(&mut actor.client);
+        self.sent += 2;
+        self.answered += 2;
+        actor.client.encrypt = encrypt && last.status == NtStatus::SUCCESS;
+    }
+}
