@@ -440,6 +440,8 @@ pub struct Opened {
     pub info: FileInfo,
     /// It was not there before.
     pub created: bool,
+    /// Nor was the file that it is a stream of.
+    pub file_created: bool,
 }
 
 /// What a file is.

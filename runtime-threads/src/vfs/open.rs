@@ -127,7 +127,14 @@ impl Found {
             writer: OnceLock::new(),
         };
         let info = handle.info(who)?;
-        Ok(Opened { file: File(Arc::new(handle)), path, stream, info, created })
+        Ok(Opened {
+            file: File(Arc::new(handle)),
+            path,
+            stream,
+            info,
+            created,
+            file_created: created,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Opening and creating named streams: first the file, then what it has of that name.
 
 use super::{
-    Outcome,
+    Outcome, acl,
     handle::{Handle, Root, proc_fd, proc_name, proc_path},
     identity::Who,
     info,
@@ -69,9 +69,10 @@ fn of_file(
     may(&fd, how.write, Access::WRITE_OK)?;
     let (name, created) = find_or_make(root, &fd, how, name, made)?;
     let deletable = super::delete::may_delete(root, &path, &stat, who);
-    let by_parent = super::acl::of_parent(root, &path, how, deletable);
+    let by_parent = acl::of_parent(root, &path, how, deletable);
     let found = Found { fd, read: false, write: false, deletable, by_parent };
-    found.opened(root, path, Some(name), created, who)
+    let opened = found.opened(root, path, Some(name), created, who)?;
+    Ok(Opened { file_created: made, ..opened })
 }
 
 /// The kernel does not check an access that is only going to be used by attributes' names.
@@ -101,6 +102,10 @@ fn find_or_make(
         // MS-FSA 2.1.5.1.2.1: nothing is added to a read-only file, unless it was only made for this.
         if !made && is_read_only(root, fd) {
             return Err(VfsError::AccessDenied);
+        }
+        if !made {
+            // What lets somebody write the file lets him add a stream.
+            acl::may_make(root, fd.as_fd(), how, false)?;
         }
         match streams::create(&path, &root.share, name) {
             Ok(()) => return Ok((name.clone(), true)),
