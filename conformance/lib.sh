@@ -54,6 +54,24 @@ python_clients() {
     fi
 }
 
+# A kernel for the guest of the suite `kernel`: unpacked from Debian's package, not installed.
+guest_kernel() {
+    local kernel=$out/kernel package name
+    [[ -e $kernel/unpacked ]] && return 0
+    rm -rf "$kernel" && mkdir -p "$kernel" || return 0
+    for package in linux-image-cloud-amd64 linux-image-amd64; do
+        name=$(apt-cache depends "$package" 2>/dev/null | awk '/Depends: linux-image/ { print $2; exit }')
+        [[ $name ]] || continue
+        echo "fetching $name for the guest"
+        (cd "$kernel" && apt-get -qq download "$name" && dpkg-deb -x ./*.deb . && rm ./*.deb) \
+            >"$out/kernel.log" 2>&1 </dev/null || continue
+        busybox depmod -b "$(realpath "$kernel")" "${name#linux-image-}" >>"$out/kernel.log" 2>&1 || continue
+        touch "$kernel/unpacked"
+        return 0
+    done
+    echo "There is no kernel for the guest: the suite kernel is skipped."
+}
+
 build() {
     cargo build --release -p ksmbd-mountd -p ksmbd-adduser -p ksmbd-conformance </dev/null
 }

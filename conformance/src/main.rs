@@ -6,6 +6,7 @@ mod bench;
 mod clients;
 mod config;
 mod expect;
+mod kernel;
 mod process;
 mod report;
 mod server;
@@ -24,7 +25,7 @@ use smbtorture::Measured;
 const USAGE: &str = "\
 usage: ksmbd-conformance run [OPTION...] [FILTER...]
        ksmbd-conformance list [FILTER...]
-       ksmbd-conformance bench
+       ksmbd-conformance bench [--rounds=N] [--seconds=S] [ROW...]
 
 Run it from the project's root directory. A FILTER is a test's name, the dotted beginning of one
 (smb2.lock, clients.smbclient), or a pattern with *.
@@ -78,8 +79,9 @@ fn main() -> ExitCode {
     let result = match command.as_str() {
         "run" => parse_options(arguments).and_then(|options| run(&options)),
         "list" => parse_options(arguments).and_then(|options| list(&options)),
-        "bench" => environment(Kind::Ksmbd).and_then(|env| {
-            let result = bench::run(&env);
+        "bench" => bench::Options::parse(arguments).and_then(|options| {
+            let env = environment(Kind::Ksmbd)?;
+            let result = bench::run(&env, &options);
             let _ = fs::remove_dir_all(&env.scratch);
             result.map(|()| true)
         }),
@@ -136,19 +138,21 @@ fn chosen(suite: &Suite, filters: &[String]) -> Vec<Test> {
 fn run(options: &Options) -> Result<bool, String> {
     let mut suites = expect::load_all(Path::new("conformance/suites"))?;
     let mut report = Report::default();
-    let (mut torture, mut clients) = (Vec::new(), Vec::new());
+    let (mut torture, mut clients, mut kernel) = (Vec::new(), Vec::new(), Vec::new());
     for suite in &suites {
         for test in chosen(suite, &options.filters) {
             if let Expectation::Skip(reason) = &test.expectation {
                 report.add(&suite.name, &test.name, &Verdict::Skipped(reason.clone()), false);
             } else if test.name.starts_with("smb2.") {
                 torture.push(test);
+            } else if test.name.starts_with("kernel.") {
+                kernel.push(test);
             } else {
                 clients.push(test);
             }
         }
     }
-    if torture.is_empty() && clients.is_empty() && report.totals().2 == 0 {
+    if torture.is_empty() && clients.is_empty() && kernel.is_empty() && report.totals().2 == 0 {
         return Err(format!("no test matches {}", options.filters.join(" ")));
     }
     let env = environment(options.kind)?;
@@ -169,6 +173,10 @@ fn run(options: &Options) -> Result<bool, String> {
     if !clients.is_empty() {
         println!("clients: {} checks", clients.len());
         clients::run_all(&env, &clients, &mut results, &mut troubles);
+    }
+    if !kernel.is_empty() {
+        println!("kernel: {} checks", kernel.len());
+        kernel::run_all(&env, &kernel, &mut results, &mut troubles);
     }
     let _ = fs::remove_dir_all(&env.scratch);
     account(&suites, &results, &troubles, &mut report);

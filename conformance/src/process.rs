@@ -72,6 +72,18 @@ fn end_group(group: i32) {
     }
 }
 
+/// The processes of a group.
+pub(crate) fn group(leader: u32) -> Vec<u32> {
+    let leader = leader.to_string();
+    let own = |entry: io::Result<std::fs::DirEntry>| {
+        let pid: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let (_, rest) = stat.rsplit_once(')')?;
+        (rest.split_whitespace().nth(2)? == leader).then_some(pid)
+    };
+    std::fs::read_dir("/proc").into_iter().flatten().filter_map(own).collect()
+}
+
 /// A child in a process group of its own, killed with the group when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Process {

@@ -98,6 +98,10 @@ impl Server {
         &mut self.setup
     }
 
+    pub(crate) fn setup_name(&self) -> &str {
+        &self.setup.name
+    }
+
     pub(crate) fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(Process::pid)
     }
@@ -239,8 +243,24 @@ impl Server {
         self.launch()
     }
 
+    /// TERM, and starts it again on the same port.
+    pub(crate) fn bounce(&mut self) -> Result<(), String> {
+        self.end();
+        self.launch()
+    }
+
     /// TERM, KILL if that does not help; then everything that was wrong with it, or nothing.
     pub(crate) fn stop(mut self) -> Vec<String> {
+        self.end();
+        let log = fs::read(&self.log).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let marks = ["panicked at", "stack overflow", "fatal runtime error", "AddressSanitizer"];
+        let panics = log.lines().filter(|line| marks.iter().any(|mark| line.contains(mark)));
+        self.troubles.extend(panics.take(5).map(|line| format!("in its log: {line}")));
+        std::mem::take(&mut self.troubles)
+    }
+
+    fn end(&mut self) {
         if let Some(mut process) = self.process.take() {
             if process.ended().is_none() {
                 process.signal(Signal::TERM);
@@ -254,12 +274,6 @@ impl Server {
                 Some(_) => {}
             }
         }
-        let log = fs::read(&self.log).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let marks = ["panicked at", "stack overflow", "fatal runtime error", "AddressSanitizer"];
-        let panics = log.lines().filter(|line| marks.iter().any(|mark| line.contains(mark)));
-        self.troubles.extend(panics.take(5).map(|line| format!("in its log: {line}")));
-        std::mem::take(&mut self.troubles)
     }
 
     fn log_tail(&self) -> String {
@@ -280,16 +294,24 @@ impl Server {
         if self.kind == Kind::Ksmbd {
             return proc_field(pid, "status", "VmRSS:");
         }
-        let group = self.pid().map(|pid| pid.to_string())?;
-        let all = fs::read_dir("/proc").ok()?.filter_map(|entry| {
-            let pid: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            let (_, rest) = stat.rsplit_once(')')?;
-            let own = rest.split_whitespace().nth(2)? == group;
-            if own { proc_field(pid, "smaps_rollup", "Pss:") } else { None }
-        });
-        Some(all.sum())
+        let proportional = |pid| proc_field(pid, "smaps_rollup", "Pss:");
+        Some(process::group(pid).into_iter().filter_map(proportional).sum())
     }
+
+    /// Its CPU time, with that of all its processes, those that have ended included.
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        let ticks: u64 = self.pid().map(process::group).into_iter().flatten().map(cpu_ticks).sum();
+        ticks as f64 / rustix::param::clock_ticks_per_second() as f64
+    }
+}
+
+/// utime, stime, and for the dead children cutime and cstime.
+fn cpu_ticks(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let Some((_, rest)) = stat.rsplit_once(')') else {
+        return 0;
+    };
+    rest.split_whitespace().skip(11).take(4).filter_map(|word| word.parse::<u64>().ok()).sum()
 }
 
 fn proc_field(pid: u32, file: &str, name: &str) -> Option<u64> {

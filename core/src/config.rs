@@ -146,6 +146,8 @@ pub struct Share {
     pub store_dos_attributes: bool,
     /// Security descriptors are kept in `security.NTACL` and count (`vfs objects = acl_xattr`).
     pub acl_xattr: bool,
+    /// What a session may not read is not listed to it (SMB2_SHAREFLAG_ACCESS_BASED_DIRECTORY_ENUM).
+    pub hide_unreadable: bool,
     /// Symbolic links are followed inside the share.
     pub follow_symlinks: bool,
     /// Other file systems mounted below the share are entered.
@@ -178,6 +180,7 @@ impl Share {
             hide_dot_files: true,
             store_dos_attributes: true,
             acl_xattr: false,
+            hide_unreadable: false,
             follow_symlinks: false,
             cross_mounts: true,
             streams: false,

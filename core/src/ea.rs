@@ -10,7 +10,7 @@ pub const MAX_SIZE: u32 = 65_535;
 const MAX_NAME: usize = 255 - 5;
 
 /// Attributes that are something else: DOS attributes, streams, reparse data, descriptors.
-const RESERVED: &[&[u8]] = &[b"DOSATTRIB", b"NTACL", b"SmbReparse"];
+const RESERVED: &[&[u8]] = &[b"DOSATTRIB", b"NTACL", b"SmbReparse", b"KSMBD_PROBE"];
 
 /// The same by what they begin with.
 const RESERVED_PREFIXES: &[&[u8]] = &[b"DosStream.", b"SAMBA_"];

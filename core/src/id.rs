@@ -39,9 +39,9 @@ pub struct FileKey {
     pub device: u64,
     /// The file in it (`st_ino`).
     pub inode: u64,
-    /// The stream in it ([`StreamName::id`](crate::stream::StreamName::id)); 0 is the file itself.
-    /// Last, so that all streams of a file are neighbours in a table.
-    pub stream: u128,
+    /// The stream in it ([`StreamName::id`](crate::stream::StreamName::id)); 0 is the file
+    /// itself. Last, so that all streams of a file are neighbours in a table.
+    pub stream: u64,
 }
 
 impl FileKey {
@@ -62,6 +62,6 @@ impl FileKey {
 
     /// All streams of the file, itself among them.
     pub fn family(self) -> core::ops::RangeInclusive<Self> {
-        self.base()..=Self { stream: u128::MAX, ..self }
+        self.base()..=Self { stream: u64::MAX, ..self }
     }
 }

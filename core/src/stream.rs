@@ -32,16 +32,15 @@ impl StreamName {
     }
 
     /// Tells the streams of a file apart in [`FileKey`](crate::id::FileKey): the same for names
-    /// that differ in case only, and never 0. A hash that nobody can make collide, so that a key
-    /// stays a plain number.
-    pub fn id(&self) -> u128 {
+    /// that differ in case only, and never 0. It is a hash, so that a key stays a plain number; who
+    /// searches 2^32 names for two that collide has two streams that share their share modes.
+    pub fn id(&self) -> u64 {
         let mut hash = Sha256::new();
         let mut buffer = [0; 4];
         for c in self.0.chars() {
             hash.update(fold(c).encode_utf8(&mut buffer).as_bytes());
         }
-        let first =
-            hash.finalize().iter().take(16).fold(0, |sum, &byte| sum << 8 | u128::from(byte));
+        let first = hash.finalize().iter().take(8).fold(0, |sum, &byte| sum << 8 | u64::from(byte));
         first.max(1)
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     time::FileTime,
     wire::{
         fscc::{FileAttributes, FileInfoClass, ea::FullEaInformation, file::StreamInformation},
-        security::SecurityDescriptor,
+        security::{SecurityDescriptor, Sid},
     },
 };
 use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
@@ -46,12 +46,15 @@ pub struct Identity {
     pub gid: u32,
     /// Supplementary groups of the calls.
     pub groups: Vec<u32>,
+    /// The account's SID in the server's own domain, if it is an account: what clients are told
+    /// when they ask whose SID its name is. Permissions may name it as well as the Unix user.
+    pub sid: Option<Sid>,
 }
 
 impl Identity {
     /// For calls that need none.
     pub fn nobody() -> Self {
-        Self { name: String::new(), uid: 65534, gid: 65534, groups: Vec::new() }
+        Self { name: String::new(), uid: 65534, gid: 65534, groups: Vec::new(), sid: None }
     }
 }
 
@@ -378,6 +381,8 @@ pub struct ListHow {
     pub max: u32,
     /// SL_RETURN_SINGLE_ENTRY.
     pub single: bool,
+    /// Who looks, where the share keeps descriptors.
+    pub token: Option<Arc<Token>>,
 }
 
 /// The runtime's place in a directory: kept here, never looked into.
@@ -442,6 +447,8 @@ pub struct Opened {
     pub info: FileInfo,
     /// It was not there before.
     pub created: bool,
+    /// Nor was the file that it is a stream of.
+    pub file_created: bool,
 }
 
 /// What a file is.

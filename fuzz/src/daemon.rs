@@ -50,7 +50,7 @@ impl Daemon {
 
     /// Adds an account; its password is [`password`].
     pub fn account(&mut self, name: &str, uid: u32) {
-        let identity = Identity { name: name.into(), uid, gid: uid, groups: Vec::new() };
+        let identity = Identity { name: name.into(), uid, gid: uid, groups: Vec::new(), sid: None };
         self.accounts.insert(name.to_lowercase(), (password(name), Arc::new(identity)));
     }
 

@@ -105,8 +105,12 @@ impl Source {
         for warning in database.warnings() {
             log::warn!("{warning}");
         }
-        let accounts =
-            Accounts::new(database.clone(), Arc::clone(&self.unix), self.serving.clone());
+        let accounts = Accounts::new(
+            database.clone(),
+            Arc::clone(&self.unix),
+            self.serving.clone(),
+            self.machine,
+        );
         for (name, _) in database.iter() {
             if accounts.identity(name).is_none() {
                 log::warn!(

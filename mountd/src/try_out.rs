@@ -60,8 +60,7 @@ fn state(folder: &Folder, password: &str, port: u16, machine: [u32; 3]) -> State
     let mut database = Database::new();
     database.set(USER, NtHash::from_password(password));
     // Without root, descriptors are kept in the users' own attributes.
-    let disk = Share::disk(SHARE, &folder.path);
-    let share = Share { acl_xattr: true, streams: true, ..disk };
+    let share = Share { acl_xattr: true, streams: true, ..Share::disk(SHARE, &folder.path) };
     let share = ShareSettings { writable: true, ..ShareSettings::new(share) };
     State {
         settings: Settings {
@@ -69,7 +68,7 @@ fn state(folder: &Folder, password: &str, port: u16, machine: [u32; 3]) -> State
             shares: vec![ShareSettings::ipc(), share],
         },
         // There need not be a Unix user called `try`.
-        accounts: Accounts::new(database, Arc::from(unix::machine()), Serving::myself()),
+        accounts: Accounts::new(database, Arc::from(unix::machine()), Serving::myself(), machine),
         machine,
     }
 }

@@ -1,12 +1,11 @@
-//! Clients that are not Samba's: impacket and smbprotocol (Python), rclone (Go).
+//! Clients that are Python's: impacket, smbprotocol and pysmb.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::files::make_big;
-use super::{Check, Checked, Context, Problem, same_file, wrong};
+use super::{Check, Checked, Context, Problem, wrong};
 use crate::config::USERS;
 use crate::process::{Output, run};
 use crate::server::empty;
@@ -33,14 +32,21 @@ pub(crate) fn checks() -> Vec<Check> {
             script(context, &python, "smbprotocol", protection)
         }));
     }
-    checks.push(Check::new("clients.rclone", rclone));
+    for protection in ["plain", "sign"] {
+        let name = format!("clients.pysmb.{protection}");
+        checks.push(Check::new(name, move |context| {
+            let python = context.env.out.join("venv/bin/python3");
+            script(context, &python, "pysmb", protection)
+        }));
+    }
     checks
 }
 
 /// Runs `clients/<library>_client.py`, which lists, writes, reads, renames and deletes.
 fn script(context: &Context<'_>, python: &Path, library: &str, variant: &str) -> Checked {
     let has = |program: &Path| {
-        let import = format!("import {library}");
+        let module = if library == "pysmb" { "smb" } else { library };
+        let import = format!("import {module}");
         let output = Command::new(program).args(["-c", &import]).output();
         output.is_ok_and(|output| output.status.success())
     };
@@ -63,50 +69,9 @@ fn script(context: &Context<'_>, python: &Path, library: &str, variant: &str) ->
     Ok(())
 }
 
-fn finished(output: &Output) -> Checked {
+pub(super) fn finished(output: &Output) -> Checked {
     if output.success() {
         return Ok(());
     }
     wrong(format!("{}: {}", output.ending(), output.tail()))
-}
-
-fn rclone(context: &Context<'_>) -> Checked {
-    if Command::new("rclone").arg("version").output().is_err() {
-        return Err(Problem::CannotRun("rclone is not installed".into()));
-    }
-    let work = context.env.work(context.name)?;
-    let share = context.server.share_dir("files");
-    empty(&share)?;
-    let obscured = Command::new("rclone").args(["obscure", USERS[0].1]).output()?;
-    let password = String::from_utf8_lossy(&obscured.stdout).trim().to_owned();
-    let call = |arguments: &[&str]| -> Checked<Output> {
-        let mut command = Command::new("rclone");
-        command
-            .args(["--config", "/dev/null", "--retries", "1"])
-            .args(arguments)
-            .env("RCLONE_SMB_HOST", "127.0.0.1")
-            .env("RCLONE_SMB_PORT", context.server.port.to_string())
-            .env("RCLONE_SMB_USER", USERS[0].0)
-            .env("RCLONE_SMB_PASS", &password)
-            .current_dir(&work);
-        let output = run(&mut command, b"", LIMIT)?;
-        finished(&output)?;
-        Ok(output)
-    };
-    fs::create_dir_all(work.join("there/below"))?;
-    make_big(&work.join("there/data"), 8 << 20, 21)?;
-    make_big(&work.join("there/below/small"), 333, 22)?;
-    call(&["copy", "there", ":smb:files/place"])?;
-    let listed = call(&["lsf", "-R", ":smb:files/place"])?;
-    if !listed.stdout.contains("below/small") {
-        return wrong(format!("the listing lacks a file: {}", listed.tail()));
-    }
-    call(&["copy", ":smb:files/place", "back"])?;
-    same_file(&work.join("there/data"), &work.join("back/data"))?;
-    same_file(&work.join("there/below/small"), &work.join("back/below/small"))?;
-    call(&["purge", ":smb:files/place"])?;
-    if share.join("place").exists() {
-        return wrong("purge left the directory");
-    }
-    Ok(())
 }

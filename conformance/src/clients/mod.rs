@@ -5,11 +5,13 @@ mod daemon;
 mod files;
 mod foreign;
 mod matrix;
+mod rclone;
 mod refusals;
 mod rpcclient;
 mod slow;
 mod smbclient;
 mod tap;
+mod tools;
 
 use std::fmt;
 use std::time::Instant;
@@ -19,7 +21,8 @@ use crate::expect::{Outcome, Test, Verdict, judge, matches};
 use crate::server::{Env, Server};
 use crate::smbtorture::Measured;
 
-pub(crate) use files::{make_big, same_file};
+pub(crate) use files::{make_big, same_file, same_tree};
+pub(crate) use refusals::SmallDisk;
 pub(crate) use smbclient::Smbclient;
 
 /// Why a check did not pass.
@@ -96,6 +99,8 @@ fn groups() -> Vec<Group> {
         let mut checks = matrix::checks();
         checks.extend(refusals::checks());
         checks.extend(foreign::checks());
+        checks.extend(rclone::checks());
+        checks.extend(tools::checks());
         checks.extend(rpcclient::checks());
         checks
     };
@@ -145,7 +150,7 @@ fn run_group(
 ) -> Vec<String> {
     let full = setup.shares.iter().any(|share| share.name == "full")
         && chosen.iter().any(|(check, _)| matches("*full-disk", &check.name));
-    let mount = full.then(|| refusals::SmallDisk::mount(env, &setup));
+    let mount = full.then(|| SmallDisk::mount(env, &setup));
     let mut server = match Server::start(env, setup) {
         Ok(server) => server,
         Err(e) => {
@@ -183,7 +188,7 @@ fn outcome(checked: Checked) -> Outcome {
     }
 }
 
-fn say(test: &Test, outcome: &Outcome, start: Instant) {
+pub(crate) fn say(test: &Test, outcome: &Outcome, start: Instant) {
     let seconds = start.elapsed().as_secs_f64();
     let word = match judge(&test.expectation, outcome) {
         Verdict::Passed => "passes".to_owned(),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -139,14 +139,20 @@ impl Cutter {
 /// The proxy; it ends when it is dropped.
 pub(crate) struct Tap {
     pub(crate) port: u16,
+    address: SocketAddr,
     seen: Arc<Mutex<Seen>>,
     closed: Arc<AtomicBool>,
 }
 
 impl Tap {
     pub(crate) fn open(server: u16) -> Checked<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0))?;
-        let port = listener.local_addr()?.port();
+        Self::open_at(("127.0.0.1", 0), server)
+    }
+
+    /// At an address of loopback.
+    pub(crate) fn open_at(at: (&str, u16), server: u16) -> Checked<Self> {
+        let listener = TcpListener::bind(at)?;
+        let address = listener.local_addr()?;
         let seen = Arc::new(Mutex::new(Seen::default()));
         let closed = Arc::new(AtomicBool::new(false));
         let (shared, end) = (Arc::clone(&seen), Arc::clone(&closed));
@@ -162,7 +168,7 @@ impl Tap {
                 }
             }
         });
-        Ok(Self { port, seen, closed })
+        Ok(Self { port: address.port(), address, seen, closed })
     }
 
     pub(crate) fn seen(&self) -> Seen {
@@ -173,7 +179,7 @@ impl Tap {
 impl Drop for Tap {
     fn drop(&mut self) {
         self.closed.store(true, Ordering::Relaxed);
-        let _ = TcpStream::connect(("127.0.0.1", self.port));
+        let _ = TcpStream::connect(self.address);
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Token {
     pub user: Sid,
     /// Group of what it makes.
     pub group: Sid,
+    /// The user in the server's own domain.
+    account: Option<Sid>,
     groups: Vec<Sid>,
     /// Root has what Windows calls SeTakeOwnership, SeRestore and SeSecurity.
     privileged: bool,
@@ -65,12 +67,17 @@ impl Token {
         if privileged {
             groups.push(Sid::BUILTIN_ADMINISTRATORS);
         }
-        Self { user, group, groups, privileged }
+        Self { user, group, account: identity.sid, groups, privileged }
     }
 
     /// `sid` is the user or one of its groups.
     pub fn has(&self, sid: &Sid) -> bool {
-        self.user == *sid || self.groups.contains(sid)
+        self.is(sid) || self.groups.contains(sid)
+    }
+
+    /// `sid` is the user, by either name.
+    fn is(&self, sid: &Sid) -> bool {
+        self.user == *sid || self.account == Some(*sid)
     }
 
     /// It may take ownership, give it away, and see the SACL.
@@ -80,7 +87,7 @@ impl Token {
 
     /// It may make `sid` an owner (MS-DTYP 2.5.3.4.1: a user, or an administrators' group).
     pub fn may_own(&self, sid: &Sid) -> bool {
-        self.privileged || self.user == *sid
+        self.privileged || self.is(sid)
     }
 
     /// It may make `sid` the group of a file.

@@ -1,6 +1,6 @@
 //! QUERY_DIRECTORY.
 
-use super::{Cx, Event};
+use super::{Cx, Event, security};
 use crate::{
     flow::{
         Flow, Handled,
@@ -36,6 +36,7 @@ pub(super) fn begin(
     request: &QueryDirectoryRequest,
 ) -> Handled<super::Step> {
     let id = who.open()?;
+    let token = cx.state.opens.get(&id).and_then(|open| security::token(cx, open));
     let max = cx.state.config_of(who.conn).max_trans;
     let open = cx.state.opens.get_mut(&id).ok_or(NtStatus::FILE_CLOSED)?;
     if !open.is_directory() {
@@ -78,6 +79,7 @@ pub(super) fn begin(
         class,
         max: request.output_buffer_length,
         single: request.flags.contains(QueryDirectoryFlags::RETURN_SINGLE_ENTRY),
+        token,
     };
     let call = Call { identity: open.identity.clone(), op: Op::List(Box::new(how)) };
     Ok(Flow::Call(call, super::Step::QueryDirectory(Step::Page)))

@@ -165,6 +165,7 @@ fn share_flags(share: &Share) -> ShareFlags {
         ShareKind::Pipe => ShareFlags::NO_CACHING,
     };
     flags.set(ShareFlags::ENCRYPT_DATA, share.encrypt);
+    flags.set(ShareFlags::ACCESS_BASED_DIRECTORY_ENUM, share.hide_unreadable);
     flags
 }
 

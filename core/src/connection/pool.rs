@@ -6,6 +6,9 @@ use alloc::{sync::Arc, vec::Vec};
 /// Buffers that are kept.
 const KEPT: usize = 3;
 
+/// A buffer that may serve an answer without file data.
+const SHORT: usize = 4096;
+
 /// Received frames that are watched until nobody uses them any more.
 const LENT: usize = 8;
 
@@ -20,6 +23,20 @@ impl Pool {
     pub(super) fn take(&mut self) -> Vec<u8> {
         self.reclaim();
         self.free.pop().unwrap_or_default()
+    }
+
+    /// An empty buffer for a few bytes. The large ones stay for the next frame: one of them would come
+    /// back short, and be filled with zeros as far as that frame is longer.
+    pub(super) fn take_short(&mut self) -> Vec<u8> {
+        self.reclaim();
+        match self.free.first() {
+            Some(first) if first.capacity() <= SHORT => {
+                let mut bytes = self.free.remove(0);
+                bytes.clear();
+                bytes
+            }
+            _ => Vec::new(),
+        }
     }
 
     pub(super) fn give(&mut self, bytes: Vec<u8>) {

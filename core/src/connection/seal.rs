@@ -80,8 +80,7 @@ impl Connection {
             body => body,
         };
         if bytes.is_empty() {
-            *bytes = self.pool.take();
-            bytes.clear();
+            *bytes = self.pool.take_short();
             bytes.resize(start, 0);
         }
         let mut writer = Writer::new(bytes);

@@ -4,11 +4,12 @@ use super::Outcome;
 use ksmbd_core::{
     config::Share,
     name::SharePath,
+    stream::StreamName,
     vfs::{File, FileObject, Permitted, VfsError},
 };
 use std::any::Any;
 use std::cell::Cell;
-use std::sync::{Arc, atomic::AtomicU64};
+use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicU64};
 
 thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
@@ -45,6 +46,8 @@ pub(crate) struct Handle {
     pub(super) share: Arc<Share>,
     pub(super) inode: u64,
     pub(super) path: SharePath,
+    /// What is open is this stream of it.
+    pub(super) stream: Mutex<Option<StreamName>>,
     pub(super) read: bool,
     pub(super) write: bool,
     pub(super) deletable: bool,
@@ -66,5 +69,13 @@ impl FileObject for Handle {
 impl Handle {
     pub(super) fn of(file: &File) -> Outcome<&Self> {
         file.0.as_any().downcast_ref().ok_or(VfsError::Invalid)
+    }
+
+    pub(super) fn stream(&self) -> Option<StreamName> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_stream(&self, to: Option<StreamName>) {
+        *self.stream.lock().unwrap_or_else(PoisonError::into_inner) = to;
     }
 }

@@ -20,7 +20,7 @@ struct Place {
 
 impl MemVfs {
     pub(super) fn list(&self, how: ListHow, who: &Identity) -> Outcome<Done> {
-        let ListHow { file, cursor, pattern, class, max, single } = how;
+        let ListHow { file, cursor, pattern, class, max, single, token: _ } = how;
         let handle = Handle::of(&file)?;
         let node = self.node(handle.inode)?;
         let Content::Directory(entries) = &node.content else {

@@ -7,6 +7,7 @@ mod open;
 mod pages;
 mod rename;
 mod security;
+mod streams;
 mod tree;
 
 pub use handle::inside;
@@ -18,8 +19,8 @@ use ksmbd_core::{
     id::FileKey,
     name::SharePath,
     time::FileTime,
-    vfs::{Call, Done, File, FileInfo, FileKind, Identity, Op, SetBasic, VfsError, VolumeInfo},
-    wire::fscc::{FileAttributes, file::StreamInformation},
+    vfs::{Call, Done, File, FileInfo, Identity, Op, SetBasic, VfsError, VolumeInfo},
+    wire::fscc::{FileAttributes, ea::FullEaInformation},
 };
 use pages::PAGE;
 use std::collections::{BTreeMap, VecDeque};
@@ -96,14 +97,20 @@ impl MemVfs {
     fn dispatch(&mut self, call: Call) -> Outcome<Done> {
         let Call { identity, op } = call;
         let who = &*identity;
+        if let Some(outcome) = self.on_stream(&op, who) {
+            return outcome;
+        }
         Ok(match op {
             Op::OpenShare(share) => Done::Opened(Box::new(self.open_share(share, who)?)),
             Op::Open(how) => Done::Opened(Box::new(self.open(&how, who)?)),
-            // Streams and extended attributes are not kept here.
-            Op::ListStreams { file } => Done::Streams(self.own_data(&file)?),
-            Op::QueryEa { .. } => Done::Eas(Vec::new()),
-            Op::Overwrite { file, attributes, .. } => {
-                Done::Info(Box::new(self.overwrite(&file, attributes, who)?))
+            Op::ListStreams { file } => Done::Streams(self.list_streams(&file)?),
+            Op::QueryEa { file, names, .. } => Done::Eas(self.query_ea(&file, names.as_deref())?),
+            Op::SetEa { file, eas } => {
+                let inode = Handle::of(&file)?.inode;
+                self.set_ea(inode, &eas, who).map(|()| Done::Ok)?
+            }
+            Op::Overwrite { file, attributes, eas } => {
+                Done::Info(Box::new(self.overwrite(&file, attributes, &eas, who)?))
             }
             Op::Read { file, offset, length } => Done::Read(self.read(&file, offset, length, who)?),
             Op::Write { file, offset, data, .. } => {
@@ -204,6 +211,7 @@ impl MemVfs {
         &mut self,
         file: &File,
         attributes: FileAttributes,
+        eas: &[FullEaInformation],
         who: &Identity,
     ) -> Outcome<FileInfo> {
         let handle = self.for_data(file, 2, who)?;
@@ -216,6 +224,8 @@ impl MemVfs {
         handle.reserved.store(0, Ordering::Relaxed);
         node.attributes = Some(attributes & tree::SETTABLE);
         (node.last_write, node.change) = (now, now);
+        node.extras.forget_streams();
+        self.set_ea(handle.inode, eas, who)?;
         self.info(handle, who)
     }
 
@@ -247,16 +257,6 @@ impl MemVfs {
             Content::File(_) | Content::Special => Err(VfsError::AccessDenied),
             Content::Directory(_) => Err(VfsError::IsDirectory),
         }
-    }
-
-    fn own_data(&self, file: &File) -> Outcome<Vec<StreamInformation>> {
-        let info = self.describe(Handle::of(file)?.inode, false, 0)?;
-        let stream = StreamInformation {
-            stream_size: info.size,
-            stream_allocation_size: info.allocation,
-            stream_name: "::$DATA".into(),
-        };
-        Ok(Some(stream).filter(|_| info.kind == FileKind::File).into_iter().collect())
     }
 
     fn check_empty(&self, file: &File) -> Outcome<()> {

@@ -4,22 +4,23 @@ use super::{Content, Handle, MemVfs, Outcome, file, pages::Pages, tree::Place};
 use ksmbd_core::{
     config::{Share, ShareKind},
     name::SharePath,
+    stream::StreamName,
     vfs::{
         Existing, FileKind, Identity, Missing, OpenHow, Opened, Permitted, VfsError, WantedKind,
     },
 };
-use std::sync::{Arc, atomic::AtomicU64};
+use std::sync::{Arc, Mutex, atomic::AtomicU64};
 
 impl MemVfs {
     pub(super) fn open_share(&self, share: Arc<Share>, who: &Identity) -> Outcome<Opened> {
         let root = self.roots.get(&share.path).copied().filter(|_| share.kind == ShareKind::Disk);
         let root = root.ok_or(VfsError::Unavailable)?;
-        self.opened(&share, root, SharePath::root(), Wants::NONE, who)
+        self.opened(&share, root, SharePath::root(), None, Wants::NONE, who)
     }
 
     pub(super) fn open(&mut self, how: &OpenHow, who: &Identity) -> Outcome<Opened> {
-        if how.stream.is_some() || !how.eas.is_empty() {
-            return Err(VfsError::NotSupported);
+        if let Some(stream) = &how.stream {
+            return self.open_stream(how, stream, who);
         }
         let root = Handle::of(&how.root)?;
         match (self.find(root.inode, &how.path, who)?, how.missing) {
@@ -68,17 +69,17 @@ impl MemVfs {
             created: false,
             by_parent: self.by_parent(share, how, deletable, who),
         };
-        self.opened(share, inode, path, wants, who)
+        self.opened(share, inode, path, None, wants, who)
     }
 
-    fn deletable(&self, share: &Share, path: &SharePath, who: &Identity) -> bool {
+    pub(super) fn deletable(&self, share: &Share, path: &SharePath, who: &Identity) -> bool {
         let root = self.roots.get(&share.path);
         let parent = root.and_then(|root| self.find_directory(*root, &path.parent(), who).ok());
         let parent = parent.and_then(|(parent, _)| self.node(parent).ok());
         !path.is_root() && parent.is_some_and(|parent| parent.may(who, 3))
     }
 
-    fn create(
+    pub(super) fn create(
         &mut self,
         share: &Arc<Share>,
         parent: u64,
@@ -118,14 +119,16 @@ impl MemVfs {
         let write = !directory && (how.write || how.allocation > 0);
         let by_parent = self.by_parent(share, how, true, who);
         let wants = Wants { read: how.read, write, deletable: true, created: true, by_parent };
-        self.opened(share, inode, path, wants, who)
+        self.set_ea(inode, &how.eas, who)?;
+        self.opened(share, inode, path, None, wants, who)
     }
 
-    fn opened(
+    pub(super) fn opened(
         &self,
         share: &Arc<Share>,
         inode: u64,
         path: SharePath,
+        stream: Option<StreamName>,
         wants: Wants,
         who: &Identity,
     ) -> Outcome<Opened> {
@@ -138,6 +141,7 @@ impl MemVfs {
             share: Arc::clone(share),
             inode,
             path: path.clone(),
+            stream: Mutex::new(stream.clone()),
             read: wants.read,
             write: wants.write,
             deletable: wants.deletable,
@@ -147,22 +151,29 @@ impl MemVfs {
             _live: self.live_token(),
         };
         let info = self.info(&handle, who)?;
-        Ok(Opened { file: file(handle), path, stream: None, info, created: wants.created })
+        Ok(Opened {
+            file: file(handle),
+            path,
+            stream,
+            info,
+            created: wants.created,
+            file_created: wants.created,
+        })
     }
 }
 
 /// What a handle is to be good for.
 #[derive(Clone, Copy)]
-struct Wants {
-    read: bool,
-    write: bool,
-    deletable: bool,
-    created: bool,
-    by_parent: Permitted,
+pub(super) struct Wants {
+    pub(super) read: bool,
+    pub(super) write: bool,
+    pub(super) deletable: bool,
+    pub(super) created: bool,
+    pub(super) by_parent: Permitted,
 }
 
 impl Wants {
-    const NONE: Self = Self {
+    pub(super) const NONE: Self = Self {
         read: false,
         write: false,
         deletable: false,

@@ -1,6 +1,6 @@
 //! The nodes: names, permissions, metadata, and finding things.
 
-use super::{DEVICE, Handle, MemVfs, Outcome, pages::Pages};
+use super::{DEVICE, Handle, MemVfs, Outcome, pages::Pages, streams::Extras};
 use ksmbd_core::{
     id::FileKey,
     name::{SharePath, same_name},
@@ -57,6 +57,7 @@ pub struct Node {
     pub(super) last_write: FileTime,
     pub(super) change: FileTime,
     links: u32,
+    pub(super) extras: Extras,
     pub(super) keeps: Arc<()>,
 }
 
@@ -123,6 +124,7 @@ impl MemVfs {
             last_write: now,
             change: now,
             links: 1,
+            extras: Extras::default(),
             keeps: Arc::default(),
         };
         self.nodes.insert(inode, node);
@@ -266,7 +268,7 @@ impl MemVfs {
             allocation: on_disk.min(rounded.max(reserved)),
             links: node.links,
             attributes: node.shown(hidden),
-            ea_size: 0,
+            ea_size: self.ea_total(inode),
             creation_time: node.creation,
             last_access_time: node.last_access,
             last_write_time: node.last_write,
@@ -292,6 +294,9 @@ impl MemVfs {
         info.permitted.set(Permitted::DELETE, handle.deletable);
         info.permitted |= handle.by_parent;
         info.security = node.security.clone().filter(|_| handle.share.acl_xattr);
+        if let Some(stream) = handle.stream() {
+            self.of_stream(&stream, &mut info)?;
+        }
         Ok(info)
     }
 }

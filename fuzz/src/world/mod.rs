@@ -230,6 +230,7 @@ fn shares() -> Vec<Rules> {
     vec![
         open(disk("share")),
         Rules { read_only: true, ..open(disk("readonly")) },
+        open(Share { streams: true, ..disk("streams") }),
         open(Share { encrypt: true, ..disk("crypt") }),
         Rules {
             refused: Some(ksmbd_core::status::NtStatus::ACCESS_DENIED),

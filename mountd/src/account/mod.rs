@@ -52,12 +52,18 @@ pub struct Accounts {
     database: Database,
     unix: Arc<dyn UnixNames>,
     serving: Serving,
+    machine: [u32; 3],
 }
 
 impl Accounts {
-    /// Joins the two.
-    pub fn new(database: Database, unix: Arc<dyn UnixNames>, serving: Serving) -> Self {
-        Self { database, unix, serving }
+    /// Joins the two. The accounts' domain is S-1-5-21 and `machine`.
+    pub fn new(
+        database: Database,
+        unix: Arc<dyn UnixNames>,
+        serving: Serving,
+        machine: [u32; 3],
+    ) -> Self {
+        Self { database, unix, serving, machine }
     }
 
     /// Whether there is such an account. Names are compared byte by byte, as in ksmbd.
@@ -100,7 +106,7 @@ impl Accounts {
     /// An account that the machine does not know as a user.
     fn nobody(&self, name: &str) -> Identity {
         let nobody = self.identity(NOBODY).unwrap_or_else(Identity::nobody);
-        Identity { name: name.to_owned(), ..nobody }
+        Identity { name: name.to_owned(), sid: self.sid(name), ..nobody }
     }
 
     /// As whom a name uses files; none if the machine does not know it.
@@ -112,13 +118,19 @@ impl Accounts {
                 (user.uid, user.gid, self.unix.groups_of(name, user.gid))
             }
         };
-        Some(Identity { name: name.to_owned(), uid, gid, groups })
+        Some(Identity { name: name.to_owned(), uid, gid, groups, sid: self.sid(name) })
     }
 
     /// As whom an administrator uses files: root, whatever his Unix user is. Without root there is
     /// nobody else to be.
     pub fn administrator(&self, name: &str) -> Option<Identity> {
-        let root = || Identity { name: name.to_owned(), uid: 0, gid: 0, groups: Vec::new() };
+        let root = || Identity {
+            name: name.to_owned(),
+            uid: 0,
+            gid: 0,
+            groups: Vec::new(),
+            sid: self.sid(name),
+        };
         self.serves_users().then(root)
     }
 
@@ -203,7 +215,7 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn accounts(names: &[&str], serving: Serving) -> Accounts {
-        Accounts::new(database(names), Arc::new(Village), serving)
+        Accounts::new(database(names), Arc::new(Village), serving, [1, 2, 3])
     }
 
     fn myself() -> Serving {
@@ -219,6 +231,7 @@ pub(crate) mod tests {
         assert_eq!(*nt_hash, *NtHash::from_password("secret").as_bytes());
         assert_eq!((identity.uid, identity.gid), (1000, 1000));
         assert_eq!(identity.groups, [1000, 50]);
+        assert_eq!(identity.sid, "S-1-5-21-1-2-3-1000".parse().ok());
         assert_eq!(identity.name, "alice");
     }
 
@@ -228,7 +241,8 @@ pub(crate) mod tests {
         let Account::Unknown { guest } = accounts.logon("Alice", Some("nobody")) else {
             panic!("names have a case");
         };
-        assert_eq!(guest.expect("a guest").uid, 65534);
+        let guest = guest.expect("a guest");
+        assert_eq!((guest.uid, guest.sid), (65534, None));
         assert!(matches!(accounts.logon("eve", None), Account::Unknown { guest: None }));
         let gone = accounts.logon("eve", Some("no such guest"));
         assert!(matches!(gone, Account::Unknown { guest: None }));

@@ -1,5 +1,7 @@
 //! Accounts and Unix users as the RPC services show them: who has which number.
 
+use ksmbd_core::wire::security::Sid;
+
 use super::Accounts;
 use crate::rpc::{People, User};
 
@@ -16,6 +18,14 @@ fn made_of(name: &str) -> u32 {
         .bytes()
         .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     hash | WITHOUT_UNIX_USER
+}
+
+impl Accounts {
+    /// The SID of an account: its number in the machine's domain. Who is no account has none.
+    pub(super) fn sid(&self, name: &str) -> Option<Sid> {
+        let [a, b, c] = self.machine;
+        Sid::new(5, &[21, a, b, c, self.account(name)?.rid])
+    }
 }
 
 impl People for Accounts {
@@ -120,7 +130,9 @@ mod tests {
         let [ghost, spook] = ["ghost", "spook"].map(|name| people.account(name).expect("there"));
         assert_ne!(ghost.rid, spook.rid);
         assert_eq!((ghost.rid >> 31, ghost.gid), (1, 65534));
+        let ghost_number = ghost.rid;
         assert_eq!(people.account_of(ghost.rid), Some(ghost));
+        assert_eq!(people.sid("ghost"), Sid::new(5, &[21, 1, 2, 3, ghost_number]));
         assert_eq!(people.account_of(spook.rid), Some(spook));
     }
 }

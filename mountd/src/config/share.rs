@@ -189,6 +189,7 @@ impl<'a> Reader<'a> {
         self.switch(&["store dos attributes"], &mut share.store_dos_attributes);
         self.switch(&["follow symlinks"], &mut share.follow_symlinks);
         self.switch(&["crossmnt"], &mut share.cross_mounts);
+        self.switch(&["hide unreadable"], &mut share.hide_unreadable);
         self.switch(&["inherit owner"], &mut share.inherit_owner);
         if share.inherit_owner {
             self.needs_root("inherit owner");

@@ -105,7 +105,9 @@ pub(super) enum Place {
     /// S-1-5-32: groups that every machine has.
     Builtin,
     /// S-1-5-21-a-b-c: the accounts. ksmbd's rule for its numbers is that they are Unix users' or
-    /// groups'; where a user and a group have the same, it is the user's.
+    /// groups', and all of them have names; where a user and a group have the same, it is the
+    /// user's. Only names of accounts have such numbers, for permissions that name others here
+    /// would let nobody in.
     Machine,
     /// S-1-22-1: Unix users.
     UnixUsers,
@@ -177,15 +179,7 @@ impl Place {
                 .iter()
                 .find(|known| known.1.eq_ignore_ascii_case(name))
                 .map(|(number, _)| (*number, Use::Alias)),
-            Self::Machine => None
-                .or_else(|| Some((account(directory, name)?, Use::User)))
-                .or_else(|| Some((user()?, Use::User)))
-                .or_else(|| {
-                    // Its number must not mean somebody else.
-                    let gid = group().filter(|gid| people.unix_user_name(*gid).is_none())?;
-                    Some((gid, Use::Group))
-                })
-                .filter(|(number, _)| *number != 0),
+            Self::Machine => Some((account(directory, name)?, Use::User)),
             Self::UnixUsers => Some((user().or_else(|| digits(name))?, Use::User)),
             Self::UnixGroups => Some((group().or_else(|| digits(name))?, Use::Group)),
         }
@@ -235,7 +229,13 @@ pub(super) fn of_name(directory: &dyn Directory, text: &str) -> Option<Named> {
     };
     match text.split_once('\\') {
         Some((domain, "")) => of_domain(called(domain)?.domain(directory)),
-        Some((domain, name)) if !domain.is_empty() => called(domain)?.named(directory, name),
+        Some((domain, name)) if !domain.is_empty() => match called(domain)? {
+            // Who has no account owns files all the same, by the Unix user's SID.
+            Place::Machine => {
+                Place::Machine.named(directory, name).or_else(|| unix(directory, name))
+            }
+            place => place.named(directory, name),
+        },
         Some((_, name)) => isolated(directory, name, called(name)),
         None => isolated(directory, text, called(text)),
     }
@@ -253,14 +253,21 @@ fn isolated(directory: &dyn Directory, name: &str, domain: Option<Place>) -> Opt
     if let Some(domain) = domain {
         return of_domain(domain.domain(directory));
     }
+    let made_by_windows = PLACES.into_iter().find_map(|place| match place {
+        Place::Authority(_) | Place::Builtin => place.named(directory, name),
+        Place::Machine | Place::UnixUsers | Place::UnixGroups => None,
+    });
+    made_by_windows.or_else(|| unix(directory, name))
+}
+
+/// A Unix user or group. A number alone is nobody's name.
+fn unix(directory: &dyn Directory, name: &str) -> Option<Named> {
     let people = directory.people();
-    PLACES.into_iter().find_map(|place| match place {
-        Place::Machine => None,
-        // A number alone is nobody's name.
-        Place::UnixUsers if either(name, |name| people.unix_user(name)).is_none() => None,
-        Place::UnixGroups if either(name, |name| people.unix_group(name)).is_none() => None,
-        place => place.named(directory, name),
-    })
+    if either(name, |name| people.unix_user(name)).is_some() {
+        return Place::UnixUsers.named(directory, name);
+    }
+    either(name, |name| people.unix_group(name))?;
+    Place::UnixGroups.named(directory, name)
 }
 
 fn of_domain(domain: DomainName) -> Option<Named> {

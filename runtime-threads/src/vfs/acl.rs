@@ -186,6 +186,27 @@ pub(super) fn may_replace(
     Ok(own != Some(false) || grants(parent, AccessMask::FILE_DELETE_CHILD)? != Some(false))
 }
 
+/// May the caller read the file, attributes and all (FILE_GENERIC_READ)?
+pub(super) fn may_read(
+    root: &Root,
+    fd: BorrowedFd<'_>,
+    stat: &Statx,
+    token: Option<&Token>,
+    who: Who,
+) -> bool {
+    // What a link leads to is another question.
+    let link = info::kind(stat) == FileKind::Symlink;
+    let readable = rights::permitted(root, fd, stat, who).contains(Permitted::READ);
+    if !readable && !link {
+        return false;
+    }
+    let wanted = AccessMask::FILE_GENERIC_READ;
+    let says = |descriptor: &SecurityDescriptor| {
+        token.is_none_or(|token| acl::granted(descriptor, token).contains(wanted))
+    };
+    load(root, fd, stat).is_none_or(|descriptor| says(&descriptor))
+}
+
 /// Gives a new file its descriptor. A file that cannot have the one it inherits is not made.
 pub(super) fn first(
     root: &Root,

@@ -2,7 +2,7 @@
 //! that no longer fits is kept for the next page.
 
 use super::{
-    Outcome, dos_attrib, ea, entries, failed,
+    Outcome, acl, dos_attrib, ea, entries, failed,
     handle::{Handle, Root, proc_path, reopen},
     identity::Who,
     info,
@@ -10,6 +10,7 @@ use super::{
     xattr::{self, At},
 };
 use ksmbd_core::{
+    acl::Token,
     id::FileKey,
     name::{Pattern, SharePath, mapping},
     vfs::{Cursor, Done, FileInfo, FileKind, ListHow, VfsError},
@@ -46,6 +47,8 @@ struct Place {
     /// To look entries up in.
     directory: OwnedFd,
     key: FileKey,
+    /// Who looks.
+    token: Option<Arc<Token>>,
     path: SharePath,
     /// It is the share's own: what is above it is nobody's business.
     top: bool,
@@ -59,10 +62,10 @@ struct Place {
 
 /// [`Op::List`](ksmbd_core::vfs::Op::List).
 pub(super) fn list(how: ListHow, who: Who) -> Outcome<Done> {
-    let ListHow { file, cursor, pattern, class, max, single } = how;
+    let ListHow { file, cursor, pattern, class, max, single, token } = how;
     let mut place = match cursor {
         Some(Cursor(place)) => *place.downcast::<Place>().map_err(|_| VfsError::Invalid)?,
-        None => Place::begin(Handle::of(&file)?, &pattern, who)?,
+        None => Place::begin(Handle::of(&file)?, &pattern, token, who)?,
     };
     let mut packer = DirectoryPacker::new(class, max as usize).ok_or(VfsError::Invalid)?;
     let mut packed = false;
@@ -104,7 +107,12 @@ impl Wants {
 }
 
 impl Place {
-    fn begin(handle: &Handle, pattern: &Pattern, who: Who) -> Outcome<Self> {
+    fn begin(
+        handle: &Handle,
+        pattern: &Pattern,
+        token: Option<Arc<Token>>,
+        who: Who,
+    ) -> Outcome<Self> {
         if handle.kind != FileKind::Directory {
             return Err(VfsError::NotDirectory);
         }
@@ -113,6 +121,7 @@ impl Place {
             root: Arc::clone(&handle.root),
             directory,
             key: handle.key,
+            token,
             path: handle.path.clone(),
             top: handle.key == handle.root.key,
             first: VecDeque::new(),
@@ -155,8 +164,10 @@ impl Place {
             if !pattern.matches(&name) || self.root.share.veto.matches(&name) {
                 continue;
             }
-            // A link may have to be left out; nothing else has to be looked at for its name.
-            if wants == Wants::Names && !matches!(kind, FileType::Symlink | FileType::Unknown) {
+            // What may have to be left out has to be looked at, and nothing else for its name.
+            let hides = self.root.share.hide_unreadable
+                || matches!(kind, FileType::Symlink | FileType::Unknown);
+            if wants == Wants::Names && !hides {
                 return Ok(Some(DirectoryEntry { file_name: units(&name), ..Default::default() }));
             }
             // A name that is gone by now, or that may not be looked at, is left out.
@@ -197,6 +208,13 @@ impl Place {
             let fd = self.follow(name, who)?;
             stat = info::stat_fd(&fd).ok()?;
             target = Some(fd);
+        }
+        if self.root.share.hide_unreadable && name != "." && name != ".." {
+            let own = resolve::entry(&self.directory, &host);
+            let fd = target.as_ref().or(own.as_ref())?;
+            if !acl::may_read(&self.root, fd.as_fd(), &stat, self.token.as_deref(), who) {
+                return None;
+            }
         }
         let (stored, ea_size) = match &target {
             Some(fd) => self.attributes(At::Descriptor(&proc_path(fd)), &stat, wants),

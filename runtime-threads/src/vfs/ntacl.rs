@@ -161,15 +161,18 @@ pub(super) struct Posix {
 type Entry = (u16, u16, u32);
 
 impl Posix {
-    /// As Samba hashes it: where there is no ACL, the mode is one of three entries.
+    /// As Samba hashes it: where there is no ACL, the mode is one of three entries, and a directory's
+    /// default ACL one of none.
     pub(super) fn hash(&self) -> [u8; 32] {
         let access = self.access.as_deref().map_or_else(|| self.minimal(), entries);
-        self.hashed(Some(access))
+        let directory = self.mode & S_IFMT == S_IFDIR;
+        let default = self.default.as_deref().map(entries);
+        self.hashed([Some(access), default.or_else(|| directory.then(Vec::new))])
     }
 
     /// As ksmbd in the kernel does: where there is no ACL, there is none.
     pub(super) fn kernel_hash(&self) -> [u8; 32] {
-        self.hashed(self.access.as_deref().map(entries))
+        self.hashed([&self.access, &self.default].map(|list| list.as_deref().map(entries)))
     }
 
     fn minimal(&self) -> Vec<Entry> {
@@ -178,8 +181,7 @@ impl Posix {
     }
 
     /// Samba's `smb_acl_wrapper`.
-    fn hashed(&self, access: Option<Vec<Entry>>) -> [u8; 32] {
-        let lists = [access, self.default.as_deref().map(entries)];
+    fn hashed(&self, lists: [Option<Vec<Entry>>; 2]) -> [u8; 32] {
         let mut bytes = Vec::new();
         let mut pointers = POINTERS.into_iter();
         for list in &lists {
@@ -193,6 +195,10 @@ impl Posix {
         Sha256::digest(&bytes).into()
     }
 }
+
+/// The bits of a mode that are the file's type, and those of a directory.
+const S_IFMT: u32 = 0o170_000;
+const S_IFDIR: u32 = 0o040_000;
 
 const TAG_USER_OBJ: u16 = 0x01;
 const TAG_USER: u16 = 0x02;

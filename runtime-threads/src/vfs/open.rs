@@ -128,7 +128,14 @@ impl Found {
             fd,
         };
         let info = handle.describe(&stat, stored)?;
-        Ok(Opened { file: File(Arc::new(handle)), path, stream, info, created })
+        Ok(Opened {
+            file: File(Arc::new(handle)),
+            path,
+            stream,
+            info,
+            created,
+            file_created: created,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Opening and creating named streams: first the file, then what it has of that name.
 
 use super::{
-    Outcome, failed,
+    Outcome, acl, failed,
     handle::{Handle, Root, proc_path},
     identity::Who,
     info, make,
@@ -79,7 +79,8 @@ fn of_file(
     let stored = info::stored(&root.share, fd.as_fd(), false, kind);
     let by_parent = by_parent(root, &path, &stat, how, who);
     let found = Found { fd, stat, stored, read: false, write: false, by_parent };
-    found.opened(root, path, Some(name), created, who)
+    let opened = found.opened(root, path, Some(name), created, who)?;
+    Ok(Opened { file_created: made, ..opened })
 }
 
 /// The stream in the case that is on the disk, and whether it was made now.
@@ -101,6 +102,10 @@ fn find_or_make(
         // MS-FSA 2.1.5.1.2.1: nothing is added to a read-only file, unless it was only made for this.
         if !made && is_read_only(root, fd) {
             return Err(VfsError::AccessDenied);
+        }
+        if !made {
+            // What lets somebody write the file lets him add a stream.
+            acl::may_make(root, fd.as_fd(), how, false)?;
         }
         match streams::create(&path, &root.share, name) {
             Ok(()) => return Ok((name.clone(), true)),

@@ -9,7 +9,7 @@ use super::{
     handle::{Handle, Root},
     identity::Who,
     info,
-    resolve::find_directory,
+    resolve::{self, find_directory},
 };
 use ksmbd_core::{
     acl::Token,
@@ -19,7 +19,7 @@ use ksmbd_core::{
 };
 use rustix::{
     fd::{AsFd, OwnedFd},
-    fs::{self, AtFlags, Mode, OFlags, RenameFlags, Statx},
+    fs::{self, AtFlags, RenameFlags, Statx},
     io::Errno,
 };
 
@@ -75,7 +75,8 @@ pub(super) fn rename(
         return Err(VfsError::AccessDenied);
     }
     if let Some(token) = token.filter(|_| root.acl != Store::Off)
-        && !acl::may_replace(root, to.directory.as_fd(), to.open(&there)?.as_fd(), token)?
+        && let Some(target) = resolve::entry(&to.directory, &mapping::host(&there))
+        && !acl::may_replace(root, to.directory.as_fd(), target.as_fd(), token)?
     {
         return Err(VfsError::AccessDenied);
     }
@@ -92,14 +93,6 @@ pub(super) fn rename(
         return move_to(&other, &to, false);
     }
     move_to(&from, &to, true)
-}
-
-impl End {
-    /// A name in the directory, for nothing but looking.
-    fn open(&self, name: &str) -> Outcome<OwnedFd> {
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        fs::openat(&self.directory, &*mapping::host(name), flags, Mode::empty()).map_err(failed)
-    }
 }
 
 /// MS-FSA 2.1.5.15.12: what comes into another directory is added to it.

@@ -198,6 +198,12 @@ fn beneath(root: &Root, path: &SharePath, flags: OFlags) -> Result<OwnedFd, Errn
     Err(Errno::AGAIN)
 }
 
+/// An entry of a directory (its name on the disk), for nothing but looking; a link is not followed.
+pub(super) fn entry(directory: impl AsFd, name: &[u8]) -> Option<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    fs::openat(directory, name, flags, Mode::empty()).ok()
+}
+
 /// Is there an `openat2`? Asked with each share that is opened, before anything is resolved in it.
 pub(super) fn probe(directory: BorrowedFd<'_>) {
     let flags = OFlags::PATH | OFlags::CLOEXEC;

@@ -87,7 +87,8 @@ impl Rig {
 
 fn serve(letters: &Receiver<Letter>, share: &Arc<Share>) {
     let uid = rustix::process::geteuid().as_raw();
-    let identity = Arc::new(Identity { name: USER.into(), uid, gid: uid, groups: vec![uid] });
+    let identity =
+        Arc::new(Identity { name: USER.into(), uid, gid: uid, groups: vec![uid], sid: None });
     for letter in letters {
         let done = match &letter.question {
             Question::Logon { user, .. } if user.eq_ignore_ascii_case(USER) => {

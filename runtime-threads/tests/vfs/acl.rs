@@ -3,12 +3,13 @@
 use crate::rig::{Rig, call, is_root, path, user};
 use ksmbd_core::{
     acl::{Change, Token, TokenKind, sid_of_gid, sid_of_uid},
+    name::Pattern,
     vfs::{
-        Done, Existing, FileInfo, Identity, Missing, Op, OpenHow, OpenSecurity, Opened, Permitted,
-        VfsError,
+        Done, Existing, FileInfo, Identity, ListHow, Missing, Op, OpenHow, OpenSecurity, Opened,
+        Permitted, VfsError,
     },
     wire::{
-        fscc::AccessMask,
+        fscc::{AccessMask, FileInfoClass, directory::parse_entries},
         query_info::SecurityInformation,
         security::{Ace, AceFlags, Acl, SecurityControl, SecurityDescriptor, Sid},
     },
@@ -196,4 +197,49 @@ fn shares_without_descriptors_keep_none() {
     let wanted = dacl(vec![]);
     let refused = set(&rig.who, &opened, SecurityInformation::DACL, wanted);
     assert_eq!(refused, Err(VfsError::NotSupported));
+}
+
+/// What a session may not read is not shown to it, by mode or by descriptor.
+#[test]
+fn what_cannot_be_read_is_hidden() {
+    let rig = Rig::with(|share| {
+        share.acl_xattr = true;
+        share.hide_unreadable = true;
+    });
+    let all = AccessMask::FILE_GENERIC_READ;
+    for (name, mask) in [("seen", all), ("half", READ), ("none", AccessMask::empty())] {
+        let opened = make(&rig, &rig.who, name, Missing::CreateFile).unwrap();
+        let aces = vec![Ace::allow(Sid::EVERYONE, mask)];
+        set(&rig.who, &opened, SecurityInformation::DACL, dacl(aces)).unwrap();
+    }
+    make(&rig, &rig.who, "plain", Missing::CreateFile).unwrap();
+    make(&rig, &rig.who, "shut", Missing::CreateFile).unwrap();
+    fs::set_permissions(rig.host("shut"), fs::Permissions::from_mode(0o0)).unwrap();
+    let file = rig.look("").unwrap().file;
+    let list = |who: &Arc<Identity>| {
+        let how = ListHow {
+            file: file.clone(),
+            cursor: None,
+            pattern: Pattern::parse(&[u16::from(b'*')]).unwrap(),
+            class: FileInfoClass::NAMES,
+            max: 4096,
+            single: false,
+            token: Some(token(who)),
+        };
+        let Done::Listed { data, .. } = call(who, Op::List(Box::new(how))) else { panic!() };
+        let mut names: Vec<_> = parse_entries(FileInfoClass::NAMES, &data)
+            .unwrap()
+            .into_iter()
+            .map(|entry| entry.file_name)
+            .collect();
+        names.sort();
+        names
+    };
+    // Root reads whatever the mode says; descriptors are for everybody.
+    if is_root() {
+        assert_eq!(list(&rig.who), [".", "..", "plain", "seen", "shut"]);
+        assert_eq!(list(&user(1000)), [".", "..", "plain", "seen"]);
+    } else {
+        assert_eq!(list(&rig.who), [".", "..", "plain", "seen"]);
+    }
 }

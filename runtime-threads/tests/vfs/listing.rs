@@ -56,6 +56,7 @@ fn an_entry_that_does_not_fit_is_an_overflow_and_is_not_lost() {
             class: FileInfoClass::ID_BOTH_DIRECTORY,
             max,
             single: true,
+            token: None,
         };
         match rig.run(Op::List(Box::new(how))) {
             Done::Listed { data, overflow, cursor } => (data.len(), overflow, cursor),

@@ -36,7 +36,7 @@ impl Drop for Rig {
 }
 
 pub(crate) fn user(uid: u32) -> Arc<Identity> {
-    Arc::new(Identity { name: "test".into(), uid, gid: uid, groups: vec![uid] })
+    Arc::new(Identity { name: "test".into(), uid, gid: uid, groups: vec![uid], sid: None })
 }
 
 pub(crate) fn path(text: &str) -> SharePath {
@@ -197,6 +197,7 @@ impl Rig {
                 class,
                 max,
                 single: false,
+                token: None,
             };
             match self.run(Op::List(Box::new(how))) {
                 Done::Listed { data, overflow, .. } if data.is_empty() => {

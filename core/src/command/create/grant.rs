@@ -28,7 +28,7 @@ pub(super) fn check(
     tree: &Tree,
     wanted: &Wanted,
     info: &FileInfo,
-    created: bool,
+    (created, file_created): (bool, bool),
 ) -> Result<AccessMask, Refused> {
     if state.is_doomed(info.key) {
         return refuse(NtStatus::DELETE_PENDING, "MS-FSA 2.1.5.1.2: about to be deleted");
@@ -37,7 +37,7 @@ pub(super) fn check(
     if wanted.has(CreateOptions::DELETE_ON_CLOSE) && attributes.contains(FileAttributes::READONLY) {
         return refuse(NtStatus::CANNOT_DELETE, "MS-FSA 2.1.5.1: read-only, deleted on close");
     }
-    let granted = granted(tree, wanted, info, created)?;
+    let granted = granted(tree, wanted, info, file_created)?;
     if info.kind == FileKind::Special && wanted.desired.intersects(DATA) {
         return refuse(NtStatus::ACCESS_DENIED, "neither file nor directory: shown, not opened");
     }
@@ -67,13 +67,10 @@ fn granted(
     tree: &Tree,
     wanted: &Wanted,
     info: &FileInfo,
-    created: bool,
+    file_created: bool,
 ) -> Result<AccessMask, Refused> {
     let directory = info.kind == FileKind::Directory;
-    let maximal = if info.key.is_stream() && created {
-        // The file may have been there before, and is not its maker's then.
-        access::maximal(info, tree.read_only)
-    } else if created {
+    let maximal = if file_created {
         // Whoever makes a file may do with it what the share allows.
         tree.maximal_access | wanted.token().map_or(AccessMask::empty(), access::system)
     } else {

@@ -303,10 +303,10 @@ fn reserve(
     wanted: &Wanted,
     opened: Opened,
 ) -> Result<(FileInfo, CreateAction), Refused> {
-    let Opened { file, path, stream, info, created } = opened;
+    let Opened { file, path, stream, info, created, file_created } = opened;
     let (session, tree_id) = (who.session()?, who.tree()?);
     let tree = cx.state.tree(session, tree_id).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
-    let granted = grant::check(cx.state, tree, wanted, &info, created)?;
+    let granted = grant::check(cx.state, tree, wanted, &info, (created, file_created))?;
     let action = match wanted.request.create_disposition {
         _ if created => CreateAction::CREATED,
         CreateDisposition::SUPERSEDE => CreateAction::SUPERSEDED,

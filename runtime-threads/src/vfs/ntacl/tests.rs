@@ -46,6 +46,19 @@ fn default_acls_are_hashed_as_samba_does() {
     assert_ne!(plain.hash(), plain.kernel_hash());
 }
 
+/// Samba 4.17 took descriptors with these hashes for its own: of a file and of a directory of uid and
+/// gid 65534, without any ACL.
+#[test]
+fn modes_without_acls_are_hashed_as_samba_does() {
+    for (mode, hash) in [
+        (0o100_644, "310a5ff444cab809d5eb0173162e8db91ee08f7a05cac794a8a2f5d305d3797d"),
+        (0o040_755, "254fb5313eeacb407eeb7e9cfcd3bc7899c50a08409c065537628813d15317bc"),
+    ] {
+        let posix = Posix { uid: 65534, gid: 65534, mode, access: None, default: None };
+        assert_eq!(posix.hash().to_vec(), bytes(hash), "{mode:o}");
+    }
+}
+
 #[test]
 fn what_is_written_is_sambas_to_the_byte() {
     let golden = bytes(FILE);

@@ -1,0 +1,228 @@
+# What the guest checks: one function a check, run by `init` in a shell that ends with the first
+# command that fails. $A and $B are one directory, on two mounts that are two clients of the server.
+
+differ() {
+    echo "$*"
+    exit 1
+}
+
+# Wants a file to hold these words.
+holds() {
+    [ "$(cat "$1")" = "$2" ] || differ "$1 holds $(head -c 100 "$1"), not $2"
+}
+
+# The mount is what its options say.
+check_mount() {
+    local data=/proc/fs/cifs/DebugData dialect
+    case ,$options, in
+    *,vers=2.1,*) dialect=0x210 ;;
+    *,vers=3.0,*) dialect=0x300 ;;
+    *,vers=3.0.2,*) dialect=0x302 ;;
+    *) dialect=0x311 ;;
+    esac
+    cat $data
+    grep -q "Dialect $dialect" $data || differ "not dialect $dialect"
+    case ,$options, in
+    *,seal,*) grep -q Encrypted $data || differ "not encrypted" ;;
+    *,sign,*) grep -q signed $data || differ "not signed" ;;
+    esac
+    df /mnt/a | tail -n 1 | grep -q '[1-9]' || differ "no room in df"
+}
+
+# A source tree, as the other client sees it as well. The runner compares it on the server's disk.
+check_tree() {
+    mkdir "$A/tree"
+    tar -xf /source.tar -C "$A/tree"
+    for place in "$A" "$B"; do
+        cd "$place/tree"
+        md5sum -c /source.md5 >/tmp/sums || differ "$(grep -v ': OK' /tmp/sums)"
+    done
+}
+
+# A compiler reads, writes and links on the mount, and its program runs from there.
+check_build() {
+    mkdir "$A/build"
+    cp /helper-source/* "$A/build"
+    cd "$A/build"
+    sh ./build.sh
+    ./helper sizes "$A/build/sizes"
+    rm main.o fsx.o locks.o files.o
+}
+
+check_fsx() {
+    helper fsx "$A/fsx" /tmp/twin "$SEED" 250 1
+    cmp "$A/fsx" /tmp/twin
+    cmp "$B/fsx" /tmp/twin
+    rm "$A/fsx" /tmp/twin
+}
+
+check_rename() {
+    mkdir "$A/one" "$A/two"
+    cd "$A"
+    echo first >one/x
+    mv one/x two/y
+    [ ! -e one/x ] || differ "the old name is still there"
+    holds two/y first
+    echo second >one/z
+    mv one/z two/y
+    holds two/y second
+    mv two one/below
+    holds one/below/y second
+    mv one/below/y one/again
+    [ "$(ls one)" = "$(printf 'again\nbelow')" ] || differ "one holds $(ls one)"
+    holds "$B/one/again" second
+    rm -r one
+    [ ! -e "$B/one" ] || differ "the other client still sees it"
+}
+
+check_unlinked() {
+    helper unlinked "$A/unlinked" "$B/unlinked"
+    [ -z "$(ls -A "$A" | grep unlinked)" ] || differ "left: $(ls -A "$A")"
+}
+
+check_sizes() { helper sizes "$A/sizes"; }
+check_mapped() { helper mapped "$A/mapped"; }
+check_times() { helper times "$A/times" "$B/times"; }
+check_locks() { helper locks "$A/locks" "$B/locks"; }
+
+check_list() {
+    mkdir "$A/many"
+    cd "$A/many"
+    local i=0
+    while [ $i -lt 1200 ]; do
+        : >"a file with a long name, as there are many, number $i"
+        i=$((i + 1))
+    done
+    for place in "$A" "$B"; do
+        i=$(ls "$place/many" | sort -u | wc -l)
+        [ "$i" = 1200 ] || differ "$i names instead of 1200 in $place"
+    done
+    cd "$A"
+    rm -r many
+    [ ! -e "$B/many" ] || differ "the other client still sees it"
+}
+
+check_symlink() {
+    cd "$A"
+    echo behind >target
+    ln -s target link
+    ln -s nowhere dangling
+    [ "$(readlink link)" = target ] || differ "readlink: $(readlink link)"
+    holds link behind
+    [ "$(readlink "$B/dangling")" = nowhere ] || differ "readlink: $(readlink "$B/dangling")"
+    [ -L "$B/link" ] || differ "the other client sees no link"
+    rm link dangling
+    holds target behind
+}
+
+check_hardlink() {
+    cd "$A"
+    echo both >here
+    ln here there
+    echo more >>there
+    holds here "$(printf 'both\nmore')"
+    rm here
+    holds "$B/there" "$(printf 'both\nmore')"
+}
+
+# What one client writes and closes, the other opens and reads.
+check_coherent() {
+    local i=0
+    while [ $i -lt 30 ]; do
+        echo "turn $i" >"$A/turns"
+        holds "$B/turns" "turn $i"
+        i=$((i + 1))
+        echo "turn $i, and back" >"$B/turns"
+        holds "$A/turns" "turn $i, and back"
+    done
+}
+
+check_names() {
+    mkdir "$A/names"
+    cd "$A/names"
+    for name in 'zwölf' 'a b' ' front' 'UPPER' "it's" 'semi;colon' 'per%cent' '.hidden' '日本語' \
+        "$(printf '%0255d' 7)"; do
+        echo "$name" >"$name"
+        holds "$B/names/$name" "$name"
+    done
+    [ "$(ls -A | wc -l)" = 10 ] || differ "listed: $(ls -A)"
+}
+
+# Names that Windows cannot say: the client maps them to private characters, the backslash excepted.
+check_reserved() {
+    mkdir "$A/reserved"
+    cd "$A/reserved"
+    for name in 'a:b' 'what?' 'st*r' '<less' 'more>' 'pi|pe' 'quo"te' 'dot.' 'space '; do
+        echo "$name" >"$name"
+        holds "$B/reserved/$name" "$name"
+    done
+    ls "$B/reserved" | grep -qxF 'a:b' || differ "listed: $(ls "$B/reserved")"
+    [ "$(ls | wc -l)" = 9 ] || differ "listed: $(ls)"
+}
+
+check_readonly() {
+    cd "$A"
+    echo before >fixed
+    chmod 444 fixed
+    if echo after 2>/dev/null >>"$B/fixed"; then
+        differ "a read-only file was written"
+    fi
+    holds fixed before
+    chmod 644 fixed
+    echo after >>"$B/fixed"
+    holds "$B/fixed" "$(printf 'before\nafter')"
+}
+
+# The disk of the share `full` is small: what does not fit is refused, and what was there stays.
+check_full() {
+    mounted full /mnt/full
+    local status=0
+    echo kept >/mnt/full/kept
+    dd if=/dev/zero of=/mnt/full/big bs=64k count=400 conv=fsync 2>/tmp/dd || status=$?
+    cat /tmp/dd
+    [ $status != 0 ] || differ "25 MB fit into 8"
+    grep -q 'No space left' /tmp/dd || differ "another error"
+    holds /mnt/full/kept kept
+    rm /mnt/full/big
+    dd if=/dev/zero of=/mnt/full/less bs=64k count=16 conv=fsync
+    rm /mnt/full/less /mnt/full/kept
+    umount /mnt/full
+}
+
+pulled() {
+    ifconfig eth0 down
+    sleep "$1"
+    network
+}
+
+# A short break: TCP sends again, and nobody is the wiser.
+check_break() {
+    helper slow-write "$A/break" 4 >/tmp/writer &
+    sleep 1
+    pulled 2
+    wait $! || differ "$(cat /tmp/writer)"
+    holds "$B/break" "$(cat "$A/break")"
+}
+
+# A long one: the client gives the connection up, and opens its files again on a new one.
+check_reconnect() {
+    helper slow-write "$A/reconnect" 9 >/tmp/writer &
+    sleep 1
+    pulled 7
+    wait $! || differ "$(cat /tmp/writer)"
+    sum=$(md5sum <"$A/reconnect")
+    [ "$(md5sum <"$B/reconnect")" = "$sum" ] || differ "the other client sees other bytes"
+    dmesg | grep -q 'has not responded' || differ "the client kept its connection"
+}
+
+# The server is ended and started again by the runner while a file is being written.
+check_restart() {
+    helper slow-write "$A/restart" 6 >/tmp/writer &
+    sleep 1
+    say "ask restart"
+    read -r answer <&3
+    [ "$answer" = done ] || differ "the runner said $answer"
+    wait $! || differ "$(cat /tmp/writer)"
+    sum=$(md5sum <"$A/restart")
+    [ "$(md5sum <"$B/restart")" = "$sum" ] || differ "the other client sees other bytes"
+}

@@ -1,0 +1,179 @@
+//! NEGOTIATE, SESSION_SETUP and TREE_CONNECT, and the requests that the loads are made of.
+
+use std::io;
+
+use ksmbd_core::auth::ntlm::client::{Credentials, NtlmClient, Wrapping};
+use ksmbd_core::crypto::{self, PreauthHash, SessionKeys};
+use ksmbd_core::rng::Rng;
+use ksmbd_core::status::NtStatus;
+use ksmbd_core::wire::close::{CloseFlags, CloseRequest};
+use ksmbd_core::wire::create::{
+    CreateDisposition, CreateOptions, CreateRequest, ImpersonationLevel, OplockLevel, ShareAccess,
+};
+use ksmbd_core::wire::fscc::AccessMask;
+use ksmbd_core::wire::header::FileId;
+use ksmbd_core::wire::message::{RequestBody, ResponseBody};
+use ksmbd_core::wire::negotiate::{
+    Capabilities, Cipher, Dialect, HashAlgorithm, NegotiateContext, NegotiateRequest, SecurityMode,
+    SigningAlgorithm,
+};
+use ksmbd_core::wire::read::{Channel, ReadFlags, ReadRequest};
+use ksmbd_core::wire::session_setup::{SessionSetupFlags, SessionSetupRequest};
+use ksmbd_core::wire::tree_connect::{TreeConnectFlags, TreeConnectRequest};
+use ksmbd_core::wire::write::WriteRequest;
+
+use crate::Options;
+use crate::smb::{Protection, Reply, Smb, broken, malformed};
+
+/// Connects, and is logged on to the share in the end.
+pub(crate) fn connect(options: &Options, number: u64) -> io::Result<Smb> {
+    let mut smb = Smb::connect(options.port, options.protection)?;
+    let (mut hash, cipher) = negotiate(&mut smb)?;
+    let protection = std::mem::replace(&mut smb.protection, Protection::Off);
+    let mut seed = [7; 32];
+    seed[..8].copy_from_slice(&number.to_le_bytes());
+    let credentials = Credentials::new(&options.user, "", &options.password);
+    let mut ntlm = NtlmClient::new(credentials, Wrapping::Spnego);
+    let first = ntlm.start();
+    let reply = setup(&mut smb, first, &mut hash)?;
+    if reply.status() != NtStatus::MORE_PROCESSING_REQUIRED {
+        return Err(broken(format!("SESSION_SETUP: {:?}", reply.status())));
+    }
+    hash.extend(&smb.bytes[reply.element.clone()]);
+    smb.session_id = reply.header.session_id;
+    let blob = ntlm.answer(&security_buffer(&smb, &reply)?, &mut Rng::new(seed));
+    let reply = setup(&mut smb, blob.map_err(malformed)?, &mut hash)?.ok()?;
+    ntlm.finish(&security_buffer(&smb, &reply)?).map_err(malformed)?;
+    let Some(key) = ntlm.session_key() else {
+        return Err(broken("no session key"));
+    };
+    let dialect = Dialect::SMB_3_1_1.0;
+    smb.keys = Some(SessionKeys::derive(dialect, key, &key[..], smb.signing, cipher, &hash));
+    smb.protection = protection;
+    let path = format!("\\\\127.0.0.1\\{}", options.share);
+    let tree = TreeConnectRequest { flags: TreeConnectFlags::empty(), path: path.as_str().into() };
+    smb.send_signed(&RequestBody::TreeConnect(tree))?;
+    smb.tree_id = smb.receive()?.ok()?.header.tree_id;
+    Ok(smb)
+}
+
+fn negotiate(smb: &mut Smb) -> io::Result<(PreauthHash, Option<crypto::Cipher>)> {
+    let request = NegotiateRequest {
+        security_mode: SecurityMode::SIGNING_ENABLED,
+        capabilities: Capabilities::LARGE_MTU | Capabilities::ENCRYPTION,
+        client_guid: *b"a load's client.",
+        dialects: vec![Dialect::SMB_3_1_1],
+        contexts: vec![
+            NegotiateContext::PreauthIntegrity {
+                hash_algorithms: vec![HashAlgorithm::SHA_512],
+                salt: vec![5; 32],
+            },
+            NegotiateContext::Encryption { ciphers: vec![Cipher::AES_128_GCM] },
+            NegotiateContext::Signing { algorithms: vec![SigningAlgorithm::AES_GMAC] },
+        ],
+    };
+    smb.send(&RequestBody::Negotiate(request), &[])?;
+    let mut hash = PreauthHash::default();
+    hash.extend(smb.last_sent());
+    let reply = smb.receive()?.ok()?;
+    let element = &smb.bytes[reply.element.clone()];
+    hash.extend(element);
+    let body = ResponseBody::parse(reply.header.command, reply.status(), element);
+    let ResponseBody::Negotiate(body) = body.map_err(malformed)? else {
+        return Err(broken("no answer to NEGOTIATE"));
+    };
+    (smb.max_read, smb.max_write) = (body.max_read_size as usize, body.max_write_size as usize);
+    let mut cipher = None;
+    for context in &body.contexts {
+        match context {
+            NegotiateContext::Encryption { ciphers } => {
+                cipher = ciphers.first().and_then(|cipher| crypto::Cipher::from_id(cipher.0));
+            }
+            NegotiateContext::Signing { algorithms } => {
+                let chosen = algorithms.first();
+                let chosen = chosen.and_then(|a| crypto::SigningAlgorithm::from_id(a.0));
+                smb.signing = chosen.ok_or_else(|| broken("no signing algorithm"))?;
+            }
+            _ => {}
+        }
+    }
+    Ok((hash, cipher))
+}
+
+fn setup(smb: &mut Smb, security_buffer: Vec<u8>, hash: &mut PreauthHash) -> io::Result<Reply> {
+    let request = SessionSetupRequest {
+        flags: SessionSetupFlags::empty(),
+        security_mode: SecurityMode::SIGNING_ENABLED,
+        capabilities: Capabilities::empty(),
+        previous_session_id: 0,
+        security_buffer,
+    };
+    smb.send(&RequestBody::SessionSetup(request), &[])?;
+    hash.extend(smb.last_sent());
+    smb.receive()
+}
+
+fn security_buffer(smb: &Smb, reply: &Reply) -> io::Result<Vec<u8>> {
+    match body(smb, reply)? {
+        ResponseBody::SessionSetup(setup) => Ok(setup.security_buffer),
+        _ => Err(broken("no answer to SESSION_SETUP")),
+    }
+}
+
+/// An answer's body.
+pub(crate) fn body(smb: &Smb, reply: &Reply) -> io::Result<ResponseBody> {
+    let element = &smb.bytes[reply.element.clone()];
+    ResponseBody::parse(reply.header.command, reply.status(), element).map_err(malformed)
+}
+
+/// CREATE, shared with everybody.
+pub(crate) fn create(
+    name: &str,
+    access: AccessMask,
+    disposition: CreateDisposition,
+    options: CreateOptions,
+) -> RequestBody {
+    RequestBody::Create(CreateRequest {
+        requested_oplock_level: OplockLevel::NONE,
+        impersonation_level: ImpersonationLevel::IMPERSONATION,
+        desired_access: access.bits(),
+        file_attributes: 0,
+        share_access: ShareAccess::READ | ShareAccess::WRITE | ShareAccess::DELETE,
+        create_disposition: disposition,
+        create_options: options,
+        name: name.into(),
+        contexts: Vec::new(),
+    })
+}
+
+/// Opens, and wants it to work.
+pub(crate) fn open(smb: &mut Smb, request: &RequestBody) -> io::Result<FileId> {
+    smb.send(request, &[])?;
+    let reply = smb.receive()?.ok()?;
+    match body(smb, &reply)? {
+        ResponseBody::Create(create) => Ok(create.file_id),
+        _ => Err(broken("no answer to CREATE")),
+    }
+}
+
+pub(crate) fn close(file_id: FileId) -> RequestBody {
+    RequestBody::Close(CloseRequest { flags: CloseFlags::empty(), file_id })
+}
+
+pub(crate) fn read(file_id: FileId, offset: u64, length: usize) -> RequestBody {
+    RequestBody::Read(ReadRequest {
+        padding: 80,
+        flags: ReadFlags::empty(),
+        length: u32::try_from(length).unwrap_or(u32::MAX),
+        offset,
+        file_id,
+        minimum_count: 0,
+        channel: Channel::NONE,
+        remaining_bytes: 0,
+        read_channel_info: Vec::new(),
+    })
+}
+
+pub(crate) fn write(file_id: FileId, offset: u64, length: usize) -> RequestBody {
+    RequestBody::Write(WriteRequest::new(file_id, offset, length))
+}
