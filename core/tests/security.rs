@@ -293,27 +293,28 @@ fn malformed_descriptors_change_nothing() {
 /// What an operation is asked with, and the rights of which one is enough.
 type Operation = (&'static str, fn(FileId) -> RequestBody, AccessMask);
 
+fn set_basic(f: FileId) -> RequestBody {
+    let set = BasicInformation {
+        creation_time: FileTime(0),
+        last_access_time: FileTime(0),
+        last_write_time: FileTime(0),
+        change_time: FileTime(0),
+        file_attributes: FileAttributes::ARCHIVE,
+    };
+    body::set_file(f, &SetFileInformation::Basic(set))
+}
+
+fn rename(f: FileId) -> RequestBody {
+    let file_name = "renamed".encode_utf16().collect();
+    let target = Target { flags: RenameFlags::REPLACE_IF_EXISTS, root_directory: 0, file_name };
+    body::set_file(f, &SetFileInformation::Rename(target))
+}
+
 /// Every operation against every right: only those that the table has let it through.
 #[test]
 fn every_operation_needs_its_right() {
     let own = |f| {
         set(f, OWNER, bytes(&SecurityDescriptor { owner: Some(sid_of_uid(0)), ..dacl(vec![]) }))
-    };
-    let basic: fn(FileId) -> RequestBody = |f| {
-        let times = FileTime(0);
-        let set = BasicInformation {
-            creation_time: times,
-            last_access_time: times,
-            last_write_time: times,
-            change_time: times,
-            file_attributes: FileAttributes::ARCHIVE,
-        };
-        body::set_file(f, &SetFileInformation::Basic(set))
-    };
-    let rename: fn(FileId) -> RequestBody = |f| {
-        let file_name = "renamed".encode_utf16().collect();
-        let target = Target { flags: RenameFlags::REPLACE_IF_EXISTS, root_directory: 0, file_name };
-        body::set_file(f, &SetFileInformation::Rename(target))
     };
     let attributes = AccessMask::FILE_READ_ATTRIBUTES;
     let append = AccessMask::FILE_APPEND_DATA;
@@ -328,7 +329,7 @@ fn every_operation_needs_its_right() {
         ("dacl", |f| query(f, DACL, 512), AccessMask::READ_CONTROL),
         ("sacl", |f| query(f, SACL, 512), AccessMask::ACCESS_SYSTEM_SECURITY),
         ("dacl and sacl", |f| query(f, DACL | SACL, 512), AccessMask::empty()),
-        ("set basic", basic, AccessMask::FILE_WRITE_ATTRIBUTES),
+        ("set basic", set_basic, AccessMask::FILE_WRITE_ATTRIBUTES),
         (
             "set end of file",
             |f| body::set_file(f, &SetFileInformation::EndOfFile { end_of_file: 0 }),
