@@ -231,7 +231,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Samba's modules; those that are not here have been named.
-    fn read_modules(&mut self, share: &mut Share) {
+    fn read_modules(&self, share: &mut Share) {
         let entry = self.get(&["vfs objects"]);
         let named = |module| entry.is_some_and(|entry| entry.words().any(|word| word == module));
         share.acl_xattr = named("acl_xattr");
