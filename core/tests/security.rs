@@ -1,5 +1,6 @@
 //! Security descriptors: who is let in by them, who may change them (MS-SMB2 3.3.5.9, 3.3.5.20.3,
 //! 3.3.5.21.3, MS-FSA 2.1.5.1.2.1, 2.1.5.16).
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use ksmbd_core::{
     acl::{sid_of_gid, sid_of_uid},
@@ -292,22 +293,23 @@ fn malformed_descriptors_change_nothing() {
 /// What an operation is asked with, and the rights of which one is enough.
 type Operation = (&'static str, fn(FileId) -> RequestBody, AccessMask);
 
+fn set_basic(f: FileId) -> RequestBody {
+    let times = FileTime(0);
+    let set = BasicInformation {
+        creation_time: times,
+        last_access_time: times,
+        last_write_time: times,
+        change_time: times,
+        file_attributes: FileAttributes::ARCHIVE,
+    };
+    body::set_file(f, &SetFileInformation::Basic(set))
+}
+
 /// Every operation against every right: only those that the table has let it through.
 #[test]
 fn every_operation_needs_its_right() {
     let own = |f| {
         set(f, OWNER, bytes(&SecurityDescriptor { owner: Some(sid_of_uid(0)), ..dacl(vec![]) }))
-    };
-    let basic: fn(FileId) -> RequestBody = |f| {
-        let times = FileTime(0);
-        let set = BasicInformation {
-            creation_time: times,
-            last_access_time: times,
-            last_write_time: times,
-            change_time: times,
-            file_attributes: FileAttributes::ARCHIVE,
-        };
-        body::set_file(f, &SetFileInformation::Basic(set))
     };
     let rename: fn(FileId) -> RequestBody = |f| {
         let file_name = "renamed".encode_utf16().collect();
@@ -327,7 +329,7 @@ fn every_operation_needs_its_right() {
         ("dacl", |f| query(f, DACL, 512), AccessMask::READ_CONTROL),
         ("sacl", |f| query(f, SACL, 512), AccessMask::ACCESS_SYSTEM_SECURITY),
         ("dacl and sacl", |f| query(f, DACL | SACL, 512), AccessMask::empty()),
-        ("set basic", basic, AccessMask::FILE_WRITE_ATTRIBUTES),
+        ("set basic", set_basic, AccessMask::FILE_WRITE_ATTRIBUTES),
         (
             "set end of file",
             |f| body::set_file(f, &SetFileInformation::EndOfFile { end_of_file: 0 }),
