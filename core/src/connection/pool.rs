@@ -73,3 +73,20 @@ impl Pool {
         self.free = Vec::new();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Otherwise a large one comes back with few bytes in it, and a large frame fills it with zeros.
+    #[test]
+    fn a_short_answer_leaves_the_large_buffers_alone() {
+        let mut pool = Pool::default();
+        pool.give(alloc::vec![1; 1 << 20]);
+        assert!(pool.take_short().capacity() <= SHORT);
+        pool.give(Vec::with_capacity(100));
+        assert_eq!(pool.take_short().capacity(), 100);
+        let large = pool.take();
+        assert_eq!(large.len(), 1 << 20);
+    }
+}
