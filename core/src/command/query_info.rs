@@ -264,8 +264,9 @@ fn file_value(
             FileInformation::AttributeTag { file_attributes: info.attributes, reparse_tag }
         }
         FileInfoClass::NORMALIZED_NAME => {
-            let name = open.place().map(|place| place.path.to_units());
-            FileInformation::NormalizedName(name.unwrap_or_default())
+            // From the share on, with the stream, and without the separator in front.
+            let Utf16(name) = name();
+            FileInformation::NormalizedName(Utf16(name.get(1..).unwrap_or_default().to_vec()))
         }
         FileInfoClass::ID => {
             let mut file_id = [0; 16];
