@@ -264,8 +264,8 @@ fn file_value(
             FileInformation::AttributeTag { file_attributes: info.attributes, reparse_tag }
         }
         FileInfoClass::NORMALIZED_NAME => {
-            let name = open.place().map(|place| place.path.to_units());
-            FileInformation::NormalizedName(name.unwrap_or_default())
+            // Without the separator in front.
+            FileInformation::NormalizedName(Utf16(name().0.into_iter().skip(1).collect()))
         }
         FileInfoClass::ID => {
             let mut file_id = [0; 16];
