@@ -73,5 +73,6 @@ guest_kernel() {
 }
 
 build() {
-    cargo build --release -p ksmbd-mountd -p ksmbd-adduser -p ksmbd-conformance </dev/null
+    cargo build --release -p ksmbd-mountd -p ksmbd-adduser -p ksmbd-conformance \
+        -p ksmbd-load </dev/null
 }

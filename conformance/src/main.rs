@@ -6,6 +6,7 @@ mod bench;
 mod clients;
 mod config;
 mod expect;
+mod faults;
 mod kernel;
 mod process;
 mod report;

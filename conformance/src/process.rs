@@ -1,10 +1,11 @@
 //! Child processes: run with a time limit, known by pid, and never left behind.
 
 use std::collections::BTreeSet;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -193,6 +194,19 @@ pub(crate) fn run(command: &mut Command, stdin: &[u8], limit: Duration) -> io::R
         String::from_utf8_lossy(&bytes).into_owned()
     };
     Ok(Output { status, stdout: text(stdout), stderr: text(stderr) })
+}
+
+/// The lines that come from a pipe, to be waited for with a time limit.
+pub(crate) fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
+            if sender.send(String::from_utf8_lossy(&line).trim().to_owned()).is_err() {
+                return;
+            }
+        }
+    });
+    lines
 }
 
 fn collect(mut from: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {

@@ -249,6 +249,12 @@ impl Server {
         self.launch()
     }
 
+    /// Starts it again on the same port after it was killed, as it was meant to be.
+    pub(crate) fn revive(&mut self) -> Result<(), String> {
+        self.process = None;
+        self.launch()
+    }
+
     /// TERM, KILL if that does not help; then everything that was wrong with it, or nothing.
     pub(crate) fn stop(mut self) -> Vec<String> {
         self.end();

@@ -14,6 +14,7 @@ use ksmbd_core::wire::message::RequestBody;
 use ksmbd_core::wire::query_directory::{QueryDirectoryFlags, QueryDirectoryRequest};
 use ksmbd_core::wire::query_info::{InfoType, QueryInfoFlags, QueryInfoRequest};
 
+use crate::journal;
 use crate::logon::{close, connect, create, open, read, write};
 use crate::smb::{Smb, broken};
 use crate::{Count, Kind, Options};
@@ -99,6 +100,10 @@ impl Client {
             Kind::Delete => self.delete_files(until),
             Kind::List => self.list(until),
             Kind::Connect => self.connect_again(options, until),
+            Kind::Journal => {
+                let operations = journal::run(&mut self.smb, self.number, until);
+                Ok(Count { operations, bytes: 0 })
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! When it is ready it says `ready` and waits for a line; it runs for its time, says
 //! `done OPERATIONS BYTES SECONDS`, and stays connected until its input ends.
 
+mod journal;
 mod load;
 mod logon;
 mod raw;
@@ -21,9 +22,11 @@ use smb::{Protection, broken};
 const USAGE: &str = "\
 usage: ksmbd-load --port=N --share=NAME --user=NAME --password=WORD --path=DIRECTORY [OPTION...] LOAD
        ksmbd-load --raw --path=DIRECTORY [OPTION...] LOAD
+       ksmbd-load compare DIRECTORY
 
 LOAD is read, write (with --size), random-read, random-write (4 KiB), create, stat, delete, list or
-connect. DIRECTORY is the share's on the server's disk: files are prepared there. --raw measures plain
+connect; or journal, which says in the end what the server has acknowledged, and whose words `compare`
+takes on its input to compare them with the disk. DIRECTORY is the share's on the server's disk: files are prepared there. --raw measures plain
 copies over loopback instead.
 
   --clients=N    so many clients at once (1)
@@ -43,9 +46,10 @@ pub(crate) enum Kind {
     Delete,
     List,
     Connect,
+    Journal,
 }
 
-const KINDS: [(&str, Kind); 9] = [
+const KINDS: [(&str, Kind); 10] = [
     ("read", Kind::Read),
     ("write", Kind::Write),
     ("random-read", Kind::RandomRead),
@@ -55,6 +59,7 @@ const KINDS: [(&str, Kind); 9] = [
     ("delete", Kind::Delete),
     ("list", Kind::List),
     ("connect", Kind::Connect),
+    ("journal", Kind::Journal),
 ];
 
 pub(crate) struct Options {
@@ -180,7 +185,23 @@ fn run(mut options: Options) -> io::Result<()> {
 }
 
 fn main() -> ExitCode {
-    let Some(options) = parse(std::env::args().skip(1)) else {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [command, path] = &words[..]
+        && command == "compare"
+    {
+        let lines = io::stdin().lock().lines().map_while(Result::ok);
+        return match journal::compare(path.as_ref(), lines) {
+            Ok(blocks) => {
+                println!("{blocks} blocks are as they were acknowledged");
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                println!("{error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let Some(options) = parse(words.into_iter()) else {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };

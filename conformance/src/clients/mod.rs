@@ -1,4 +1,5 @@
-//! Checks with real clients, and of the daemon as a process: `suites/clients.toml`.
+//! Checks with real clients, and of the daemon as a process: `suites/clients.toml`. The checks of the
+//! suite `faults` run in the same way.
 
 mod accounts;
 mod daemon;
@@ -112,6 +113,7 @@ fn groups() -> Vec<Group> {
         },
         Group { setup: Setup::clients("slow", &[]), checks: slow::checks() },
         Group { setup: Setup::clients("daemon", &[]), checks: daemon::checks() },
+        Group { setup: Setup::clients("faults", &[]), checks: crate::faults::checks() },
     ]
 }
 
@@ -208,9 +210,12 @@ mod tests {
     /// A check that no file expects would never run, and an expectation without a check always fails.
     #[test]
     fn every_check_has_its_expectation() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("suites/clients.toml");
-        let suite = crate::expect::Suite::load(&path).unwrap();
-        let expected: BTreeSet<String> = suite.tests.into_iter().map(|test| test.name).collect();
+        let suites = Path::new(env!("CARGO_MANIFEST_DIR")).join("suites");
+        let mut expected = BTreeSet::new();
+        for file in ["clients.toml", "faults.toml"] {
+            let suite = crate::expect::Suite::load(&suites.join(file)).unwrap();
+            expected.extend(suite.tests.into_iter().map(|test| test.name));
+        }
         let checks: BTreeSet<String> =
             groups().into_iter().flat_map(|group| group.checks).map(|check| check.name).collect();
         assert_eq!(checks, expected);

@@ -3,17 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use crate::clients::{Checked, Problem, wrong};
 use crate::config::USERS;
-use crate::process::{Process, run};
+use crate::process::{Process, lines, run};
 use crate::server::{Env, Server};
 
 const QEMU: &str = "qemu-system-x86_64";
@@ -181,14 +180,7 @@ impl Guest {
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return wrong("no serial line");
         };
-        let (sender, lines) = channel();
-        thread::spawn(move || {
-            for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
-                if sender.send(String::from_utf8_lossy(&line).trim().to_owned()).is_err() {
-                    return;
-                }
-            }
-        });
+        let lines = lines(output);
         Ok(Self { _process: process, input, lines })
     }
 
