@@ -120,20 +120,11 @@ impl SharePath {
         Some(to.join_host(rest))
     }
 
-    /// With `\` between components, as clients are told names.
-    pub fn to_units(&self) -> Utf16 {
-        self.with_front(&[])
-    }
-
     /// With `\` between components and in front (MS-FSCC 2.4.2).
     pub fn to_windows(&self) -> Utf16 {
-        self.with_front(&[u16::from(b'\\')])
-    }
-
-    fn with_front(&self, front: &[u16]) -> Utf16 {
         let separate = |unit| if unit == u16::from(b'/') { u16::from(b'\\') } else { unit };
         let units = mapping::units(&self.0).map(separate);
-        Utf16(front.iter().copied().chain(units).collect())
+        Utf16(core::iter::once(u16::from(b'\\')).chain(units).collect())
     }
 }
 
