@@ -7,7 +7,7 @@ mod table;
 
 use std::fs;
 
-use crate::clients::{Checked, wrong};
+use crate::clients::Checked;
 use crate::config::{Kind, Setup};
 use crate::server::{Env, Server, empty};
 
@@ -151,8 +151,10 @@ fn one(env: &Env, options: &Options, row: &Row, servers: &Servers) -> Checked<Fi
         {
             let share = server.share_dir("files");
             empty(&share)?;
-            let sample = measure(env, row, options.seconds, Some(server), &share);
-            best.take(sample.or_else(|e| wrong(format!("{}: {e}", server.setup_name())))?);
+            match measure(env, row, options.seconds, Some(server), &share) {
+                Ok(sample) => best.take(sample),
+                Err(e) => println!("{}: {}: {e}", row.name(), server.setup_name()),
+            }
             empty(&share)?;
         }
         if row.has_limit() {

@@ -42,7 +42,8 @@ pub(super) fn summary(results: &[(Row, Figures)]) -> String {
     let ratio = |figures: &Figures| figures.ours.rate / figures.samba.rate;
     let behind: Vec<String> = results
         .iter()
-        .filter(|(_, figures)| ratio(figures) < 1.0)
+        // A rate of 0 is a server that failed, and has said so.
+        .filter(|(_, figures)| ratio(figures) < 1.0 || figures.ours.rate == 0.0)
         .map(|(row, figures)| format!("{} ({:.2})", row.name(), ratio(figures)))
         .collect();
     let mut text = format!("ahead in {} of {} rows\n", results.len() - behind.len(), results.len());
