@@ -51,7 +51,7 @@ fn guessing(context: &Context<'_>) -> Checked {
         number.map_or_else(|| wrong(format!("no {what}: {line:?}")), Ok)
     };
     let (guesses, right) = (number("guesses")? as u64, number("right")?);
-    if guesses < 10 || guesses > GUESSES {
+    if !(10..=GUESSES).contains(&guesses) {
         return wrong(format!("{guesses} guesses in {SECONDS} s: wanted 10 to {GUESSES}"));
     }
     // Where somebody guesses, the right password waits as long as a wrong one, and works.
