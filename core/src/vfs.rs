@@ -173,6 +173,20 @@ pub enum Op {
         /// On shares that keep descriptors: who has to be allowed to add to the directory.
         token: Option<Arc<Token>>,
     },
+    /// One more name for an open file (a hard link). [`VfsError::IsDirectory`] for a directory,
+    /// [`VfsError::TooManyLinks`] where the file system takes no more. → [`Done::Ok`]
+    Link {
+        /// The share.
+        root: File,
+        /// An open.
+        file: File,
+        /// The new name; its parent must exist.
+        to: SharePath,
+        /// Another file (never a directory) at `to` is replaced.
+        replace: bool,
+        /// On shares that keep descriptors: who has to be allowed to add to the directory.
+        token: Option<Arc<Token>>,
+    },
     /// Removes a name, if it still is the file `key` names. → [`Done::Ok`]
     Delete {
         /// The share.

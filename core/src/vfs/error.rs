@@ -31,6 +31,8 @@ pub enum VfsError {
     Busy,
     /// Across file systems.
     CrossDevice,
+    /// As many names as a file can have.
+    TooManyLinks,
     /// A symbolic link that may not be followed, or a loop of them.
     Symlink,
     /// Who asks may not make that SID an owner.
@@ -76,6 +78,7 @@ impl VfsError {
             Self::NameTooLong => NtStatus::OBJECT_NAME_INVALID,
             Self::Busy => NtStatus::SHARING_VIOLATION,
             Self::CrossDevice => NtStatus::NOT_SAME_DEVICE,
+            Self::TooManyLinks => NtStatus::TOO_MANY_LINKS,
             Self::Symlink => NtStatus::STOPPED_ON_SYMLINK,
             Self::InvalidOwner => NtStatus::INVALID_OWNER,
             Self::InvalidGroup => NtStatus::INVALID_PRIMARY_GROUP,
