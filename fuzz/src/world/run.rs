@@ -166,6 +166,8 @@ impl Inner {
 
     /// Moves the clock, stopping exactly where the server asks for it.
     pub(super) fn advance(&mut self, time: Duration) {
+        // Whoever is idle while time passes gives its buffers back, as the runtime has it.
+        self.links.values_mut().filter_map(|link| link.connection.as_mut()).for_each(|c| c.trim());
         let end = self.now.mono + time;
         while let Some((at, timer)) = self.server.poll_timeout().filter(|(at, _)| *at <= end) {
             self.set_clock(at.max(self.now.mono));
