@@ -5,7 +5,7 @@ use crate::{
     auth::{AccountSecret, AuthStep, Authenticator, Proof},
     config::Encryption,
     crypto::SessionKeys,
-    flow::{Flow, Handled, Refused, job::Who, park::Wake, refuse},
+    flow::{Flow, Handled, NO_SESSION, OUR_BUG, Refused, job::Who, park::Wake, refuse},
     id::SessionId,
     message::Outbound,
     state::{
@@ -104,7 +104,7 @@ fn find_or_make(cx: &mut Cx<'_>, who: &mut Who) -> Result<SessionId, Refused> {
     let full = cx.state.sessions.len() >= limits.sessions;
     let new = cx.state.new_session_id();
     let Some(conn) = cx.state.conns.get_mut(&who.conn) else {
-        return Err(NtStatus::USER_SESSION_DELETED.into());
+        return Err(NO_SESSION);
     };
     if full || conn.sessions.len() >= limits.sessions_per_connection {
         return refuse(NtStatus::INSUFFICIENT_RESOURCES, "as many sessions as allowed");
@@ -115,6 +115,9 @@ fn find_or_make(cx: &mut Cx<'_>, who: &mut Who) -> Result<SessionId, Refused> {
 }
 
 /// One leg of the exchange (MS-SMB2 3.3.5.5.3).
+/// What the authentication protocol says to a token or to a proof.
+const NOT_PROVEN: &str = "3.3.5.5.3: the authentication failed";
+
 fn exchange(
     cx: &mut Cx<'_>,
     who: &mut Who,
@@ -122,7 +125,7 @@ fn exchange(
     request: SessionSetupRequest,
 ) -> Handled<super::Step> {
     let config = Arc::clone(&cx.state.config);
-    let session = cx.state.sessions.get_mut(&id).ok_or(NtStatus::USER_SESSION_DELETED)?;
+    let session = cx.state.sessions.get_mut(&id).ok_or(NO_SESSION)?;
     let mut authenticator = session.setup.take().unwrap_or_default();
     if let Some(hash) = who.preauth.take() {
         session.preauth = hash;
@@ -130,7 +133,8 @@ fn exchange(
     let previous = request.previous_session_id;
     session.previous = (previous != 0 && previous != id.0).then_some(SessionId(previous));
     let blob = &request.security_buffer;
-    let step = authenticator.step(blob, &config.names, cx.now.wall, &mut cx.state.rng)?;
+    let step = authenticator.step(blob, &config.names, cx.now.wall, &mut cx.state.rng);
+    let step = step.map_err(|status| status.at(NOT_PROVEN))?;
     match step {
         AuthStep::Continue(token) => {
             session.setup = Some(authenticator);
@@ -160,7 +164,8 @@ fn account(
     }
     match event.done() {
         Done::Account(Account::Found { nt_hash, identity }) => {
-            let proof = step.authenticator.account(AccountSecret::NtHash(*nt_hash))?;
+            let proof = step.authenticator.account(AccountSecret::NtHash(*nt_hash));
+            let proof = proof.map_err(|status| status.at(NOT_PROVEN))?;
             let kind = UserKind::Account;
             commit(cx, who, id, Proven { kind, identity, proof, mode: step.client_mode })
         }
@@ -180,8 +185,8 @@ fn account(
             let kind = UserKind::Guest;
             commit(cx, who, id, Proven { kind, identity, proof, mode: step.client_mode })
         }
-        Done::Failed(error) => Err(error.status().into()),
-        _ => Err(NtStatus::INTERNAL_ERROR.into()),
+        Done::Failed(error) => Err(error.into()),
+        _ => Err(OUR_BUG),
     }
 }
 
@@ -217,7 +222,7 @@ fn commit(cx: &mut Cx<'_>, who: &mut Who, id: SessionId, proven: Proven) -> Hand
         let at = "guests have no keys: refused where signing or encryption is required";
         return refuse(NtStatus::ACCESS_DENIED, at);
     }
-    let session = cx.state.sessions.get_mut(&id).ok_or(NtStatus::USER_SESSION_DELETED)?;
+    let session = cx.state.sessions.get_mut(&id).ok_or(NO_SESSION)?;
     let new = session.user.is_none();
     let keys = match &session.user {
         // MS-SMB2 3.3.5.5.2: authenticating again keeps the keys.
