@@ -4,4 +4,6 @@
 
 mod a_pdu_bounds;
 mod b_reply_room;
+mod c_descriptors;
 mod common;
+mod d_contexts;
