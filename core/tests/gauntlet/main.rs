@@ -7,3 +7,4 @@ mod b_reply_room;
 mod c_descriptors;
 mod common;
 mod d_contexts;
+mod e_lifetime;
