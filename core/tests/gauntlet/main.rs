@@ -8,3 +8,5 @@ mod c_descriptors;
 mod common;
 mod d_contexts;
 mod e_lifetime;
+mod g_locks_cancel;
+mod h_authentication;
