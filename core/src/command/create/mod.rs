@@ -306,18 +306,19 @@ fn reserve(
     let Opened { file, path, stream, info, created, file_created } = opened;
     let (session, tree_id) = (who.session()?, who.tree()?);
     let tree = cx.state.tree(session, tree_id).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
-    let granted = grant::check(cx.state, tree, wanted, &info, (created, file_created))?;
+    let root = tree.root.clone().ok_or(NtStatus::INTERNAL_ERROR)?;
+    let directory = info.kind == FileKind::Directory;
+    let (share, identity) = (Arc::clone(&tree.share), Arc::clone(&tree.identity));
+    let place = Place { share: Arc::clone(&share), root, path, stream, directory };
+    let how = (created, file_created);
+    let granted = grant::check(cx.state, tree, wanted, (&info, &place), how)?;
     let action = match wanted.request.create_disposition {
         _ if created => CreateAction::CREATED,
         CreateDisposition::SUPERSEDE => CreateAction::SUPERSEDED,
         _ if wanted.overwrites() => CreateAction::OVERWRITTEN,
         _ => CreateAction::OPENED,
     };
-    let root = tree.root.clone().ok_or(NtStatus::INTERNAL_ERROR)?;
-    let directory = info.kind == FileKind::Directory;
-    let place = Place { root, path, stream, directory };
     let what = What::File { key: info.key, kind: info.kind, place };
-    let (share, identity) = (Arc::clone(&tree.share), Arc::clone(&tree.identity));
     let open = Open {
         id: OpenId(0),
         session,

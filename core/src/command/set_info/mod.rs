@@ -1,36 +1,36 @@
 //! SET_INFO.
 
+mod disposition;
+mod rename;
+
 use super::{Cx, Event, ea, security, stream};
 use crate::{
     flow::{Flow, Handled, Refused, job::Who, refuse},
-    id::{FileKey, OpenId},
-    name::{SharePath, same_name},
-    state::{
-        State,
-        open::{Open, Place, What},
-        share_mode,
-    },
+    id::OpenId,
+    name::SharePath,
+    state::open::Open,
     status::NtStatus,
-    stream::{StreamName, Suffix},
-    vfs::{Call, Done, FileInfo, Op, SetBasic},
+    stream::StreamName,
+    vfs::{Call, Done, Op, SetBasic},
     wire::{
-        create::ShareAccess,
         fscc::{
-            AccessMask, FileAttributes, FileInfoClass, FileMode,
+            FileAttributes, FileInfoClass, FileMode,
             file::BasicInformation,
-            set_file::{SetFileInformation, SetInfoError, Target, TimeChange},
+            set_file::{SetFileInformation, SetInfoError, TimeChange},
         },
         message::ResponseBody,
         query_info::InfoType,
         set_info::SetInfoRequest,
     },
 };
-use alloc::sync::Arc;
+use alloc::boxed::Box;
 
 #[derive(Debug)]
 pub(crate) enum Step {
     /// The call is all there is.
     Done,
+    /// What is at a new name decides whether it may be replaced.
+    Target(Box<rename::Naming>),
     /// The name changes in the tables when it has changed on the disk.
     Renamed { from: SharePath, to: SharePath },
     /// Metadata decides whether the file may go.
@@ -81,8 +81,11 @@ fn set_file(cx: &mut Cx<'_>, id: OpenId, request: &SetInfoRequest) -> Handled<su
         SetFileInformation::Allocation { allocation_size: size } => {
             sized(cx, id, |file| Op::SetAllocation { file, size })
         }
-        SetFileInformation::Rename(target) => rename(cx, id, &target),
-        SetFileInformation::Disposition { delete_pending } => disposition(cx, id, delete_pending),
+        SetFileInformation::Rename(target) => rename::rename(cx, id, &target),
+        SetFileInformation::Link(target) => rename::link(cx, id, &target),
+        SetFileInformation::Disposition { delete_pending } => {
+            disposition::disposition(cx, id, delete_pending)
+        }
         SetFileInformation::Position { current_byte_offset } => {
             let open = cx.state.opens.get_mut(&id).ok_or(NtStatus::FILE_CLOSED)?;
             open.position = current_byte_offset;
@@ -90,12 +93,29 @@ fn set_file(cx: &mut Cx<'_>, id: OpenId, request: &SetInfoRequest) -> Handled<su
         }
         SetFileInformation::Mode { mode } => set_mode(cx, id, mode),
         SetFileInformation::FullEa(eas) => ea::set(open_of(cx, id)?, eas),
-        _ => refuse(NtStatus::NOT_SUPPORTED, "3.3.5.21.1: this class is not here yet"),
+        SetFileInformation::ShortName { .. } => {
+            refuse(NtStatus::PRIVILEGE_NOT_HELD, "MS-FSA 2.1.5.15: SeRestorePrivilege")
+        }
+        SetFileInformation::ValidDataLength { .. } => {
+            refuse(NtStatus::PRIVILEGE_NOT_HELD, "MS-FSA 2.1.5.15: SeManageVolumePrivilege")
+        }
+        SetFileInformation::Pipe { .. } => {
+            refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.15: not a pipe")
+        }
     }
 }
 
 fn refused(class: FileInfoClass, error: SetInfoError) -> Refused {
     let (status, at) = match error {
+        // Windows knows them, and does not take them from the network.
+        SetInfoError::UnknownClass
+            if matches!(
+                class,
+                FileInfoClass::DISPOSITION_EX | FileInfoClass::RENAME_EX | FileInfoClass::LINK_EX
+            ) =>
+        {
+            (NtStatus::NOT_IMPLEMENTED, "MS-FSCC 2.4: a class for local programs")
+        }
         SetInfoError::UnknownClass => (NtStatus::INVALID_INFO_CLASS, "3.3.5.21.1: unknown class"),
         SetInfoError::TooShort => (NtStatus::INFO_LENGTH_MISMATCH, "3.3.5.21.1: too short"),
         SetInfoError::Invalid(what) if class == FileInfoClass::FULL_EA => {
@@ -113,20 +133,23 @@ pub(super) fn resume(
     event: Event,
 ) -> Handled<super::Step> {
     let done = event.done();
+    if let Step::Target(naming) = step {
+        return rename::looked(cx, who.open()?, *naming, done);
+    }
     if let Done::Failed(error) = done {
         return Err(error.status().into());
     }
     match (step, done) {
         (Step::Renamed { from, to }, _) => {
-            renamed(cx, who.open()?, &from, &to);
+            rename::renamed(cx, who.open()?, &from, &to);
             Flow::answer(ResponseBody::SetInfo)
         }
         (Step::StreamRenamed { to }, _) => {
             stream::renamed(cx, who.open()?, to);
             Flow::answer(ResponseBody::SetInfo)
         }
-        (Step::MayDelete, Done::Info(info)) => may_delete(cx, who.open()?, &info),
-        (Step::IsEmpty, _) => doom(cx, who.open()?),
+        (Step::MayDelete, Done::Info(info)) => disposition::may_delete(cx, who.open()?, &info),
+        (Step::IsEmpty, _) => disposition::doom(cx, who.open()?),
         _ => Flow::answer(ResponseBody::SetInfo),
     }
 }
@@ -193,130 +216,5 @@ fn set_mode(cx: &mut Cx<'_>, id: OpenId, mode: FileMode) -> Handled<super::Step>
     }
     let open = cx.state.opens.get_mut(&id).ok_or(NtStatus::FILE_CLOSED)?;
     open.mode = open.mode & !settable.bits() | mode.bits();
-    Flow::answer(ResponseBody::SetInfo)
-}
-
-/// MS-FSA 2.1.5.15.12.
-fn rename(cx: &Cx<'_>, id: OpenId, target: &Target) -> Handled<super::Step> {
-    let open = open_of(cx, id)?;
-    if target.root_directory != 0 {
-        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.21.1: RootDirectory");
-    }
-    let name = target.file_name.strip_prefix(&[u16::from(b'\\')]).unwrap_or(&target.file_name);
-    if let Some(to) = crate::stream::target(name) {
-        return stream::rename(cx, open, to?, target.replace_if_exists());
-    }
-    let What::File { key, place, .. } = &open.what else {
-        return Err(NtStatus::INVALID_PARAMETER.into());
-    };
-    let (to, suffix) = crate::stream::split(name)?;
-    if to.is_root() || place.path.is_root() {
-        return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.15.12: the share itself");
-    }
-    if cx.state.is_doomed(*key) {
-        return refuse(NtStatus::DELETE_PENDING, "MS-FSA 2.1.5.15.12: about to be deleted");
-    }
-    if parent_is_held(cx, open, &to) {
-        return refuse(NtStatus::SHARING_VIOLATION, "3.3.5.21.1: the target directory is held");
-    }
-    if key.is_stream() || suffix != Suffix::None {
-        return refuse(
-            NtStatus::OBJECT_NAME_INVALID,
-            "MS-FSA 2.1.5.15.12: a stream stays in its file",
-        );
-    }
-    if cx.state.other_streams(*key).next().is_some() {
-        return refuse(NtStatus::ACCESS_DENIED, "MS-FSA 2.1.5.15.12: a stream is open");
-    }
-    if open.is_directory() && holds_opens(cx, open, &place.path) {
-        return refuse(NtStatus::ACCESS_DENIED, "MS-FSA 2.1.5.15.12: something below is open");
-    }
-    let op = Op::Rename {
-        root: place.root.clone(),
-        from: place.path.clone(),
-        to: to.clone(),
-        key: *key,
-        replace: target.replace_if_exists(),
-        token: security::token(cx, open),
-    };
-    call(open, op, Step::Renamed { from: place.path.clone(), to })
-}
-
-/// Renaming opens the target's directory to add the name, without sharing its deletion: whoever has
-/// the directory open for deletion, or does not share writing, is in the way.
-fn parent_is_held(cx: &Cx<'_>, open: &Open, to: &SharePath) -> bool {
-    let parent = to.parent();
-    let mine = (AccessMask::FILE_ADD_FILE, ShareAccess::READ | ShareAccess::WRITE);
-    let held = |other: &Open| {
-        other.share.path == open.share.path
-            && other.place().is_some_and(|place| same_name(place.path.as_str(), parent.as_str()))
-            && share_mode::conflicts((other.granted, other.share_access), mine)
-    };
-    cx.state.opens.values().any(held)
-}
-
-/// Another open lies below, through whatever share of the same directory.
-fn holds_opens(cx: &Cx<'_>, open: &Open, path: &SharePath) -> bool {
-    let below = |other: &Open| {
-        other.share.path == open.share.path
-            && other.place().is_some_and(|place| place.path.is_below(path))
-    };
-    cx.state.opens.values().any(below)
-}
-
-/// Every open that was reached by the old name is now at the new one, through whatever share of the
-/// same directory.
-fn renamed(cx: &mut Cx<'_>, id: OpenId, from: &SharePath, to: &SharePath) {
-    let State { opens, files, .. } = &mut *cx.state;
-    let Some(share) = opens.get(&id).map(|open| Arc::clone(&open.share)) else {
-        return;
-    };
-    for open in opens.values_mut().filter(|open| open.share.path == share.path) {
-        let What::File { key, place, .. } = &mut open.what else {
-            continue;
-        };
-        let doomed = files.get_mut(key).and_then(|file| file.delete.as_mut());
-        for place in doomed.into_iter().chain([place]) {
-            if let Some(moved) = place.path.moved(from, to) {
-                place.path = moved;
-            }
-        }
-    }
-}
-
-/// MS-FSA 2.1.5.15.3.
-fn disposition(cx: &mut Cx<'_>, id: OpenId, delete: bool) -> Handled<super::Step> {
-    let open = open_of(cx, id)?;
-    if !delete {
-        let key = open.key().ok_or(NtStatus::INVALID_PARAMETER)?;
-        let doomed = cx.state.files.get_mut(&key).and_then(|file| file.delete.take());
-        doomed.into_iter().for_each(|place| cx.out.release(place.root));
-        return Flow::answer(ResponseBody::SetInfo);
-    }
-    if open.place().is_none_or(Place::is_root) {
-        return refuse(NtStatus::CANNOT_DELETE, "the share's own directory stays");
-    }
-    call(open, Op::Query { file: open.handle.clone() }, Step::MayDelete)
-}
-
-fn may_delete(cx: &mut Cx<'_>, id: OpenId, info: &FileInfo) -> Handled<super::Step> {
-    if info.attributes.contains(FileAttributes::READONLY) {
-        return refuse(NtStatus::CANNOT_DELETE, "MS-FSA 2.1.5.15.3: read-only");
-    }
-    let open = open_of(cx, id)?;
-    if open.is_directory() {
-        return call(open, Op::CheckEmpty { file: open.handle.clone() }, Step::IsEmpty);
-    }
-    doom(cx, id)
-}
-
-/// The name goes with the last open.
-fn doom(cx: &mut Cx<'_>, id: OpenId) -> Handled<super::Step> {
-    let open = open_of(cx, id)?;
-    let (key, place): (Option<FileKey>, _) = (open.key(), open.place().cloned());
-    if let Some(file) = key.and_then(|key| cx.state.files.get_mut(&key)) {
-        let doomed = core::mem::replace(&mut file.delete, place);
-        doomed.into_iter().for_each(|place| cx.out.release(place.root));
-    }
     Flow::answer(ResponseBody::SetInfo)
 }
