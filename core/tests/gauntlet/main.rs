@@ -10,3 +10,4 @@ mod d_contexts;
 mod e_lifetime;
 mod g_locks_cancel;
 mod h_authentication;
+mod i_authorisation;
