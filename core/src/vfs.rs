@@ -12,6 +12,7 @@ use crate::{
     time::FileTime,
     wire::{
         fscc::{FileAttributes, FileInfoClass, ea::FullEaInformation, file::StreamInformation},
+        network_interface::NetworkInterfaceInfo,
         security::{SecurityDescriptor, Sid},
     },
 };
@@ -217,6 +218,8 @@ pub enum Op {
         /// The share, or an open below it.
         file: File,
     },
+    /// The addresses that clients may use this server at. → [`Done::Interfaces`]
+    Interfaces,
     /// Asks the daemon for an account. → [`Done::Account`]
     Logon {
         /// As the client wrote it.
@@ -417,6 +420,8 @@ pub enum Done {
     Eas(Vec<FullEaInformation>),
     /// The file system.
     Volume(Box<VolumeInfo>),
+    /// The daemon's answer to [`Op::Interfaces`].
+    Interfaces(Vec<NetworkInterfaceInfo>),
     /// The daemon's answer to [`Op::Logon`].
     Account(Account),
     /// The daemon's answer to [`Op::Admit`].

@@ -4,6 +4,7 @@ pub(crate) mod conn;
 pub(crate) mod file;
 pub(crate) mod open;
 pub(crate) mod range_lock;
+pub(crate) mod sequence;
 pub(crate) mod session;
 pub(crate) mod share_mode;
 
