@@ -248,6 +248,8 @@ impl Server {
 
     fn open(&self, open: &Open) -> OpenStatus {
         let file = open.key().and_then(|key| self.state.files.get(&key));
+        let name = open.key().zip(open.place());
+        let doomed = name.is_some_and(|(key, place)| self.state.is_doomed(key, place));
         let locks = file.into_iter().flat_map(|file| file.locks.of(open.id));
         let locks = locks.map(|lock| LockStatus {
             offset: lock.offset,
@@ -269,7 +271,7 @@ impl Server {
             uid: open.identity.uid,
             access: open.granted,
             share_access: open.share_access,
-            delete_pending: open.delete_on_close || file.is_some_and(|file| file.delete.is_some()),
+            delete_pending: open.delete_on_close || doomed,
             locks: locks.collect(),
         }
     }

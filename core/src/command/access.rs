@@ -158,10 +158,9 @@ fn set(kind: InfoType, class: u8) -> AccessMask {
 fn set_file(class: FileInfoClass) -> AccessMask {
     match class {
         FileInfoClass::BASIC => AccessMask::FILE_WRITE_ATTRIBUTES,
-        FileInfoClass::RENAME
-        | FileInfoClass::RENAME_EX
-        | FileInfoClass::DISPOSITION
-        | FileInfoClass::DISPOSITION_EX => AccessMask::DELETE,
+        FileInfoClass::RENAME | FileInfoClass::DISPOSITION => AccessMask::DELETE,
+        // A second name asks for nothing of the file, but of the directory (MS-FSA 2.1.5.15.6).
+        FileInfoClass::LINK => AccessMask::empty(),
         FileInfoClass::END_OF_FILE
         | FileInfoClass::ALLOCATION
         | FileInfoClass::VALID_DATA_LENGTH => AccessMask::FILE_WRITE_DATA,

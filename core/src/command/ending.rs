@@ -12,7 +12,7 @@ use crate::{
     message::Outbound,
     sink::{Executor, Sink},
     state::{
-        open::{Open, Stage},
+        open::{Open, Place, Stage},
         session::Tree,
     },
     vfs::{Call, Op},
@@ -26,12 +26,11 @@ pub(super) fn end_open(cx: &mut Cx<'_>, id: OpenId, why: Wake) {
         return;
     };
     open.stage = Stage::Closing;
-    let (key, place) = (open.key(), open.place().filter(|_| open.delete_on_close).cloned());
-    if let Some(file) = key.and_then(|key| cx.state.files.get_mut(&key))
-        && let Some(place) = place
+    if let (Some(key), Some(place), true) = (open.key(), open.place(), open.delete_on_close)
+        && let Some(file) = cx.state.files.get_mut(&key)
     {
-        // MS-FSA 2.1.5.5: the first close of a delete-on-close handle dooms the file.
-        file.delete.get_or_insert(place);
+        // MS-FSA 2.1.5.5: the first close of a delete-on-close handle dooms the name.
+        file.doom(place, &open.identity);
     }
     // A CLOSE that waits for its own open waits on.
     cx.flows.parking.wake_where(why, |parked| {
@@ -110,14 +109,19 @@ pub(super) fn deleted(cx: &mut Cx<'_>, id: OpenId) {
     let Some(open) = cx.state.opens.get_mut(&id) else {
         return;
     };
-    if let Some(key) = open.key().filter(|key| key.is_stream())
-        && let Some(place) = cx.state.files.get_mut(&key).and_then(|stream| stream.delete.take())
-    {
+    let Some((key, place)) = open.key().zip(open.place()) else {
+        return remove(cx, id);
+    };
+    let files = &mut cx.state.files;
+    let stream = files.get_mut(&key).filter(|_| key.is_stream());
+    if let Some(gone) = stream.and_then(|stream| stream.spare(place)) {
         // The stream is gone; by now its file may be next.
         open.stage = Stage::Closing;
-        cx.out.release(place.root);
+        cx.out.release(gone.root);
         return advance(cx, id);
     }
+    let gone = files.get_mut(&key.base()).and_then(|file| file.spare(place));
+    gone.into_iter().for_each(|gone| cx.out.release(gone.root));
     remove(cx, id);
 }
 
@@ -129,10 +133,9 @@ pub(super) fn advance(cx: &mut Cx<'_>, id: OpenId) {
     if open.stage != Stage::Closing || open.running > 0 {
         return;
     }
-    let Some(op) = open.key().and_then(|key| last_act(cx, key, open)) else {
+    let Some(call) = open.key().and_then(|key| last_act(cx, key, open)) else {
         return remove(cx, id);
     };
-    let call = Call { identity: open.identity.clone(), op };
     let conn = cx.state.notify_on(open.session, None);
     if let Some(open) = cx.state.opens.get_mut(&id) {
         open.stage = Stage::Deleting;
@@ -140,22 +143,26 @@ pub(super) fn advance(cx: &mut Cx<'_>, id: OpenId) {
     cx.start(conn, call, Running { job: None, step: Step::DeleteOnClose(id), open: None });
 }
 
-/// What goes with the last open: of a file, with the last of all its streams (MS-FSA 2.1.5.5).
-fn last_act(cx: &Cx<'_>, key: FileKey, open: &Open) -> Option<Op> {
-    let files = &cx.state.files;
-    let doomed = |key| files.get(&key).and_then(|file| file.delete.clone());
-    if files.get(&key).is_some_and(|file| file.opens.len() > 1) {
+/// What goes with the last open: of a stream, with its own; of a file's name, with the last that was
+/// made by it, whatever stream it is of (MS-FSA 2.1.5.5). It goes as whoever asked for it: who closes
+/// last may not be allowed to.
+fn last_act(cx: &Cx<'_>, key: FileKey, open: &Open) -> Option<Call> {
+    let (files, mine) = (&cx.state.files, open.place()?);
+    let doomed = |key| files.get(&key).and_then(|file| file.doomed(mine));
+    let alone = files.get(&key).is_none_or(|file| file.opens.len() <= 1);
+    if let Some(stream) = doomed(key).filter(|_| key.is_stream() && alone) {
+        let op = Op::DeleteStream { file: open.handle.clone() };
+        return Some(Call { identity: stream.by.clone(), op });
+    }
+    let name = doomed(key.base())?;
+    let by_name = |other: &Open| other.place().is_some_and(|place| place.is_same(mine));
+    let mut others = cx.state.siblings(key).chain(cx.state.other_streams(key));
+    if others.any(|other| other.id != open.id && by_name(other)) {
         return None;
     }
-    if key.is_stream() && doomed(key).is_some() {
-        return Some(Op::DeleteStream { file: open.handle.clone() });
-    }
-    let place = doomed(key.base())?;
-    if cx.state.other_streams(key).next().is_some() {
-        return None;
-    }
-    let (key, directory) = (key.base(), place.directory);
-    Some(Op::Delete { root: place.root, path: place.path, key, directory })
+    let Place { root, path, directory, .. } = name.place.clone();
+    let op = Op::Delete { root, path, key: key.base(), directory };
+    Some(Call { identity: name.by.clone(), op })
 }
 
 /// The open leaves the tables: share mode, locks and handle go, and who waited is woken.
@@ -184,20 +191,19 @@ fn leave_file(cx: &mut Cx<'_>, key: FileKey, id: OpenId) {
     }
     // A file that is to be deleted is remembered while streams of it are open.
     let waits =
-        !key.is_stream() && file.delete.is_some() && cx.state.other_streams(key).next().is_some();
+        !key.is_stream() && !file.doomed.is_empty() && cx.state.other_streams(key).next().is_some();
     if cx.state.files.get(&key).is_some_and(|file| file.opens.is_empty()) && !waits {
         forget(cx, key);
     }
-    let alone = cx.state.files.range(key.family()).all(|(_, file)| file.opens.is_empty());
-    if alone {
+    if !cx.state.is_open(key) {
         forget(cx, key.base());
     }
 }
 
 fn forget(cx: &mut Cx<'_>, key: FileKey) {
-    let doomed = cx.state.files.remove(&key).and_then(|file| file.delete);
+    let doomed = cx.state.files.remove(&key).map(|file| file.doomed).unwrap_or_default();
     // The tree that the name belongs to may have gone before.
-    doomed.into_iter().for_each(|place| cx.out.release(place.root));
+    doomed.into_iter().for_each(|doomed| cx.out.release(doomed.place.root));
 }
 
 /// A tree that has ended goes when its last open is gone, and so does a session.

@@ -25,6 +25,9 @@ use crate::{
 };
 use alloc::sync::Arc;
 
+/// Why there is no body.
+pub(super) const NOT_UNDERSTOOD: &str = "3.3.5.2: malformed, unpaid or wrongly signed";
+
 /// Lets a request through, with [`Job::who`] filled in, or says what it is refused with.
 pub(super) fn pass(cx: &mut Cx<'_>, job: &mut Job, element: &Element) -> Result<(), Refused> {
     let related = element.header.flags.contains(HeaderFlags::RELATED_OPERATIONS);
@@ -40,7 +43,7 @@ pub(super) fn pass(cx: &mut Cx<'_>, job: &mut Job, element: &Element) -> Result<
     }
     if matches!(command, Command::NEGOTIATE | Command::SESSION_SETUP) {
         job.link.valid = true;
-        return element.body.as_ref().map(|_| ()).map_err(|status| (*status).into());
+        return element.body.as_ref().map(|_| ()).map_err(|status| status.at(NOT_UNDERSTOOD));
     }
     let without_session = matches!(command, Command::ECHO | Command::CANCEL);
     if without_session && job.who.session_id == 0 {
@@ -50,7 +53,7 @@ pub(super) fn pass(cx: &mut Cx<'_>, job: &mut Job, element: &Element) -> Result<
     job.link.valid = true;
     let body = match &element.body {
         Ok(body) => body,
-        Err(status) => return refuse(*status, "3.3.5.2: malformed, unpaid or wrongly signed"),
+        Err(status) => return refuse(*status, NOT_UNDERSTOOD),
     };
     let need = access::need(body);
     if need.tree {

@@ -51,7 +51,7 @@ pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: IoctlRequest) -> Ha
 fn validate(cx: &mut Cx<'_>, who: &mut Who, request: &IoctlRequest) -> Handled<Step> {
     let conn = cx.state.conns.get(&who.conn).and_then(|conn| conn.negotiated);
     let Some(settled) = conn else {
-        return Err(NtStatus::INVALID_PARAMETER.into());
+        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.15.12: nothing was negotiated");
     };
     let chosen = settled.chosen.dialect;
     let told = ValidateNegotiateInfoRequest::parse(&request.input).ok().filter(|told| {

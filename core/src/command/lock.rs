@@ -3,7 +3,7 @@
 use super::{Cx, Event};
 use crate::{
     flow::{
-        Flow, Handled, Refused,
+        CANCELLED, Flow, Handled, NO_OPEN, OUR_BUG, Refused,
         job::Who,
         park::{Park, Wait, Wake},
         refuse,
@@ -18,6 +18,8 @@ use crate::{
     },
 };
 
+const CLOSED: &str = "3.3.5.14: the open is gone";
+
 /// Locks that wait for others to go.
 #[derive(Debug)]
 pub(crate) struct Step(LockRequest);
@@ -25,11 +27,11 @@ pub(crate) struct Step(LockRequest);
 /// MS-SMB2 3.3.5.14.
 pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: LockRequest) -> Handled<super::Step> {
     let id = who.open()?;
-    let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
+    let open = cx.state.opens.get(&id).ok_or(NO_OPEN)?;
     if open.is_directory() || open.is_pipe() {
         return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.8: only files have ranges");
     }
-    let key = open.key().ok_or(NtStatus::INVALID_PARAMETER)?;
+    let key = open.key().ok_or(NO_OPEN)?;
     let Some(first) = request.locks.first() else {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.14: LockCount is 0");
     };
@@ -69,20 +71,20 @@ pub(super) fn resume(
     event: Event,
 ) -> Handled<super::Step> {
     let Event::Wake(wake) = event else {
-        return Err(NtStatus::INTERNAL_ERROR.into());
+        return Err(OUR_BUG);
     };
     match wake {
         Wake::Ready => {
             let id = who.open()?;
-            let open = cx.state.opens.get(&id).ok_or(NtStatus::RANGE_NOT_LOCKED)?;
-            let key = open.key().ok_or(NtStatus::RANGE_NOT_LOCKED)?;
+            let key = cx.state.opens.get(&id).and_then(|open| open.key());
+            let key = key.ok_or(NtStatus::RANGE_NOT_LOCKED.at(CLOSED))?;
             lock(cx, who, key, id, step.0)
         }
-        Wake::Cancelled => refuse(NtStatus::CANCELLED, "3.3.5.16: cancelled"),
+        Wake::Cancelled => Err(CANCELLED),
         Wake::TimedOut => refuse(NtStatus::LOCK_NOT_GRANTED, "3.3.5.14: waited long enough"),
         // Whoever asked no longer has the open that would hold the lock.
         Wake::Closed | Wake::TreeGone | Wake::LoggedOff | Wake::HungUp => {
-            refuse(NtStatus::RANGE_NOT_LOCKED, "3.3.5.14: the open is gone")
+            refuse(NtStatus::RANGE_NOT_LOCKED, CLOSED)
         }
     }
 }
@@ -97,7 +99,7 @@ fn unlock(cx: &mut Cx<'_>, who: &Who, key: FileKey, request: &LockRequest) -> Ha
             result = refuse(NtStatus::INVALID_PARAMETER, "3.3.5.14.1: not an unlock");
             break;
         }
-        let file = cx.state.files.get_mut(&key).ok_or(NtStatus::FILE_CLOSED)?;
+        let file = cx.state.files.get_mut(&key).ok_or(NO_OPEN)?;
         if !file.locks.remove(id, element.offset, element.length) {
             result = refuse(NtStatus::RANGE_NOT_LOCKED, "3.3.5.14.1: no such lock");
             break;
@@ -124,7 +126,7 @@ fn lock(
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.14.2: several locks that wait");
     }
     let limit = cx.state.config.limits.locks_per_open;
-    let locks = &mut cx.state.files.get_mut(&key).ok_or(NtStatus::FILE_CLOSED)?.locks;
+    let locks = &mut cx.state.files.get_mut(&key).ok_or(NO_OPEN)?.locks;
     let wait = |interim, request| {
         let park = Park { wait: Wait::Range(key), deadline: None, interim };
         Ok(Flow::Park(park, super::Step::Lock(Step(request))))

@@ -33,7 +33,7 @@ pub(crate) use ending::end_connection;
 pub(crate) use run::{begin, completed, run_ready};
 
 use crate::{
-    flow::{Flow, Flows, Handled, Running, job::Who, park::Wake, refuse},
+    flow::{Flow, Flows, Handled, Refused, Running, job::Who, park::Wake, refuse},
     id::{ConnId, OpenId},
     message::{Element, Outbound},
     sink::{Executor, Sink},
@@ -123,7 +123,7 @@ impl Event {
 /// The dispatch table: from a request that has passed the gate to its command.
 fn dispatch(cx: &mut Cx<'_>, who: &mut Who, element: Element) -> Handled<Step> {
     let smb1 = element.smb1;
-    match element.body? {
+    match element.body.map_err(|status| status.at(gate::NOT_UNDERSTOOD))? {
         RequestBody::Negotiate(request) => negotiate::begin(cx, who, request, smb1),
         RequestBody::SessionSetup(request) => session_setup::begin(cx, who, request),
         RequestBody::Logoff => logoff::begin(cx, who),
@@ -150,6 +150,11 @@ fn dispatch(cx: &mut Cx<'_>, who: &mut Who, element: Element) -> Handled<Step> {
             refuse(NtStatus::INVALID_OPLOCK_PROTOCOL, "3.3.5.22: no oplock is being broken")
         }
     }
+}
+
+/// A name in a request that no file can have.
+fn bad_name(status: NtStatus) -> Refused {
+    status.at("MS-FSCC 2.1.5: the name")
 }
 
 /// Goes on where a request stopped.

@@ -7,6 +7,7 @@ use crate::{
         Answer, Flow, Handled, Refused, Running,
         job::Job,
         park::{Park, Parked, Wait, Wake},
+        refuse,
     },
     id::{AsyncId, OpId, SessionId},
     message::{Element, ReplyBody},
@@ -156,7 +157,7 @@ fn may_park(cx: &Cx<'_>, job: &Job) -> Result<(), Refused> {
     let limit = cx.state.config.limits.parked_per_connection;
     let parked = cx.state.conns.get(&job.conn).map_or(0, |conn| conn.parked);
     if parked >= limit {
-        return Err(NtStatus::INSUFFICIENT_RESOURCES.into());
+        return refuse(NtStatus::INSUFFICIENT_RESOURCES, "3.3.4.2: as many waits as allowed");
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! One frame's chain of requests on its way (MS-SMB2 3.3.5.2.7). The chain is what waits, not the
 //! request; its answers are collected and leave together.
 
-use super::Answer;
+use super::{Answer, NO_OPEN, NO_SESSION, NO_TREE, Refused};
 use crate::{
     buffer::Payload,
     crypto::{PreauthHash, SessionKeys},
@@ -78,18 +78,18 @@ pub(crate) struct Link {
 
 impl Who {
     /// The session, which the gate has seen to.
-    pub(crate) fn session(&self) -> Result<SessionId, NtStatus> {
-        self.session.ok_or(NtStatus::USER_SESSION_DELETED)
+    pub(crate) fn session(&self) -> Result<SessionId, Refused> {
+        self.session.ok_or(NO_SESSION)
     }
 
     /// The tree, which the gate has seen to.
-    pub(crate) fn tree(&self) -> Result<TreeId, NtStatus> {
-        self.tree.ok_or(NtStatus::NETWORK_NAME_DELETED)
+    pub(crate) fn tree(&self) -> Result<TreeId, Refused> {
+        self.tree.ok_or(NO_TREE)
     }
 
     /// The open, which the gate has seen to.
-    pub(crate) fn open(&self) -> Result<OpenId, NtStatus> {
-        self.open.ok_or(NtStatus::FILE_CLOSED)
+    pub(crate) fn open(&self) -> Result<OpenId, Refused> {
+        self.open.ok_or(NO_OPEN)
     }
 
     fn new(conn: ConnId, element: &Element, last: bool) -> Self {

@@ -16,7 +16,7 @@ use crate::{
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 use conn::Conn;
 use file::FileState;
-use open::Open;
+use open::{Open, Place};
 use session::{Session, Tree};
 
 /// Everything the server knows (MS-SMB2 3.3.1.1).
@@ -107,10 +107,20 @@ impl State {
         others.flat_map(|(_, file)| &file.opens).filter_map(|id| self.opens.get(id))
     }
 
-    /// The stream is to be deleted, or the file it is of.
-    pub(crate) fn is_doomed(&self, key: FileKey) -> bool {
-        let doomed = |key| self.files.get(&key).is_some_and(|file| file.delete.is_some());
+    /// The stream is to be deleted, or this name of the file it is of.
+    pub(crate) fn is_doomed(&self, key: FileKey, place: &Place) -> bool {
+        let doomed = |key| self.files.get(&key).is_some_and(|file| file.doomed(place).is_some());
         doomed(key) || doomed(key.base())
+    }
+
+    /// How many of a file's names are to go.
+    pub(crate) fn doomed_names(&self, key: FileKey) -> usize {
+        self.files.get(&key.base()).map_or(0, |file| file.doomed.len())
+    }
+
+    /// Any stream of the file is open.
+    pub(crate) fn is_open(&self, key: FileKey) -> bool {
+        self.files.range(key.family()).any(|(_, file)| !file.opens.is_empty())
     }
 
     /// Other opens of the file that `open` is of.

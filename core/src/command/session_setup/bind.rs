@@ -6,7 +6,7 @@ use super::{Proven, answer, flags};
 use crate::{
     command::{Cx, Step},
     crypto::{SigningAlgorithm, SigningKey},
-    flow::{Handled, Refused, job::Who, refuse},
+    flow::{Handled, NO_SESSION, Refused, job::Who, refuse},
     id::SessionId,
     message::{Negotiated, Outbound},
     state::{
@@ -99,8 +99,8 @@ fn reserve(cx: &mut Cx<'_>, who: &Who, id: SessionId) -> Result<(), Refused> {
         status: NtStatus::INSUFFICIENT_RESOURCES,
         at: "as many channels, or sessions of a connection, as allowed",
     };
-    let session = cx.state.sessions.get_mut(&id).ok_or(NtStatus::USER_SESSION_DELETED)?;
-    let conn = cx.state.conns.get_mut(&who.conn).ok_or(NtStatus::USER_SESSION_DELETED)?;
+    let session = cx.state.sessions.get_mut(&id).ok_or(NO_SESSION)?;
+    let conn = cx.state.conns.get_mut(&who.conn).ok_or(NO_SESSION)?;
     if session.setups.contains_key(&who.conn) {
         return Ok(());
     }
@@ -122,7 +122,7 @@ pub(super) fn commit(
     (proven, setup): (Proven, &Setup),
 ) -> Handled<Step> {
     let Proven { kind, identity, proof, .. } = proven;
-    let session = cx.state.sessions.get_mut(&id).ok_or(NtStatus::USER_SESSION_DELETED)?;
+    let session = cx.state.sessions.get_mut(&id).ok_or(NO_SESSION)?;
     let user = session.user.as_ref().filter(|user| user.is_same(kind, &proof.user, &identity));
     let Some((flags, keys)) = user.and_then(|user| Some((flags(user), user.keys.clone()?))) else {
         return refuse(NtStatus::ACCESS_DENIED, "3.3.5.5.3: not the session's user");
