@@ -8,7 +8,7 @@ use crate::{
     config::Encryption,
     crypto::SessionKeys,
     flow::{
-        Flow, Handled, Refused,
+        Flow, Handled, NO_SESSION, OUR_BUG, Refused,
         job::Who,
         park::{Park, Wait, Wake},
         refuse,
@@ -128,7 +128,7 @@ fn find_or_make(cx: &mut Cx<'_>, who: &mut Who, settled: Settled) -> Result<Sess
     let full = cx.state.sessions.len() >= limits.sessions;
     let new = cx.state.new_session_id();
     let Some(conn) = cx.state.conns.get_mut(&who.conn) else {
-        return Err(NtStatus::USER_SESSION_DELETED.into());
+        return Err(NO_SESSION);
     };
     if full || conn.sessions.len() >= limits.sessions_per_connection {
         return refuse(NtStatus::INSUFFICIENT_RESOURCES, "as many sessions as allowed");
@@ -138,6 +138,9 @@ fn find_or_make(cx: &mut Cx<'_>, who: &mut Who, settled: Settled) -> Result<Sess
     Ok(new)
 }
 
+/// What the authentication protocol says to a token or to a proof.
+const NOT_PROVEN: &str = "3.3.5.5.3: the authentication failed";
+
 /// One leg of the exchange (MS-SMB2 3.3.5.5.3).
 fn exchange(
     cx: &mut Cx<'_>,
@@ -146,7 +149,7 @@ fn exchange(
     request: SessionSetupRequest,
 ) -> Handled<super::Step> {
     let config = Arc::clone(&cx.state.config);
-    let session = cx.state.sessions.get_mut(&id).ok_or(NtStatus::USER_SESSION_DELETED)?;
+    let session = cx.state.sessions.get_mut(&id).ok_or(NO_SESSION)?;
     let setup = session.setups.entry(who.conn).or_default();
     let mut authenticator = setup.authenticator.take().unwrap_or_default();
     if let Some(hash) = who.preauth.take() {
@@ -155,7 +158,8 @@ fn exchange(
     let previous = request.previous_session_id;
     setup.previous = (previous != 0 && previous != id.0).then_some(SessionId(previous));
     let blob = &request.security_buffer;
-    let step = authenticator.step(blob, &config.names, cx.now.wall, &mut cx.state.rng)?;
+    let step = authenticator.step(blob, &config.names, cx.now.wall, &mut cx.state.rng);
+    let step = step.map_err(|status| status.at(NOT_PROVEN))?;
     match step {
         AuthStep::Continue(token) => {
             setup.authenticator = Some(authenticator);
@@ -164,7 +168,7 @@ fn exchange(
         AuthStep::NeedAccount { user, domain, .. } => {
             let client_mode = request.security_mode;
             let address = cx.state.conns.get(&who.conn).map(|conn| conn.peer.address.ip());
-            let address = address.ok_or(NtStatus::USER_SESSION_DELETED)?;
+            let address = address.ok_or(NO_SESSION)?;
             let guess = Target::new(address, &user);
             attempt(cx, Step { authenticator, client_mode, user, domain, guess })
         }
@@ -205,7 +209,8 @@ fn account(
 ) -> Handled<super::Step> {
     match done {
         Done::Account(Account::Found { nt_hash, identity, expires }) => {
-            let proof = step.authenticator.account(AccountSecret::NtHash(*nt_hash))?;
+            let proof = step.authenticator.account(AccountSecret::NtHash(*nt_hash));
+            let proof = proof.map_err(|status| status.at(NOT_PROVEN))?;
             proven(cx, &step.guess);
             let kind = UserKind::Account;
             let mode = step.client_mode;
@@ -230,8 +235,8 @@ fn account(
             let mode = step.client_mode;
             commit(cx, who, id, Proven { kind, identity, proof, mode, expires: None })
         }
-        Done::Failed(error) => Err(error.status().into()),
-        _ => Err(NtStatus::INTERNAL_ERROR.into()),
+        Done::Failed(error) => Err(error.into()),
+        _ => Err(OUR_BUG),
     }
 }
 
@@ -270,8 +275,8 @@ fn commit(cx: &mut Cx<'_>, who: &mut Who, id: SessionId, proven: Proven) -> Hand
         let at = "guests have no keys: refused where signing or encryption is required";
         return refuse(NtStatus::ACCESS_DENIED, at);
     }
-    let session = cx.state.sessions.get_mut(&id).ok_or(NtStatus::USER_SESSION_DELETED)?;
-    let setup = session.setups.remove(&who.conn).ok_or(NtStatus::USER_SESSION_DELETED)?;
+    let session = cx.state.sessions.get_mut(&id).ok_or(NO_SESSION)?;
+    let setup = session.setups.remove(&who.conn).ok_or(NO_SESSION)?;
     if setup.binding {
         return bind::commit(cx, who, id, &settled, (proven, &setup));
     }
@@ -294,7 +299,7 @@ fn commit(cx: &mut Cx<'_>, who: &mut Who, id: SessionId, proven: Proven) -> Hand
         keys: keys.clone(),
         expires: proven.expires,
     };
-    let channel = session.channels.get_mut(&who.conn).ok_or(NtStatus::USER_SESSION_DELETED)?;
+    let channel = session.channels.get_mut(&who.conn).ok_or(NO_SESSION)?;
     if new {
         channel.keys.clone_from(&keys);
     }
