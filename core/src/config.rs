@@ -20,6 +20,8 @@ pub struct Config {
     pub require_signing: bool,
     /// `smb3 encryption`.
     pub encryption: Encryption,
+    /// `server multi channel support`: a session may be used over several connections.
+    pub multi_channel: bool,
     /// Bytes of one READ.
     pub max_read: u32,
     /// Bytes of one WRITE.
@@ -56,6 +58,8 @@ pub struct Limits {
     pub sessions: usize,
     /// Sessions of one connection, half-open ones counted: INSUFFICIENT_RESOURCES.
     pub sessions_per_connection: usize,
+    /// Connections of one session: INSUFFICIENT_RESOURCES.
+    pub channels_per_session: usize,
     /// Tree connects of one session: INSUFFICIENT_RESOURCES.
     pub trees_per_session: usize,
     /// Opens at once: TOO_MANY_OPENED_FILES.
@@ -81,6 +85,8 @@ impl Default for Limits {
             connections_per_address: 32,
             sessions: 1024,
             sessions_per_connection: 64,
+            // As many as Windows has.
+            channels_per_session: 32,
             trees_per_session: 128,
             opens: 10_000,
             locks_per_open: 4096,
@@ -102,6 +108,7 @@ impl Default for Config {
             max_dialect: Dialect::SMB_3_1_1,
             require_signing: false,
             encryption: Encryption::Auto,
+            multi_channel: false,
             max_read: 4 << 20,
             max_write: 4 << 20,
             max_trans: 1 << 20,

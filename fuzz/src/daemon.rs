@@ -5,6 +5,7 @@ use ksmbd_core::{
     auth::ntlm::client::Credentials,
     config::{Share, ShareKind},
     status::NtStatus,
+    time::FileTime,
     vfs::{Account, Admission, Call, Done, File, FileObject, Identity, Op, VfsError},
 };
 use std::any::Any;
@@ -19,6 +20,8 @@ pub struct Daemon {
     accounts: BTreeMap<String, (String, Arc<Identity>)>,
     /// `map to guest = bad user`.
     pub guest: Option<Arc<Identity>>,
+    /// Until when a logon counts.
+    pub expires: Option<FileTime>,
     shares: BTreeMap<String, Rules>,
     /// Admissions that were not taken back.
     admitted: usize,
@@ -40,7 +43,7 @@ impl Daemon {
     /// Nobody and nothing.
     pub(crate) fn new() -> Self {
         let (accounts, shares) = (BTreeMap::new(), BTreeMap::new());
-        Self { accounts, guest: None, shares, admitted: 0, live: Live::default() }
+        Self { accounts, guest: None, expires: None, shares, admitted: 0, live: Live::default() }
     }
 
     /// Pipes that are open.
@@ -91,6 +94,7 @@ impl Daemon {
             Some((password, identity)) => Account::Found {
                 nt_hash: Credentials::new(user, "", password).nt_hash,
                 identity: Arc::clone(identity),
+                expires: self.expires,
             },
             None => Account::Unknown { guest: self.guest.clone() },
         }

@@ -10,7 +10,11 @@ use crate::{
     },
     id::{ConnId, FileKey, OpenId, SessionId, TreeId},
     message::Outbound,
-    state::open::{Open, Place, Stage},
+    sink::{Executor, Sink},
+    state::{
+        open::{Open, Place, Stage},
+        session::Tree,
+    },
     vfs::{Call, Op},
     wire::header::Command,
 };
@@ -45,20 +49,43 @@ pub(super) fn end_tree(cx: &mut Cx<'_>, session: SessionId, tree: TreeId, why: W
     }
 }
 
+/// A session ends on all its channels.
+pub(super) fn end_session(cx: &mut Cx<'_>, id: SessionId, why: Wake) {
+    let Some(session) = cx.state.sessions.get(&id).filter(|session| !session.ending) else {
+        return;
+    };
+    for conn in session.channels.keys().copied().collect::<Vec<_>>() {
+        cx.send(conn, Outbound::ForgetKeys(id));
+    }
+    end_trees(cx, id, why);
+}
+
+/// The same by LOGOFF: the connection it came on forgets the keys after the answer.
+pub(super) fn log_off(cx: &mut Cx<'_>, id: SessionId, on: ConnId) {
+    let Some(session) = cx.state.sessions.get(&id).filter(|session| !session.ending) else {
+        return;
+    };
+    for conn in session.channels.keys().copied().filter(|conn| *conn != on).collect::<Vec<_>>() {
+        cx.send(conn, Outbound::ForgetKeys(id));
+    }
+    end_trees(cx, id, Wake::LoggedOff);
+}
+
 /// All trees of a session end; it is found by nobody any more.
-pub(crate) fn end_session(cx: &mut Cx<'_>, id: SessionId, why: Wake) {
-    let Some(session) = cx.state.sessions.get_mut(&id).filter(|session| !session.ending) else {
+fn end_trees(cx: &mut Cx<'_>, id: SessionId, why: Wake) {
+    let Some(session) = cx.state.sessions.get_mut(&id) else {
         return;
     };
     session.ending = true;
-    session.setup = None;
+    session.setups.values_mut().for_each(|setup| setup.authenticator = None);
     for tree in session.trees.keys().copied().collect::<Vec<_>>() {
         end_tree(cx, id, tree, why);
     }
     forget_if_empty(cx, id);
 }
 
-/// The client is gone.
+/// A connection is gone. What was begun on it is given up; a session that has other channels stays,
+/// and with it what was opened over this one.
 pub(crate) fn end_connection(cx: &mut Cx<'_>, id: ConnId) {
     let Some(conn) = cx.state.conns.remove(&id) else {
         return;
@@ -66,7 +93,14 @@ pub(crate) fn end_connection(cx: &mut Cx<'_>, id: ConnId) {
     cx.flows.timers.forget(id);
     cx.flows.parking.wake_where(Wake::HungUp, |parked| parked.job.conn == id);
     for session in conn.sessions {
-        end_session(cx, session, Wake::HungUp);
+        let Some(state) = cx.state.sessions.get_mut(&session) else {
+            continue;
+        };
+        state.channels.remove(&id);
+        state.setups.remove(&id);
+        if state.channels.is_empty() {
+            end_session(cx, session, Wake::HungUp);
+        }
     }
 }
 
@@ -103,7 +137,7 @@ pub(super) fn advance(cx: &mut Cx<'_>, id: OpenId) {
         return remove(cx, id);
     };
     let call = Call { identity: open.identity.clone(), op };
-    let conn = cx.state.sessions.get(&open.session).map(|session| session.conn);
+    let conn = cx.state.notify_on(open.session, None);
     if let Some(open) = cx.state.opens.get_mut(&id) {
         open.stage = Stage::Deleting;
     }
@@ -172,6 +206,7 @@ fn forget(cx: &mut Cx<'_>, key: FileKey) {
 
 /// A tree that has ended goes when its last open is gone, and so does a session.
 pub(super) fn forget_if_empty(cx: &mut Cx<'_>, id: SessionId) {
+    let on = cx.state.notify_on(id, None).map_or(Executor::Worker, Executor::Client);
     let Some(session) = cx.state.sessions.get_mut(&id) else {
         return;
     };
@@ -187,11 +222,13 @@ pub(super) fn forget_if_empty(cx: &mut Cx<'_>, id: SessionId) {
         let Some(tree) = session.trees.remove(&tree) else {
             continue;
         };
-        leave(cx.out, cx.state.conns.contains_key(&session.conn), tree, session.conn, cx.flows);
+        leave(cx.out, on, tree, cx.flows);
     }
-    if session.ending && session.trees.is_empty() {
-        let conn = session.conn;
-        cx.state.sessions.remove(&id);
+    let gone = session.ending && session.trees.is_empty();
+    let Some(session) = gone.then(|| cx.state.sessions.remove(&id)).flatten() else {
+        return;
+    };
+    for conn in session.conns() {
         if let Some(conn) = cx.state.conns.get_mut(&conn) {
             conn.sessions.remove(&id);
         }
@@ -199,15 +236,7 @@ pub(super) fn forget_if_empty(cx: &mut Cx<'_>, id: SessionId) {
 }
 
 /// Tells the daemon, and lets the share's directory go.
-fn leave(
-    out: &mut dyn crate::sink::Sink,
-    alive: bool,
-    tree: crate::state::session::Tree,
-    conn: ConnId,
-    flows: &mut crate::flow::Flows<Step>,
-) {
-    use crate::sink::Executor;
-    let on = if alive { Executor::Client(conn) } else { Executor::Worker };
+fn leave(out: &mut dyn Sink, on: Executor, tree: Tree, flows: &mut crate::flow::Flows<Step>) {
     let op = flows.start(Running { job: None, step: Step::Nothing, open: None });
     out.call(on, op, Call { identity: tree.identity, op: Op::Leave { share: tree.share } });
     tree.root.into_iter().for_each(|root| out.release(root));

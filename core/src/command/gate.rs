@@ -4,9 +4,10 @@
 
 use super::{Cx, access};
 use crate::{
+    crypto::SessionKeys,
     flow::{
         Refused,
-        job::{Job, Link},
+        job::{Job, Link, Who},
         refuse,
     },
     id::{OpenId, SessionId, TreeId},
@@ -18,6 +19,7 @@ use crate::{
     status::NtStatus,
     wire::header::{Command, FileId, HeaderFlags},
 };
+use alloc::sync::Arc;
 
 /// Why there is no body.
 pub(super) const NOT_UNDERSTOOD: &str = "3.3.5.2: malformed, unpaid or wrongly signed";
@@ -75,11 +77,13 @@ fn check_session(cx: &Cx<'_>, job: &mut Job, command: Command) -> Result<(), Ref
     let who = &mut job.who;
     let id = SessionId(who.session_id);
     let session = cx.state.session(who.conn, id);
-    let Some(user) = session.and_then(|session| session.user.as_ref()) else {
+    let Some((session, user)) = session.and_then(|session| Some((session, session.user.as_ref()?)))
+    else {
         return refuse(NtStatus::USER_SESSION_DELETED, "3.3.5.2.9: no such session here");
     };
     who.session = Some(id);
-    protect(who, id, user);
+    let channel = session.channels.get(&who.conn);
+    protect(who, id, user, channel.and_then(|channel| channel.keys.as_ref()));
     if user.encrypt && !who.encrypted {
         return refuse(NtStatus::ACCESS_DENIED, "3.3.5.2.9: the session must be encrypted");
     }
@@ -87,12 +91,21 @@ fn check_session(cx: &Cx<'_>, job: &mut Job, command: Command) -> Result<(), Ref
     if user.signing_required && !who.signed && command != Command::CANCEL {
         return refuse(NtStatus::ACCESS_DENIED, "3.3.5.2.4: the session must be signed");
     }
+    if user.has_expired(cx.now.wall) && !is_for_the_expired(command) {
+        return refuse(NtStatus::NETWORK_SESSION_EXPIRED, "3.3.5.2.9: authenticate again");
+    }
     Ok(())
 }
 
+/// What lets things go (MS-SMB2 3.3.5.2.9), and what is of no session.
+fn is_for_the_expired(command: Command) -> bool {
+    let ends = matches!(command, Command::LOGOFF | Command::CLOSE | Command::LOCK);
+    ends || matches!(command, Command::CANCEL | Command::ECHO)
+}
+
 /// What the answer is protected with (MS-SMB2 3.3.4.1.1, 3.3.4.1.4).
-fn protect(who: &mut crate::flow::job::Who, id: SessionId, user: &User) {
-    let Some(keys) = &user.keys else { return };
+fn protect(who: &mut Who, id: SessionId, user: &User, keys: Option<&Arc<SessionKeys>>) {
+    let Some(keys) = keys else { return };
     if who.encrypted {
         who.seal = Some((id, keys.clone()));
     } else if who.signed || user.signing_required {

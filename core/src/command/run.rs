@@ -76,6 +76,11 @@ fn go_on_as(cx: &mut Cx<'_>, mut job: Job, mut handled: Handled<Step>, id: Optio
                 let (conn, open) = (job.conn, job.who.open);
                 return cx.start(Some(conn), call, Running { job: Some(job), step, open });
             }
+            // The connection died while a call was out: there is nobody to wait for.
+            Ok(Flow::Park(_, step)) if !cx.state.conns.contains_key(&job.conn) => {
+                let _ = resume(cx, &mut job.who, step, Event::Wake(Wake::HungUp));
+                return;
+            }
             Ok(Flow::Park(park, step)) if is_late(cx, &job, &park) => {
                 handled = resume(cx, &mut job.who, step, Event::Wake(Wake::Closed));
             }

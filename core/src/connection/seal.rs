@@ -158,7 +158,7 @@ fn encrypt(
     let size = bytes.len() - MESSAGE;
     let header = TransformHeader {
         signature: [0; 16],
-        nonce: keys.next_nonce(0).ok_or(ConnectionError::NonceExhausted)?,
+        nonce: keys.next_nonce().ok_or(ConnectionError::NonceExhausted)?,
         original_message_size: size as u32,
         flags: FLAG_ENCRYPTED,
         session_id: session.0,

@@ -70,14 +70,24 @@ impl State {
         self.conns.get(&conn).map_or(&self.config, |conn| &conn.config)
     }
 
-    /// A session of this connection that has not ended. Other connections' sessions do not exist.
+    /// A session of which this connection is a channel, and that has not ended. Others do not exist.
     pub(crate) fn session(&self, conn: ConnId, id: SessionId) -> Option<&Session> {
-        self.sessions.get(&id).filter(|session| session.conn == conn && !session.ending)
+        let session = self.sessions.get(&id).filter(|session| !session.ending);
+        session.filter(|session| session.channels.contains_key(&conn))
     }
 
     /// See [`Self::session`].
     pub(crate) fn session_mut(&mut self, conn: ConnId, id: SessionId) -> Option<&mut Session> {
-        self.sessions.get_mut(&id).filter(|session| session.conn == conn && !session.ending)
+        let session = self.sessions.get_mut(&id).filter(|session| !session.ending);
+        session.filter(|session| session.channels.contains_key(&conn))
+    }
+
+    /// A connection to tell this session's client something on that it has not asked for (MS-SMB2
+    /// 3.3.4.6, 3.3.4.7): the oldest of its channels that is there, but not `tried`, which has just
+    /// failed. `None`: nobody can be told.
+    pub(crate) fn notify_on(&self, id: SessionId, tried: Option<ConnId>) -> Option<ConnId> {
+        let mut channels = self.sessions.get(&id)?.channels.keys().copied();
+        channels.find(|conn| Some(*conn) != tried && self.conns.contains_key(conn))
     }
 
     pub(crate) fn tree(&self, session: SessionId, tree: TreeId) -> Option<&Tree> {

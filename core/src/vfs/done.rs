@@ -178,6 +178,8 @@ pub enum Account {
         nt_hash: zeroize::Zeroizing<[u8; 16]>,
         /// Under whose name files are used.
         identity: Arc<Identity>,
+        /// Until when that holds; whoever goes on has to authenticate again. Passwords have no end.
+        expires: Option<FileTime>,
     },
     /// Nobody of that name; a guest where the configuration maps bad users to one.
     Unknown {

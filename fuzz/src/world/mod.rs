@@ -115,6 +115,16 @@ impl World {
         client
     }
 
+    /// Another connection of a client's session, with what its first one has negotiated.
+    #[track_caller]
+    pub fn channel(&self, of: &Client, user: &str) -> Client {
+        let mut client = self.connect();
+        client.offer = of.offer.clone();
+        client.negotiate().ok();
+        client.join(of, user).ok();
+        client
+    }
+
     /// A client of dialect 3.1.1 with a session of this account and `share` connected.
     pub fn logged_on(&self, user: &str) -> Client {
         self.client(Dialect::SMB_3_1_1).logged_on(user)

@@ -5,6 +5,7 @@ use super::Inner;
 use crate::memvfs::inside;
 use core::time::Duration;
 use ksmbd_core::{
+    connection::Incoming,
     error::{ConnectionError, Refusal},
     id::{ConnId, OpId},
     message::Outbound,
@@ -148,7 +149,11 @@ impl Inner {
         };
         match connection.poll_request() {
             Ok(None) => link.read(),
-            Ok(Some(request)) => {
+            Ok(Some(Incoming::NeedKeys(session))) => {
+                connection.give_keys(session, self.server.keys_to_bind(session));
+                true
+            }
+            Ok(Some(Incoming::Request(request))) => {
                 assert_eq!(request.conn, id);
                 self.enter(|server, now, out| server.handle(now, request, out));
                 true

@@ -1,18 +1,21 @@
 //! SESSION_SETUP: nothing of the session changes before the proof.
 
+mod bind;
+
 use super::{Cx, Event, ending};
 use crate::{
     auth::{AccountSecret, AuthStep, Authenticator, Proof},
     config::Encryption,
     crypto::SessionKeys,
     flow::{Flow, Handled, NO_SESSION, OUR_BUG, Refused, job::Who, park::Wake, refuse},
-    id::SessionId,
+    id::{ConnId, SessionId},
     message::Outbound,
     state::{
         conn::Settled,
         session::{Session, User, UserKind},
     },
     status::NtStatus,
+    time::FileTime,
     vfs::{Account, Call, Done, Identity, Op},
     wire::{
         message::ResponseBody,
@@ -38,16 +41,15 @@ pub(super) fn begin(
 ) -> Handled<super::Step> {
     let settled = settled(cx, who)?;
     check_encryption(cx, &settled)?;
-    if request.flags.contains(SessionSetupFlags::BINDING) {
-        // Multichannel is not here, and not advertised.
-        return refuse(NtStatus::REQUEST_NOT_ACCEPTED, "3.3.5.5: no session binding");
-    }
-    let id = find_or_make(cx, who)?;
+    let id = match request.flags.contains(SessionSetupFlags::BINDING) {
+        true => bind::begin(cx, who, &settled)?,
+        false => find_or_make(cx, who, settled)?,
+    };
     who.session_id = id.0;
     who.session = Some(id);
     let result = exchange(cx, who, id, request);
     if result.is_err() {
-        give_up(cx, id);
+        give_up(cx, who.conn, id);
     }
     result
 }
@@ -62,7 +64,7 @@ pub(super) fn resume(
     let id = who.session()?;
     let result = account(cx, who, id, step, event);
     if result.is_err() {
-        give_up(cx, id);
+        give_up(cx, who.conn, id);
     }
     result
 }
@@ -83,14 +85,15 @@ fn check_encryption(cx: &Cx<'_>, settled: &Settled) -> Result<(), Refused> {
 
 /// A new session for SessionId 0, else the client's own: one being set up, or one in use that is
 /// authenticated again.
-fn find_or_make(cx: &mut Cx<'_>, who: &mut Who) -> Result<SessionId, Refused> {
+fn find_or_make(cx: &mut Cx<'_>, who: &mut Who, settled: Settled) -> Result<SessionId, Refused> {
     let id = SessionId(who.session_id);
     if id.0 != 0 {
         let Some(session) = cx.state.session(who.conn, id) else {
             return refuse(NtStatus::USER_SESSION_DELETED, "3.3.5.5: no such session here");
         };
         if let Some(user) = &session.user {
-            if let Some(keys) = &user.keys {
+            let channel = session.channels.get(&who.conn);
+            if let Some(keys) = channel.and_then(|channel| channel.keys.as_ref()) {
                 who.sign = Some(keys.clone());
                 who.seal = who.encrypted.then(|| (id, keys.clone()));
             }
@@ -110,7 +113,7 @@ fn find_or_make(cx: &mut Cx<'_>, who: &mut Who) -> Result<SessionId, Refused> {
         return refuse(NtStatus::INSUFFICIENT_RESOURCES, "as many sessions as allowed");
     }
     conn.sessions.insert(new);
-    cx.state.sessions.insert(new, Session::new(who.conn));
+    cx.state.sessions.insert(new, Session::new(who.conn, settled));
     Ok(new)
 }
 
@@ -126,18 +129,19 @@ fn exchange(
 ) -> Handled<super::Step> {
     let config = Arc::clone(&cx.state.config);
     let session = cx.state.sessions.get_mut(&id).ok_or(NO_SESSION)?;
-    let mut authenticator = session.setup.take().unwrap_or_default();
+    let setup = session.setups.entry(who.conn).or_default();
+    let mut authenticator = setup.authenticator.take().unwrap_or_default();
     if let Some(hash) = who.preauth.take() {
-        session.preauth = hash;
+        setup.preauth = hash;
     }
     let previous = request.previous_session_id;
-    session.previous = (previous != 0 && previous != id.0).then_some(SessionId(previous));
+    setup.previous = (previous != 0 && previous != id.0).then_some(SessionId(previous));
     let blob = &request.security_buffer;
     let step = authenticator.step(blob, &config.names, cx.now.wall, &mut cx.state.rng);
     let step = step.map_err(|status| status.at(NOT_PROVEN))?;
     match step {
         AuthStep::Continue(token) => {
-            session.setup = Some(authenticator);
+            setup.authenticator = Some(authenticator);
             answer(NtStatus::MORE_PROCESSING_REQUIRED, SessionFlags::empty(), token)
         }
         AuthStep::NeedAccount { user, domain, .. } => {
@@ -158,16 +162,17 @@ fn account(
     event: Event,
 ) -> Handled<super::Step> {
     // The session may have ended while the daemon was asked.
-    let alive = cx.state.session(who.conn, id).is_some();
-    if !alive {
+    let session = cx.state.sessions.get(&id).filter(|session| !session.ending);
+    if !session.is_some_and(|session| session.setups.contains_key(&who.conn)) {
         return refuse(NtStatus::USER_SESSION_DELETED, "3.3.5.5: the session has ended");
     }
     match event.done() {
-        Done::Account(Account::Found { nt_hash, identity }) => {
+        Done::Account(Account::Found { nt_hash, identity, expires }) => {
             let proof = step.authenticator.account(AccountSecret::NtHash(*nt_hash));
             let proof = proof.map_err(|status| status.at(NOT_PROVEN))?;
             let kind = UserKind::Account;
-            commit(cx, who, id, Proven { kind, identity, proof, mode: step.client_mode })
+            let mode = step.client_mode;
+            commit(cx, who, id, Proven { kind, identity, proof, mode, expires })
         }
         Done::Account(Account::Unknown { guest }) => {
             // Asked even so, so that unknown names take the time that known ones take.
@@ -183,7 +188,8 @@ fn account(
                 token: step.authenticator.accept_without_keys(),
             };
             let kind = UserKind::Guest;
-            commit(cx, who, id, Proven { kind, identity, proof, mode: step.client_mode })
+            let mode = step.client_mode;
+            commit(cx, who, id, Proven { kind, identity, proof, mode, expires: None })
         }
         Done::Failed(error) => Err(error.into()),
         _ => Err(OUR_BUG),
@@ -202,7 +208,8 @@ fn anonymous(cx: &mut Cx<'_>, who: &mut Who, id: SessionId, proof: &Proof) -> Ha
     };
     let identity = Arc::new(Identity::nobody());
     let mode = SecurityMode::empty();
-    commit(cx, who, id, Proven { kind: UserKind::Anonymous, identity, proof, mode })
+    let kind = UserKind::Anonymous;
+    commit(cx, who, id, Proven { kind, identity, proof, mode, expires: None })
 }
 
 /// Who the client has shown to be.
@@ -211,6 +218,8 @@ struct Proven {
     identity: Arc<Identity>,
     proof: Proof,
     mode: SecurityMode,
+    /// Until when this counts.
+    expires: Option<FileTime>,
 }
 
 /// The only place where a session becomes somebody's (MS-SMB2 3.3.5.5.3).
@@ -223,12 +232,16 @@ fn commit(cx: &mut Cx<'_>, who: &mut Who, id: SessionId, proven: Proven) -> Hand
         return refuse(NtStatus::ACCESS_DENIED, at);
     }
     let session = cx.state.sessions.get_mut(&id).ok_or(NO_SESSION)?;
+    let setup = session.setups.remove(&who.conn).ok_or(NO_SESSION)?;
+    if setup.binding {
+        return bind::commit(cx, who, id, &settled, (proven, &setup));
+    }
     let new = session.user.is_none();
     let keys = match &session.user {
         // MS-SMB2 3.3.5.5.2: authenticating again keeps the keys.
         Some(user) => user.keys.clone(),
         None if proven.kind == UserKind::Account => {
-            Some(Arc::new(derive(&settled, &proven.proof, &session.preauth)))
+            Some(Arc::new(derive(&settled, &proven.proof, &setup.preauth)))
         }
         None => None,
     };
@@ -240,18 +253,23 @@ fn commit(cx: &mut Cx<'_>, who: &mut Who, id: SessionId, proven: Proven) -> Hand
         signing_required: keys.is_some() && (asks || config.require_signing),
         encrypt: keys.is_some() && mandatory,
         keys: keys.clone(),
+        expires: proven.expires,
     };
-    let (flags, previous) = (flags(&user), session.previous.take());
-    let same_user = user.clone();
+    let channel = session.channels.get_mut(&who.conn).ok_or(NO_SESSION)?;
+    if new {
+        channel.keys.clone_from(&keys);
+    }
+    let sign = channel.keys.clone();
+    let (flags, same_user) = (flags(&user), user.clone());
     session.user = Some(user);
-    if let Some(previous) = previous {
+    if let Some(previous) = setup.previous {
         end_previous(cx, previous, &same_user);
     }
     if new {
-        cx.send(who.conn, Outbound::Keys(id, keys.clone()));
+        cx.send(who.conn, Outbound::Keys(id, keys));
     }
     if who.seal.is_none() {
-        who.sign = keys;
+        who.sign = sign;
     }
     answer(NtStatus::SUCCESS, flags, proven.proof.token)
 }
@@ -274,21 +292,26 @@ fn flags(user: &User) -> SessionFlags {
 
 /// MS-SMB2 3.3.5.5.3: the session that a client has lost ends, if it was the same user's.
 fn end_previous(cx: &mut Cx<'_>, previous: SessionId, user: &User) {
-    let theirs = |other: &User| {
-        other.kind == UserKind::Account
-            && user.kind == UserKind::Account
-            && (&other.account, other.identity.uid) == (&user.account, user.identity.uid)
-    };
     let found = cx.state.sessions.get(&previous).and_then(|session| session.user.as_ref());
-    if found.is_some_and(theirs) {
+    if found.is_some_and(|other| other.is_same(user.kind, &user.account, &user.identity)) {
         ending::end_session(cx, previous, Wake::LoggedOff);
     }
 }
 
 /// MS-SMB2 3.3.5.5.3: a session whose authentication fails ends, also one that was in use: who
-/// cannot prove again who they are is not let go on. Only the session's own client gets here.
-fn give_up(cx: &mut Cx<'_>, id: SessionId) {
-    ending::end_session(cx, id, Wake::LoggedOff);
+/// cannot prove again who they are is not let go on. Only the session's own client gets here. Where a
+/// connection wanted to join, the session stays as it was.
+fn give_up(cx: &mut Cx<'_>, conn: ConnId, id: SessionId) {
+    let Some(session) = cx.state.sessions.get_mut(&id) else {
+        return;
+    };
+    if session.channels.contains_key(&conn) {
+        return ending::end_session(cx, id, Wake::LoggedOff);
+    }
+    session.setups.remove(&conn);
+    if let Some(conn) = cx.state.conns.get_mut(&conn) {
+        conn.sessions.remove(&id);
+    }
 }
 
 fn answer(status: NtStatus, session_flags: SessionFlags, token: Vec<u8>) -> Handled<super::Step> {
