@@ -100,6 +100,8 @@ pub const KEYS: &[Key] = &[
     global(&["max active sessions"], Number),
     global(&["max open files"], Number),
     global(&["deadtime"], Number),
+    global(&["failed logons"], Number),
+    global(&["failed logon delay"], Number),
     global(&["ipc timeout"], Number),
     global(&["map to guest"], Text),
     global(&["restrict anonymous"], Number),

@@ -30,7 +30,7 @@ pub(super) fn end_open(cx: &mut Cx<'_>, id: OpenId, why: Wake) {
         && let Some(file) = cx.state.files.get_mut(&key)
     {
         // MS-FSA 2.1.5.5: the first close of a delete-on-close handle dooms the name.
-        file.doom(place);
+        file.doom(place, &open.identity);
     }
     // A CLOSE that waits for its own open waits on.
     cx.flows.parking.wake_where(why, |parked| {
@@ -133,10 +133,9 @@ pub(super) fn advance(cx: &mut Cx<'_>, id: OpenId) {
     if open.stage != Stage::Closing || open.running > 0 {
         return;
     }
-    let Some(op) = open.key().and_then(|key| last_act(cx, key, open)) else {
+    let Some(call) = open.key().and_then(|key| last_act(cx, key, open)) else {
         return remove(cx, id);
     };
-    let call = Call { identity: open.identity.clone(), op };
     let conn = cx.state.notify_on(open.session, None);
     if let Some(open) = cx.state.opens.get_mut(&id) {
         open.stage = Stage::Deleting;
@@ -145,13 +144,15 @@ pub(super) fn advance(cx: &mut Cx<'_>, id: OpenId) {
 }
 
 /// What goes with the last open: of a stream, with its own; of a file's name, with the last that was
-/// made by it, whatever stream it is of (MS-FSA 2.1.5.5).
-fn last_act(cx: &Cx<'_>, key: FileKey, open: &Open) -> Option<Op> {
+/// made by it, whatever stream it is of (MS-FSA 2.1.5.5). It goes as whoever asked for it: who closes
+/// last may not be allowed to.
+fn last_act(cx: &Cx<'_>, key: FileKey, open: &Open) -> Option<Call> {
     let (files, mine) = (&cx.state.files, open.place()?);
     let doomed = |key| files.get(&key).and_then(|file| file.doomed(mine));
     let alone = files.get(&key).is_none_or(|file| file.opens.len() <= 1);
-    if key.is_stream() && alone && doomed(key).is_some() {
-        return Some(Op::DeleteStream { file: open.handle.clone() });
+    if let Some(stream) = doomed(key).filter(|_| key.is_stream() && alone) {
+        let op = Op::DeleteStream { file: open.handle.clone() };
+        return Some(Call { identity: stream.by.clone(), op });
     }
     let name = doomed(key.base())?;
     let by_name = |other: &Open| other.place().is_some_and(|place| place.is_same(mine));
@@ -159,8 +160,9 @@ fn last_act(cx: &Cx<'_>, key: FileKey, open: &Open) -> Option<Op> {
     if others.any(|other| other.id != open.id && by_name(other)) {
         return None;
     }
-    let Place { root, path, directory, .. } = name.clone();
-    Some(Op::Delete { root, path, key: key.base(), directory })
+    let Place { root, path, directory, .. } = name.place.clone();
+    let op = Op::Delete { root, path, key: key.base(), directory };
+    Some(Call { identity: name.by.clone(), op })
 }
 
 /// The open leaves the tables: share mode, locks and handle go, and who waited is woken.
@@ -201,7 +203,7 @@ fn leave_file(cx: &mut Cx<'_>, key: FileKey, id: OpenId) {
 fn forget(cx: &mut Cx<'_>, key: FileKey) {
     let doomed = cx.state.files.remove(&key).map(|file| file.doomed).unwrap_or_default();
     // The tree that the name belongs to may have gone before.
-    doomed.into_iter().for_each(|place| cx.out.release(place.root));
+    doomed.into_iter().for_each(|doomed| cx.out.release(doomed.place.root));
 }
 
 /// A tree that has ended goes when its last open is gone, and so does a session.

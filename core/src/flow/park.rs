@@ -6,7 +6,7 @@ use super::{
     timer::{Timer, Timers},
 };
 use crate::{
-    id::{AsyncId, ConnId, FileKey, OpenId, SessionId, TreeId},
+    id::{AsyncId, ConnId, FileKey, GuessId, OpenId, SessionId, TreeId},
     time::Instant,
 };
 use alloc::{
@@ -34,6 +34,8 @@ pub(crate) enum Wait {
     Listing(OpenId),
     /// These opens are gone.
     Gone(Scope),
+    /// Somebody has shown the password that is being guessed at.
+    Logon(GuessId),
 }
 
 /// Which opens.

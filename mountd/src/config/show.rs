@@ -68,6 +68,8 @@ impl fmt::Display for GlobalSettings {
         line(f, "max active sessions", self.max_sessions)?;
         line(f, "max open files", self.max_open_files)?;
         line(f, "deadtime", self.deadtime.as_secs() / 60)?;
+        line(f, "failed logons", self.failed_logons)?;
+        line(f, "failed logon delay", self.failed_logon_delay.as_secs())?;
         line(f, "guest account", &self.guest_account)?;
         line(f, "map to guest", if self.map_to_guest { "bad user" } else { "never" })?;
         line(f, "restrict anonymous", u8::from(self.restrict_anonymous))?;

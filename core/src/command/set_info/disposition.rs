@@ -46,11 +46,11 @@ pub(super) fn may_delete(cx: &mut Cx<'_>, id: OpenId, info: &FileInfo) -> Handle
 
 /// The name that the open was made by goes with the last open of that name.
 pub(super) fn doom(cx: &mut Cx<'_>, id: OpenId) -> Handled<command::Step> {
-    let open = cx.state.opens.get(&id);
-    if let Some((key, place)) = open.and_then(|open| open.key().zip(open.place()))
+    if let Some(open) = cx.state.opens.get(&id)
+        && let Some((key, place)) = open.key().zip(open.place())
         && let Some(file) = cx.state.files.get_mut(&key)
     {
-        file.doom(place);
+        file.doom(place, &open.identity);
     }
     Flow::answer(ResponseBody::SetInfo)
 }

@@ -8,7 +8,7 @@ use crate::{
     name::{SharePath, same_name},
     state::{
         State,
-        open::{Open, Place, What},
+        open::{Open, What},
         share_mode,
     },
     status::NtStatus,
@@ -232,9 +232,8 @@ pub(super) fn renamed(cx: &mut Cx<'_>, id: OpenId, from: &SharePath, to: &ShareP
         let What::File { key, place, .. } = &mut open.what else {
             continue;
         };
-        let doomed: &mut [Place] =
-            files.get_mut(key).map_or(&mut [], |file| file.doomed.as_mut_slice());
-        for place in doomed.iter_mut().chain([place]) {
+        let doomed = files.get_mut(key).into_iter().flat_map(|file| &mut file.doomed);
+        for place in doomed.map(|doomed| &mut doomed.place).chain([place]) {
             if let Some(moved) = place.path.moved(from, to) {
                 place.path = moved;
             }
