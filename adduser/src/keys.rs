@@ -111,6 +111,7 @@ pub const KEYS: &[Key] = &[
     global(ROOT_DIRECTORY, Text),
     global(&["share:fake_fscaps"], Number),
     global(&["aapl model"], Text),
+    global(&["smbtorture hooks"], Switch),
     // In [global] these two are the server's own as well.
     share(&["max connections"], Number),
     share(&["guest account"], Text),

@@ -32,6 +32,8 @@ pub struct Config {
     pub allow_anonymous: bool,
     /// FILE_FILE_SYSTEM attributes that are added to the computed ones (`share:fake_fscaps`).
     pub extra_fs_attributes: u32,
+    /// `smbtorture hooks`: the FSCTLs by which smbtorture makes a server under test misbehave.
+    pub smbtorture_hooks: bool,
     /// Bounds for every table.
     pub limits: Limits,
 }
@@ -127,6 +129,7 @@ impl Default for Config {
             max_trans: 1 << 20,
             allow_anonymous: true,
             extra_fs_attributes: 0,
+            smbtorture_hooks: false,
             limits: Limits::default(),
         }
     }

@@ -14,10 +14,14 @@ use crate::{
     message::Element,
     state::{
         open::{Open, Stage},
+        sequence::Order,
         session::User,
     },
     status::NtStatus,
-    wire::header::{Command, FileId, HeaderFlags},
+    wire::{
+        header::{Command, FileId, HeaderFlags},
+        negotiate::Dialect,
+    },
 };
 use alloc::sync::Arc;
 
@@ -130,7 +134,7 @@ fn check_tree(cx: &Cx<'_>, job: &mut Job) -> Result<(), Refused> {
 
 /// The open by both halves of its id, in this session and tree, and what it was granted.
 fn check_open(
-    cx: &Cx<'_>,
+    cx: &mut Cx<'_>,
     job: &mut Job,
     id: FileId,
     related: bool,
@@ -152,6 +156,8 @@ fn check_open(
     };
     who.open = Some(id);
     who.identity = Some(open.identity.clone());
+    check_sequence(cx, who, id)?;
+    let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
     if open.is_pipe() {
         return Ok(());
     }
@@ -165,4 +171,31 @@ fn check_open(
         return refuse(NtStatus::MEDIA_WRITE_PROTECTED, "the share is read-only");
     }
     Ok(())
+}
+
+/// MS-SMB2 3.3.5.2.10: who has lost a connection counts on, and what still comes from before changes
+/// nothing.
+fn check_sequence(cx: &mut Cx<'_>, who: &mut Who, id: OpenId) -> Result<(), Refused> {
+    let dialect = cx.state.conns.get(&who.conn).and_then(|conn| conn.dialect());
+    if dialect.is_none_or(|dialect| dialect < Dialect::SMB_3_0) {
+        return Ok(());
+    }
+    let open = cx.state.opens.get_mut(&id).ok_or(NtStatus::FILE_CLOSED)?;
+    match open.channel_sequence.begin(who.channel_sequence, who.replay) {
+        Order::Counted => who.counted = Some(id),
+        Order::Stale => {
+            let changes = [Command::WRITE, Command::SET_INFO, Command::IOCTL];
+            if changes.contains(&who.asked.command) {
+                return refuse(NtStatus::FILE_NOT_AVAILABLE, "3.3.5.2.10: from before");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The request is answered (MS-SMB2 3.3.4.1), or nobody is there to be answered.
+pub(super) fn passed(cx: &mut Cx<'_>, who: &mut Who) {
+    if let Some(open) = who.counted.take().and_then(|id| cx.state.opens.get_mut(&id)) {
+        open.channel_sequence.end(who.channel_sequence);
+    }
 }

@@ -14,6 +14,7 @@ use crate::{
     wire::{
         lock::{LockElement, LockFlags, LockRequest},
         message::ResponseBody,
+        negotiate::Capabilities,
     },
 };
 
@@ -34,11 +35,33 @@ pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: LockRequest) -> Han
     let Some(first) = request.locks.first() else {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.14: LockCount is 0");
     };
-    if first.flags.contains(LockFlags::UNLOCK) {
-        unlock(cx, key, id, &request)
-    } else {
-        lock(cx, who, key, id, request)
+    let unlocks = first.flags.contains(LockFlags::UNLOCK);
+    if has_sequences(cx, who) {
+        let open = cx.state.opens.get_mut(&id).ok_or(NtStatus::FILE_CLOSED)?;
+        if open.lock_sequences.is_replay(request.lock_sequence) {
+            return Flow::answer(ResponseBody::Lock);
+        }
     }
+    match unlocks {
+        true => unlock(cx, who, key, &request),
+        false => lock(cx, who, key, id, request),
+    }
+}
+
+/// Whether a LOCK that comes twice is noticed: where clients may have to ask again (MS-SMB2 3.3.5.14).
+fn has_sequences(cx: &Cx<'_>, who: &Who) -> bool {
+    let conn = cx.state.conns.get(&who.conn).and_then(|conn| conn.negotiated);
+    conn.is_some_and(|settled| settled.server_capabilities.contains(Capabilities::MULTI_CHANNEL))
+}
+
+/// It is done, and will not be done again.
+fn done(cx: &mut Cx<'_>, who: &Who, sequence: u32) -> Handled<super::Step> {
+    if has_sequences(cx, who)
+        && let Some(open) = who.open.and_then(|id| cx.state.opens.get_mut(&id))
+    {
+        open.lock_sequences.done(sequence);
+    }
+    Flow::answer(ResponseBody::Lock)
 }
 
 pub(super) fn resume(
@@ -67,12 +90,8 @@ pub(super) fn resume(
 }
 
 /// MS-SMB2 3.3.5.14.1: in order; what was unlocked before a failure stays so.
-fn unlock(
-    cx: &mut Cx<'_>,
-    key: FileKey,
-    id: OpenId,
-    request: &LockRequest,
-) -> Handled<super::Step> {
+fn unlock(cx: &mut Cx<'_>, who: &Who, key: FileKey, request: &LockRequest) -> Handled<super::Step> {
+    let id = who.open()?;
     let mut result = Ok(());
     let mut released = false;
     for element in &request.locks {
@@ -91,7 +110,7 @@ fn unlock(
         cx.flows.parking.wake(Wait::Range(key));
     }
     result?;
-    Flow::answer(ResponseBody::Lock)
+    done(cx, who, request.lock_sequence)
 }
 
 /// MS-SMB2 3.3.5.14.2: all or none. Only a request of one lock may wait for another lock.
@@ -117,7 +136,7 @@ fn lock(
         return wait(false, request);
     }
     let Err(refused) = take_all(locks, id, limit, &request.locks) else {
-        return Flow::answer(ResponseBody::Lock);
+        return done(cx, who, request.lock_sequence);
     };
     let waits =
         refused.status == NtStatus::LOCK_NOT_GRANTED && !request.locks.first().is_some_and(at_once);

@@ -87,7 +87,7 @@ pub(super) fn resume(
         }
         (Step::Transact { file_id }, Done::PipeData { data, more }) => {
             let ctl_code = FsctlCode::PIPE_TRANSCEIVE;
-            let response = IoctlResponse { ctl_code, file_id, input: Vec::new(), output: data };
+            let response = IoctlResponse { output: data, ..IoctlResponse::new(ctl_code, file_id) };
             Flow::answer_with(status(more), ResponseBody::Ioctl(response))
         }
         (_, Done::Failed(error)) => Err(failed(error)),

@@ -51,8 +51,9 @@ pub(crate) fn run_ready(cx: &mut Cx<'_>) {
         let Parked { mut job, step, .. } = parked;
         count_parked(cx, &job, false);
         let handled = resume(cx, &mut job.who, step, Event::Wake(wake));
-        if wake != Wake::HungUp {
-            go_on_as(cx, job, handled, Some(id));
+        match wake {
+            Wake::HungUp => gate::passed(cx, &mut job.who),
+            _ => go_on_as(cx, job, handled, Some(id)),
         }
     }
 }
@@ -79,7 +80,7 @@ fn go_on_as(cx: &mut Cx<'_>, mut job: Job, mut handled: Handled<Step>, id: Optio
             // The connection died while a call was out: there is nobody to wait for.
             Ok(Flow::Park(_, step)) if !cx.state.conns.contains_key(&job.conn) => {
                 let _ = resume(cx, &mut job.who, step, Event::Wake(Wake::HungUp));
-                return;
+                return gate::passed(cx, &mut job.who);
             }
             Ok(Flow::Park(park, step)) if is_late(cx, &job, &park) => {
                 handled = resume(cx, &mut job.who, step, Event::Wake(Wake::Closed));
@@ -89,6 +90,7 @@ fn go_on_as(cx: &mut Cx<'_>, mut job: Job, mut handled: Handled<Step>, id: Optio
                 Err(refused) => handled = Err(refused),
             },
             Ok(Flow::Answer(answer)) => {
+                gate::passed(cx, &mut job.who);
                 link(&mut job);
                 job.answer(answer);
                 handled = match next(cx, &mut job) {
@@ -98,6 +100,7 @@ fn go_on_as(cx: &mut Cx<'_>, mut job: Job, mut handled: Handled<Step>, id: Optio
                 id = None;
             }
             Ok(Flow::Silent) => {
+                gate::passed(cx, &mut job.who);
                 job.finish_link();
                 handled = match next(cx, &mut job) {
                     Some(handled) => handled,

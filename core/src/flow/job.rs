@@ -9,7 +9,11 @@ use crate::{
     message::{Arrived, Asked, Element, Outbound, Reply, ReplyBody, ReplyElement, Request},
     status::NtStatus,
     vfs::Identity,
-    wire::{error_response::ErrorResponse, header::Header, message::ResponseBody},
+    wire::{
+        error_response::ErrorResponse,
+        header::{Header, HeaderFlags},
+        message::ResponseBody,
+    },
 };
 use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
 
@@ -33,6 +37,11 @@ pub(crate) struct Who {
     pub(crate) asked: Asked,
     /// AsyncId of the request itself (CANCEL).
     pub(crate) names: Option<AsyncId>,
+    /// ChannelSequence of the request, and SMB2_FLAGS_REPLAY_OPERATION.
+    pub(crate) channel_sequence: u16,
+    pub(crate) replay: bool,
+    /// The open whose channel sequence counts this request until its answer.
+    pub(crate) counted: Option<OpenId>,
     /// SessionId and TreeId for the answer's header.
     pub(crate) session_id: u64,
     pub(crate) tree_id: u32,
@@ -89,6 +98,9 @@ impl Who {
             conn,
             asked: Asked::of(&element.header),
             names: async_id.map(AsyncId),
+            channel_sequence: element.header.channel_sequence(),
+            replay: element.header.flags.contains(HeaderFlags::REPLAY_OPERATION),
+            counted: None,
             session_id,
             tree_id,
             session: None,

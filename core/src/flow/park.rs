@@ -32,6 +32,8 @@ pub(crate) enum Wait {
     Pipe(OpenId),
     /// Another page of this directory has been read.
     Listing(OpenId),
+    /// Time passes (a test's).
+    Sleep(OpenId),
     /// These opens are gone.
     Gone(Scope),
     /// Somebody has shown the password that is being guessed at.

@@ -5,6 +5,7 @@ pub(crate) mod file;
 pub(crate) mod guess;
 pub(crate) mod open;
 pub(crate) mod range_lock;
+pub(crate) mod sequence;
 pub(crate) mod session;
 pub(crate) mod share_mode;
 

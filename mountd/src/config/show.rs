@@ -59,6 +59,7 @@ impl fmt::Display for GlobalSettings {
                 Encryption::Mandatory => "mandatory",
             },
         )?;
+        line(f, "server multi channel support", yes(self.multi_channel))?;
         line(f, "smb2 max read", self.max_read)?;
         line(f, "smb2 max write", self.max_write)?;
         line(f, "smb2 max trans", self.max_trans)?;
@@ -73,7 +74,11 @@ impl fmt::Display for GlobalSettings {
         line(f, "guest account", &self.guest_account)?;
         line(f, "map to guest", if self.map_to_guest { "bad user" } else { "never" })?;
         line(f, "restrict anonymous", u8::from(self.restrict_anonymous))?;
-        line(f, "share:fake_fscaps", self.fake_fscaps)
+        line(f, "share:fake_fscaps", self.fake_fscaps)?;
+        match self.smbtorture_hooks {
+            true => line(f, "smbtorture hooks", "yes"),
+            false => Ok(()),
+        }
     }
 }
 

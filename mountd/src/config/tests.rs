@@ -70,7 +70,7 @@ fn global_settings_are_read() {
          max connections = 5\nmax ip connections = 0\nmax active sessions = 7\n\
          max open files = 8\ndeadtime = 3\nfailed logons = 4\nfailed logon delay = 2\nguest account = bob\nmap to guest = Bad User\n\
          restrict anonymous = 2\nshare:fake_fscaps = 64\ninterfaces = eth0, lo\n\
-         bind interfaces only = yes",
+         bind interfaces only = yes\nserver multi channel support = yes",
     );
     let expected = GlobalSettings {
         port: 4450,
@@ -99,6 +99,8 @@ fn global_settings_are_read() {
         restrict_anonymous: true,
         root_directory: String::new(),
         fake_fscaps: 64,
+        multi_channel: true,
+        smbtorture_hooks: false,
     };
     assert_eq!(read, expected);
     let config = read.config([1; 16]);

@@ -12,6 +12,7 @@ use crate::{
     state::{
         file::FileState,
         open::{Listing, Open, Place, Stage, What},
+        sequence::{ChannelSequence, LockSequences},
         session::Tree,
     },
     status::NtStatus,
@@ -333,6 +334,8 @@ fn reserve(
         position: 0,
         mode: mode(wanted.request.create_options),
         listing: Listing::default(),
+        channel_sequence: ChannelSequence::new(who.channel_sequence),
+        lock_sequences: LockSequences::default(),
         running: 0,
         stage: Stage::Live,
     };
@@ -414,6 +417,8 @@ fn pipe_opened(cx: &mut Cx<'_>, who: &mut Who, handle: File) -> Handled<super::S
         position: 0,
         mode: 0,
         listing: Listing::default(),
+        channel_sequence: ChannelSequence::new(who.channel_sequence),
+        lock_sequences: LockSequences::default(),
         running: 0,
         stage: Stage::Live,
     };
