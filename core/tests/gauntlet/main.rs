@@ -11,3 +11,5 @@ mod e_lifetime;
 mod g_locks_cancel;
 mod h_authentication;
 mod i_authorisation;
+mod j_paths;
+mod k_exhaustion;
