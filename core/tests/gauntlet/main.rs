@@ -13,3 +13,6 @@ mod h_authentication;
 mod i_authorisation;
 mod j_paths;
 mod k_exhaustion;
+mod l_endless;
+mod m_disclosure;
+mod s_order;
