@@ -32,6 +32,8 @@ pub struct Config {
     pub allow_anonymous: bool,
     /// FILE_FILE_SYSTEM attributes that are added to the computed ones (`share:fake_fscaps`).
     pub extra_fs_attributes: u32,
+    /// `smbtorture hooks`: the FSCTLs by which smbtorture makes a server under test misbehave.
+    pub smbtorture_hooks: bool,
     /// Bounds for every table.
     pub limits: Limits,
 }
@@ -70,6 +72,15 @@ pub struct Limits {
     pub parked_per_connection: usize,
     /// Credits a client may hold.
     pub credits: u16,
+    /// Attempts of one address at one account's password before the next ones have to wait. The
+    /// right password begins the count anew.
+    pub free_guesses: u32,
+    /// How long such an attempt waits at most; zero: none waits.
+    pub guess_delay: Duration,
+    /// Addresses with an account of which attempts are remembered; the quietest gives way.
+    pub guesses: usize,
+    /// Accounts of one address that are remembered apart; further ones are counted together.
+    pub guesses_per_address: usize,
     /// Bytes of a frame before the connection has a session.
     pub unauthenticated_frame: usize,
     /// A connection without a session is closed after this.
@@ -92,6 +103,10 @@ impl Default for Limits {
             locks_per_open: 4096,
             parked_per_connection: 512,
             credits: 8192,
+            free_guesses: 10,
+            guess_delay: Duration::from_secs(5),
+            guesses: 1024,
+            guesses_per_address: 16,
             unauthenticated_frame: 66 * 1024,
             setup_time: Duration::from_secs(30),
             idle_time: Duration::ZERO,
@@ -114,6 +129,7 @@ impl Default for Config {
             max_trans: 1 << 20,
             allow_anonymous: true,
             extra_fs_attributes: 0,
+            smbtorture_hooks: false,
             limits: Limits::default(),
         }
     }

@@ -325,6 +325,7 @@ impl Server {
                 most(&mut state.conns.values().map(|conn| conn.parked)),
                 limits.parked_per_connection,
             ),
+            bounded("accounts guessed at", state.guesses.len(), limits.guesses),
             counted("running calls", counters.running),
             counted("timers", counters.timers),
         ]

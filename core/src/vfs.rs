@@ -246,6 +246,8 @@ pub enum Op {
         /// The share, or an open below it.
         file: File,
     },
+    /// The addresses that clients may use this server at. → [`Done::Interfaces`]
+    Interfaces,
     /// Asks the daemon for an account. → [`Done::Account`]
     Logon {
         /// As the client wrote it.

@@ -124,8 +124,12 @@ fn another_dialect() {
         (D::SMB_3_1_1, D::SMB_3_0, NtStatus::INVALID_PARAMETER),
     ] {
         let w = world();
-        let mut a = w.client(first).logged_on("alice");
-        let mut b = w.client(second);
+        let cmac = |dialect| Offer {
+            dialects: vec![dialect],
+            ..Offer::algorithms(Cipher::Aes128Ccm, SigningAlgorithm::AesCmac)
+        };
+        let mut a = offered(&w, cmac(first)).logged_on("alice");
+        let mut b = offered(&w, cmac(second));
         is_refused(&w, &mut a, &mut b, status);
     }
 }
@@ -146,6 +150,18 @@ fn other_algorithms() {
         let w = world();
         let mut a = offered(&w, Offer::algorithms(first.0, first.1)).logged_on("alice");
         let mut b = offered(&w, Offer::algorithms(second.0, second.1));
+        is_refused(&w, &mut a, &mut b, status);
+    }
+    // Before the dialect counts.
+    for (first, second, status) in [
+        (Dialect::SMB_3_1_1, Dialect::SMB_3_0, NtStatus::REQUEST_OUT_OF_SEQUENCE),
+        (Dialect::SMB_3_1_1, Dialect::SMB_2_1, NtStatus::REQUEST_OUT_OF_SEQUENCE),
+        (Dialect::SMB_3_0, Dialect::SMB_3_1_1, NtStatus::NOT_SUPPORTED),
+        (Dialect::SMB_2_1, Dialect::SMB_3_1_1, NtStatus::NOT_SUPPORTED),
+    ] {
+        let w = world();
+        let mut a = w.client(first).logged_on("alice");
+        let mut b = w.client(second);
         is_refused(&w, &mut a, &mut b, status);
     }
     let w = world();

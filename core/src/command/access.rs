@@ -86,7 +86,10 @@ fn ioctl(code: FsctlCode, file_id: FileId) -> Need {
         | FsctlCode::QUERY_NETWORK_INTERFACE_INFO
         | FsctlCode::DFS_GET_REFERRALS
         | FsctlCode::DFS_GET_REFERRALS_EX
-        | FsctlCode::PIPE_WAIT => TREE,
+        | FsctlCode::PIPE_WAIT
+        | FsctlCode::SMBTORTURE_UNACKED
+        | FsctlCode::SMBTORTURE_PAD_IOCTL
+        | FsctlCode::SMBTORTURE_PAD_READS => TREE,
         // Refused by the command; here they only have to name an open.
         _ => open(file_id, AccessMask::empty()),
     }

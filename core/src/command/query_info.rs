@@ -3,7 +3,7 @@
 use super::{Cx, Event, ea, security};
 use crate::{
     config::{Config, Share},
-    flow::{Flow, Handled, Refused, job::Who, refuse},
+    flow::{Flow, Handled, NO_OPEN, OUR_BUG, Refused, job::Who, refuse},
     name::mapping,
     state::open::{Open, Place},
     status::NtStatus,
@@ -47,7 +47,7 @@ pub(super) fn begin(
     request: &QueryInfoRequest,
 ) -> Handled<super::Step> {
     let max = request.output_buffer_length;
-    let open = cx.state.opens.get(&who.open()?).ok_or(NtStatus::FILE_CLOSED)?;
+    let open = cx.state.opens.get(&who.open()?).ok_or(NO_OPEN)?;
     if max > cx.state.config_of(who.conn).max_trans {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.20: longer than MaxTransactSize");
     }
@@ -97,7 +97,7 @@ pub(super) fn resume(
     step: Step,
     event: Event,
 ) -> Handled<super::Step> {
-    let open = cx.state.opens.get(&who.open()?).ok_or(NtStatus::FILE_CLOSED)?;
+    let open = cx.state.opens.get(&who.open()?).ok_or(NO_OPEN)?;
     match (step, event.done()) {
         (Step::File { class, max }, Done::Info(info)) => {
             let Some(value) = file_value(class, open, &info, pending(cx, open, &info)) else {
@@ -122,8 +122,8 @@ pub(super) fn resume(
         (Step::Security { parts, max }, Done::Info(info)) => {
             security::answer(cx, who, &info, parts, max)
         }
-        (_, Done::Failed(error)) => Err(error.status().into()),
-        _ => Err(NtStatus::INTERNAL_ERROR.into()),
+        (_, Done::Failed(error)) => Err(error.into()),
+        _ => Err(OUR_BUG),
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Connection {
     keys: BTreeMap<SessionId, Option<Arc<SessionKeys>>>,
     preauth: Preauth,
     max_setups: usize,
+    /// See [`Outbound::PadReads`].
+    read_padding: u8,
     /// A frame that waits for [`Self::give_keys`].
     stalled: Option<Unwrapped>,
     /// The keys for it.
@@ -96,6 +98,7 @@ impl Connection {
             keys: BTreeMap::new(),
             preauth: Preauth::default(),
             max_setups: limits.sessions_per_connection,
+            read_padding: 0,
             stalled: None,
             joining: None,
         }
@@ -178,6 +181,10 @@ impl Connection {
             Outbound::ForgetKeys(session) => {
                 self.keys.remove(&session);
                 self.preauth.setups.remove(&session.0);
+                Ok(None)
+            }
+            Outbound::PadReads(padding) => {
+                self.read_padding = padding;
                 Ok(None)
             }
             Outbound::Reply(reply) => self.seal_reply(reply).map(Some),

@@ -1,6 +1,7 @@
 //! Keys, signatures and encryption (MS-SMB2 3.1.4, 3.1.5). RustCrypto is named in these files only;
 //! everybody else holds [`SessionKeys`], [`SigningKey`] and [`SealKey`].
 
+mod gcm;
 pub mod kdf;
 pub mod preauth;
 pub mod seal;

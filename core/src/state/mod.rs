@@ -2,8 +2,10 @@
 
 pub(crate) mod conn;
 pub(crate) mod file;
+pub(crate) mod guess;
 pub(crate) mod open;
 pub(crate) mod range_lock;
+pub(crate) mod sequence;
 pub(crate) mod session;
 pub(crate) mod share_mode;
 
@@ -15,6 +17,7 @@ use crate::{
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 use conn::Conn;
 use file::FileState;
+use guess::Guesses;
 use open::{Open, Place};
 use session::{Session, Tree};
 
@@ -26,6 +29,7 @@ pub(crate) struct State {
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) opens: BTreeMap<OpenId, Open>,
     pub(crate) files: BTreeMap<FileKey, FileState>,
+    pub(crate) guesses: Guesses,
     next_conn: u64,
     next_open: u64,
 }
@@ -39,6 +43,7 @@ impl State {
             sessions: BTreeMap::new(),
             opens: BTreeMap::new(),
             files: BTreeMap::new(),
+            guesses: Guesses::default(),
             next_conn: 0,
             next_open: 0,
         }

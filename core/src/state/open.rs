@@ -1,5 +1,6 @@
 //! Opens (MS-SMB2 3.3.1.10).
 
+use super::sequence::{ChannelSequence, LockSequences};
 use crate::{
     config::Share,
     id::{FileKey, OpenId, SessionId, TreeId},
@@ -35,6 +36,8 @@ pub(crate) struct Open {
     /// FileModeInformation.
     pub(crate) mode: u32,
     pub(crate) listing: Listing,
+    pub(crate) channel_sequence: ChannelSequence,
+    pub(crate) lock_sequences: LockSequences,
     /// Calls that use the handle and have not completed.
     pub(crate) running: usize,
     pub(crate) stage: Stage,

@@ -13,6 +13,7 @@ use crate::{
     time::FileTime,
     wire::{
         fscc::{FileAttributes, ea::FullEaInformation, file::StreamInformation},
+        network_interface::NetworkInterfaceInfo,
         security::SecurityDescriptor,
     },
 };
@@ -47,6 +48,8 @@ pub enum Done {
     Eas(Vec<FullEaInformation>),
     /// The file system.
     Volume(Box<VolumeInfo>),
+    /// The daemon's answer to [`Op::Interfaces`].
+    Interfaces(Vec<NetworkInterfaceInfo>),
     /// The daemon's answer to [`Op::Logon`].
     Account(Account),
     /// The daemon's answer to [`Op::Admit`].

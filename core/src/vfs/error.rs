@@ -55,13 +55,49 @@ pub enum VfsError {
     Unavailable,
     /// No memory.
     NoMemory,
-    /// The medium failed.
+    /// What is behind the file system did not answer in time.
+    TimedOut,
+    /// The medium failed, or what is behind the file system is gone.
     Io,
     /// Whoever should have done it is gone.
     HungUp,
 }
 
 impl VfsError {
+    /// In a few words, for the log.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::NotFound => "MS-FSA 2.1.5.1: no such name",
+            Self::PathNotFound => "MS-FSA 2.1.5.1: no such directory",
+            Self::Exists => "MS-FSA 2.1.5.1: the name exists",
+            Self::AccessDenied => "the file system: not permitted, or out of the share",
+            Self::ReadOnly => "the file system is read-only",
+            Self::NoSpace => "the file system, or a quota of it, is full",
+            Self::IsDirectory => "MS-FSA 2.1.5.1: it is a directory",
+            Self::NotDirectory => "MS-FSA 2.1.5.1: it is no directory",
+            Self::NotEmpty => "MS-FSA 2.1.5.15.3: the directory has entries",
+            Self::TooManyFiles => "the server is out of descriptors",
+            Self::NameTooLong => "the file system: the name is too long",
+            Self::Busy => "the file system: in use by others than clients",
+            Self::CrossDevice => "the file system: not the same one",
+            Self::TooManyLinks => "MS-FSA 2.1.5.15.6: as many names as a file can have",
+            Self::Symlink => "a symbolic link that is not followed",
+            Self::InvalidOwner => "MS-FSA 2.1.5.17: not an owner of this caller's choice",
+            Self::InvalidGroup => "MS-FSA 2.1.5.17: not a group of this caller's choice",
+            Self::NotSupported => "the file system cannot do this",
+            Self::Invalid => "the file system: a value out of range",
+            Self::TooLarge => "the file system: too large a file",
+            Self::EaTooLarge => "MS-FSA 2.1.5.15.5: more extended attributes than fit",
+            Self::Gone => "the file of this name is another, or none, by now",
+            Self::WouldBlock => "the pipe has nothing to read yet",
+            Self::Unavailable => "what is served there is not there",
+            Self::NoMemory => "the server is out of memory",
+            Self::TimedOut => "the file system did not answer in time",
+            Self::Io => "the file system failed",
+            Self::HungUp => "whoever should have done it is gone",
+        }
+    }
+
     /// The one mapping to the wire (MS-ERREF 2.3). Commands where the specification differs say so.
     pub fn status(self) -> NtStatus {
         match self {
@@ -90,7 +126,8 @@ impl VfsError {
             Self::WouldBlock => NtStatus::PIPE_LISTENING,
             Self::Unavailable => NtStatus::BAD_NETWORK_NAME,
             Self::NoMemory => NtStatus::INSUFFICIENT_RESOURCES,
-            Self::Io => NtStatus::UNEXPECTED_IO_ERROR,
+            Self::TimedOut => NtStatus::IO_TIMEOUT,
+            Self::Io => NtStatus::IO_DEVICE_ERROR,
             Self::HungUp => NtStatus::CANCELLED,
         }
     }

@@ -327,6 +327,7 @@ pub fn op_name(op: &Op) -> &'static str {
         Op::CheckEmpty { .. } => "check empty",
         Op::List(_) => "list",
         Op::Volume { .. } => "volume",
+        Op::Interfaces => "interfaces",
         Op::Logon { .. } => "logon",
         Op::Admit { .. } => "admit",
         Op::Leave { .. } => "leave",

@@ -20,6 +20,7 @@ use ksmbd_core::{
     id::{ConnId, OpId},
     server::{Counters, Server, Unwelcome},
     sink::Executor,
+    status_report::Budget,
     time::{FileTime, Instant, Now},
     vfs::{Call, Done, Peer, VfsError},
     wire::negotiate::Dialect,
@@ -163,6 +164,15 @@ impl World {
     /// How full the server's tables are.
     pub fn counters(&self) -> Counters {
         self.0.borrow().server.counters()
+    }
+
+    /// How full one table is, by its name.
+    #[track_caller]
+    pub fn budget(&self, name: &str) -> Budget {
+        let inner = self.0.borrow();
+        let budgets = inner.server.status(inner.now.mono).budgets;
+        let found = budgets.into_iter().find(|budget| budget.name == name);
+        found.unwrap_or_else(|| panic!("no budget {name}"))
     }
 
     /// Refusals since the last look.

@@ -43,6 +43,7 @@ impl Sink for Collect<'_> {
 
     fn refused(&mut self, refusal: &Refusal) {
         assert!(refusal.status.0 != 0, "a refusal that says success");
+        assert!(!refusal.at.is_empty(), "a refusal without its reason: {refusal}");
         self.refusals.push(refusal.clone());
     }
 }

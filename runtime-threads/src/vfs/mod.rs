@@ -118,6 +118,7 @@ fn failed(errno: Errno) -> VfsError {
         Errno::FBIG => VfsError::TooLarge,
         Errno::STALE => VfsError::Gone,
         Errno::NOMEM | Errno::NOBUFS => VfsError::NoMemory,
+        Errno::TIMEDOUT => VfsError::TimedOut,
         // A device or socket without anybody behind it: such things are shown, not used.
         Errno::NXIO | Errno::NODEV => VfsError::AccessDenied,
         _ => {

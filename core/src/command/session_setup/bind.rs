@@ -6,9 +6,9 @@ use super::{Proven, answer, flags};
 use crate::{
     command::{Cx, Step},
     crypto::{SigningAlgorithm, SigningKey},
-    flow::{Handled, Refused, job::Who, refuse},
+    flow::{Handled, NO_SESSION, Refused, job::Who, refuse},
     id::SessionId,
-    message::Outbound,
+    message::{Negotiated, Outbound},
     state::{
         conn::Settled,
         session::{Channel, Session, Setup, User, UserKind},
@@ -31,9 +31,14 @@ pub(super) fn begin(
         // Refusals are signed with the key that the request was signed with.
         who.sign = user.and_then(|user| user.keys.clone());
     }
-    let able = cx.state.config_of(who.conn).multi_channel;
-    if !able || settled.chosen.dialect < Dialect::SMB_3_0 {
+    if !cx.state.config_of(who.conn).multi_channel {
         return refuse(NtStatus::REQUEST_NOT_ACCEPTED, "3.3.5.5: one connection a session");
+    }
+    if let Some(session) = session.filter(|_| who.signed) {
+        check_gmac(&settled.chosen, &session.settled.chosen)?;
+    }
+    if settled.chosen.dialect < Dialect::SMB_3_0 {
+        return refuse(NtStatus::REQUEST_NOT_ACCEPTED, "3.3.5.5: channels came with 3.0");
     }
     let Some(session) = session else {
         return refuse(NtStatus::USER_SESSION_DELETED, "3.3.5.5: no such session");
@@ -70,14 +75,19 @@ fn check(
     if user.kind != UserKind::Account {
         return refuse(NtStatus::NOT_SUPPORTED, "3.3.5.5: guests have one connection");
     }
-    // Windows tells apart who has GMAC; the other two are the same to it.
-    let gmac = |settled: &crate::message::Negotiated| settled.signing == SigningAlgorithm::AesGmac;
+    if mine.cipher != its.cipher {
+        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.5: another cipher");
+    }
+    Ok(())
+}
+
+/// Windows tells apart who signs with GMAC and who does not, before anything else; the other two
+/// algorithms are the same to it.
+fn check_gmac(mine: &Negotiated, its: &Negotiated) -> Result<(), Refused> {
+    let gmac = |settled: &Negotiated| settled.signing == SigningAlgorithm::AesGmac;
     match (gmac(its), gmac(mine)) {
         (true, false) => refuse(NtStatus::REQUEST_OUT_OF_SEQUENCE, "3.3.5.5: no GMAC here"),
         (false, true) => refuse(NtStatus::NOT_SUPPORTED, "3.3.5.5: GMAC only here"),
-        _ if mine.cipher != its.cipher => {
-            refuse(NtStatus::INVALID_PARAMETER, "3.3.5.5: another cipher")
-        }
         _ => Ok(()),
     }
 }
@@ -89,8 +99,8 @@ fn reserve(cx: &mut Cx<'_>, who: &Who, id: SessionId) -> Result<(), Refused> {
         status: NtStatus::INSUFFICIENT_RESOURCES,
         at: "as many channels, or sessions of a connection, as allowed",
     };
-    let session = cx.state.sessions.get_mut(&id).ok_or(NtStatus::USER_SESSION_DELETED)?;
-    let conn = cx.state.conns.get_mut(&who.conn).ok_or(NtStatus::USER_SESSION_DELETED)?;
+    let session = cx.state.sessions.get_mut(&id).ok_or(NO_SESSION)?;
+    let conn = cx.state.conns.get_mut(&who.conn).ok_or(NO_SESSION)?;
     if session.setups.contains_key(&who.conn) {
         return Ok(());
     }
@@ -112,7 +122,7 @@ pub(super) fn commit(
     (proven, setup): (Proven, &Setup),
 ) -> Handled<Step> {
     let Proven { kind, identity, proof, .. } = proven;
-    let session = cx.state.sessions.get_mut(&id).ok_or(NtStatus::USER_SESSION_DELETED)?;
+    let session = cx.state.sessions.get_mut(&id).ok_or(NO_SESSION)?;
     let user = session.user.as_ref().filter(|user| user.is_same(kind, &proof.user, &identity));
     let Some((flags, keys)) = user.and_then(|user| Some((flags(user), user.keys.clone()?))) else {
         return refuse(NtStatus::ACCESS_DENIED, "3.3.5.5.3: not the session's user");

@@ -7,11 +7,17 @@ use crate::{
     auth::{AccountSecret, AuthStep, Authenticator, Proof},
     config::Encryption,
     crypto::SessionKeys,
-    flow::{Flow, Handled, Refused, job::Who, park::Wake, refuse},
+    flow::{
+        Flow, Handled, NO_SESSION, OUR_BUG, Refused,
+        job::Who,
+        park::{Park, Wait, Wake},
+        refuse,
+    },
     id::{ConnId, SessionId},
     message::Outbound,
     state::{
         conn::Settled,
+        guess::Target,
         session::{Session, User, UserKind},
     },
     status::NtStatus,
@@ -31,6 +37,10 @@ use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 pub(crate) struct Step {
     authenticator: Box<Authenticator>,
     client_mode: SecurityMode,
+    user: String,
+    domain: String,
+    /// What the attempt is counted under.
+    guess: Target,
 }
 
 /// MS-SMB2 3.3.5.5.
@@ -54,7 +64,7 @@ pub(super) fn begin(
     result
 }
 
-/// The account, or the lack of one, has been found.
+/// The attempt has waited long enough; or the account, or the lack of one, has been found.
 pub(super) fn resume(
     cx: &mut Cx<'_>,
     who: &mut Who,
@@ -62,7 +72,18 @@ pub(super) fn resume(
     event: Event,
 ) -> Handled<super::Step> {
     let id = who.session()?;
-    let result = account(cx, who, id, step, event);
+    // The session may have ended while the request waited, or the daemon was asked.
+    let session = cx.state.sessions.get(&id).filter(|session| !session.ending);
+    if !session.is_some_and(|session| session.setups.contains_key(&who.conn)) {
+        return refuse(NtStatus::USER_SESSION_DELETED, "3.3.5.5: the session has ended");
+    }
+    let result = match event {
+        Event::Done(done) => account(cx, who, id, step, done),
+        Event::Wake(Wake::TimedOut) => look_up(step),
+        Event::Wake(Wake::Ready) => attempt(cx, step),
+        Event::Wake(Wake::Cancelled) => refuse(NtStatus::CANCELLED, "3.3.5.16: cancelled"),
+        Event::Wake(_) => refuse(NtStatus::USER_SESSION_DELETED, "3.3.5.5: the session has ended"),
+    };
     if result.is_err() {
         give_up(cx, who.conn, id);
     }
@@ -107,7 +128,7 @@ fn find_or_make(cx: &mut Cx<'_>, who: &mut Who, settled: Settled) -> Result<Sess
     let full = cx.state.sessions.len() >= limits.sessions;
     let new = cx.state.new_session_id();
     let Some(conn) = cx.state.conns.get_mut(&who.conn) else {
-        return Err(NtStatus::USER_SESSION_DELETED.into());
+        return Err(NO_SESSION);
     };
     if full || conn.sessions.len() >= limits.sessions_per_connection {
         return refuse(NtStatus::INSUFFICIENT_RESOURCES, "as many sessions as allowed");
@@ -117,6 +138,9 @@ fn find_or_make(cx: &mut Cx<'_>, who: &mut Who, settled: Settled) -> Result<Sess
     Ok(new)
 }
 
+/// What the authentication protocol says to a token or to a proof.
+const NOT_PROVEN: &str = "3.3.5.5.3: the authentication failed";
+
 /// One leg of the exchange (MS-SMB2 3.3.5.5.3).
 fn exchange(
     cx: &mut Cx<'_>,
@@ -125,7 +149,7 @@ fn exchange(
     request: SessionSetupRequest,
 ) -> Handled<super::Step> {
     let config = Arc::clone(&cx.state.config);
-    let session = cx.state.sessions.get_mut(&id).ok_or(NtStatus::USER_SESSION_DELETED)?;
+    let session = cx.state.sessions.get_mut(&id).ok_or(NO_SESSION)?;
     let setup = session.setups.entry(who.conn).or_default();
     let mut authenticator = setup.authenticator.take().unwrap_or_default();
     if let Some(hash) = who.preauth.take() {
@@ -134,7 +158,8 @@ fn exchange(
     let previous = request.previous_session_id;
     setup.previous = (previous != 0 && previous != id.0).then_some(SessionId(previous));
     let blob = &request.security_buffer;
-    let step = authenticator.step(blob, &config.names, cx.now.wall, &mut cx.state.rng)?;
+    let step = authenticator.step(blob, &config.names, cx.now.wall, &mut cx.state.rng);
+    let step = step.map_err(|status| status.at(NOT_PROVEN))?;
     match step {
         AuthStep::Continue(token) => {
             setup.authenticator = Some(authenticator);
@@ -142,11 +167,36 @@ fn exchange(
         }
         AuthStep::NeedAccount { user, domain, .. } => {
             let client_mode = request.security_mode;
-            let step = super::Step::SessionSetup(Step { authenticator, client_mode });
-            let identity = Arc::new(Identity::nobody());
-            Ok(Flow::Call(Call { identity, op: Op::Logon { user, domain } }, step))
+            let address = cx.state.conns.get(&who.conn).map(|conn| conn.peer.address.ip());
+            let address = address.ok_or(NO_SESSION)?;
+            let guess = Target::new(address, &user);
+            attempt(cx, Step { authenticator, client_mode, user, domain, guess })
         }
         AuthStep::Anonymous(proof) => anonymous(cx, who, id, &proof),
+    }
+}
+
+/// Counts the attempt, right or wrong, and lets it wait where there have been many. It waits before
+/// the password is looked at: hanging up saves no time, and the wait says nothing about the password.
+fn attempt(cx: &mut Cx<'_>, mut step: Step) -> Handled<super::Step> {
+    let (now, limits) = (cx.now.mono, cx.state.config.limits);
+    let Some((id, delay)) = cx.state.guesses.attempt(&mut step.guess, now, &limits) else {
+        return look_up(step);
+    };
+    let park = Park { wait: Wait::Logon(id), deadline: Some(now + delay), interim: false };
+    Ok(Flow::Park(park, super::Step::SessionSetup(step)))
+}
+
+fn look_up(step: Step) -> Handled<super::Step> {
+    let identity = Arc::new(Identity::nobody());
+    let op = Op::Logon { user: step.user.clone(), domain: step.domain.clone() };
+    Ok(Flow::Call(Call { identity, op }, super::Step::SessionSetup(step)))
+}
+
+/// Who knows the password is not kept waiting for those who do not.
+fn proven(cx: &mut Cx<'_>, guess: &Target) {
+    if let Some(id) = cx.state.guesses.proven(guess) {
+        cx.flows.parking.wake(Wait::Logon(id));
     }
 }
 
@@ -155,16 +205,13 @@ fn account(
     who: &mut Who,
     id: SessionId,
     mut step: Step,
-    event: Event,
+    done: Done,
 ) -> Handled<super::Step> {
-    // The session may have ended while the daemon was asked.
-    let session = cx.state.sessions.get(&id).filter(|session| !session.ending);
-    if !session.is_some_and(|session| session.setups.contains_key(&who.conn)) {
-        return refuse(NtStatus::USER_SESSION_DELETED, "3.3.5.5: the session has ended");
-    }
-    match event.done() {
+    match done {
         Done::Account(Account::Found { nt_hash, identity, expires }) => {
-            let proof = step.authenticator.account(AccountSecret::NtHash(*nt_hash))?;
+            let proof = step.authenticator.account(AccountSecret::NtHash(*nt_hash));
+            let proof = proof.map_err(|status| status.at(NOT_PROVEN))?;
+            proven(cx, &step.guess);
             let kind = UserKind::Account;
             let mode = step.client_mode;
             commit(cx, who, id, Proven { kind, identity, proof, mode, expires })
@@ -176,6 +223,8 @@ fn account(
                 let status = failed.err().unwrap_or(NtStatus::LOGON_FAILURE);
                 return refuse(status, "3.3.5.5.3: no such account");
             };
+            // Where everybody is let in, nothing is guessed at.
+            proven(cx, &step.guess);
             let proof = Proof {
                 user: identity.name.clone(),
                 domain: String::new(),
@@ -186,8 +235,8 @@ fn account(
             let mode = step.client_mode;
             commit(cx, who, id, Proven { kind, identity, proof, mode, expires: None })
         }
-        Done::Failed(error) => Err(error.status().into()),
-        _ => Err(NtStatus::INTERNAL_ERROR.into()),
+        Done::Failed(error) => Err(error.into()),
+        _ => Err(OUR_BUG),
     }
 }
 
@@ -226,8 +275,8 @@ fn commit(cx: &mut Cx<'_>, who: &mut Who, id: SessionId, proven: Proven) -> Hand
         let at = "guests have no keys: refused where signing or encryption is required";
         return refuse(NtStatus::ACCESS_DENIED, at);
     }
-    let session = cx.state.sessions.get_mut(&id).ok_or(NtStatus::USER_SESSION_DELETED)?;
-    let setup = session.setups.remove(&who.conn).ok_or(NtStatus::USER_SESSION_DELETED)?;
+    let session = cx.state.sessions.get_mut(&id).ok_or(NO_SESSION)?;
+    let setup = session.setups.remove(&who.conn).ok_or(NO_SESSION)?;
     if setup.binding {
         return bind::commit(cx, who, id, &settled, (proven, &setup));
     }
@@ -250,7 +299,7 @@ fn commit(cx: &mut Cx<'_>, who: &mut Who, id: SessionId, proven: Proven) -> Hand
         keys: keys.clone(),
         expires: proven.expires,
     };
-    let channel = session.channels.get_mut(&who.conn).ok_or(NtStatus::USER_SESSION_DELETED)?;
+    let channel = session.channels.get_mut(&who.conn).ok_or(NO_SESSION)?;
     if new {
         channel.keys.clone_from(&keys);
     }

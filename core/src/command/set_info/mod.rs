@@ -5,7 +5,7 @@ mod rename;
 
 use super::{Cx, Event, ea, security, stream};
 use crate::{
-    flow::{Flow, Handled, Refused, job::Who, refuse},
+    flow::{Flow, Handled, NO_OPEN, Refused, job::Who, refuse},
     id::OpenId,
     name::SharePath,
     state::open::Open,
@@ -48,7 +48,7 @@ pub(super) fn begin(
     request: &SetInfoRequest,
 ) -> Handled<super::Step> {
     let id = who.open()?;
-    let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
+    let open = cx.state.opens.get(&id).ok_or(NO_OPEN)?;
     if open.is_pipe() {
         return refuse(NtStatus::NOT_SUPPORTED, "3.3.5.21: pipes cannot be changed");
     }
@@ -87,7 +87,7 @@ fn set_file(cx: &mut Cx<'_>, id: OpenId, request: &SetInfoRequest) -> Handled<su
             disposition::disposition(cx, id, delete_pending)
         }
         SetFileInformation::Position { current_byte_offset } => {
-            let open = cx.state.opens.get_mut(&id).ok_or(NtStatus::FILE_CLOSED)?;
+            let open = cx.state.opens.get_mut(&id).ok_or(NO_OPEN)?;
             open.position = current_byte_offset;
             Flow::answer(ResponseBody::SetInfo)
         }
@@ -137,7 +137,7 @@ pub(super) fn resume(
         return rename::looked(cx, who.open()?, *naming, done);
     }
     if let Done::Failed(error) = done {
-        return Err(error.status().into());
+        return Err(error.into());
     }
     match (step, done) {
         (Step::Renamed { from, to }, _) => {
@@ -154,8 +154,8 @@ pub(super) fn resume(
     }
 }
 
-fn open_of<'a>(cx: &'a Cx<'_>, id: OpenId) -> Result<&'a Open, NtStatus> {
-    cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)
+fn open_of<'a>(cx: &'a Cx<'_>, id: OpenId) -> Result<&'a Open, Refused> {
+    cx.state.opens.get(&id).ok_or(NO_OPEN)
 }
 
 pub(super) fn call(open: &Open, op: Op, step: Step) -> Handled<super::Step> {
@@ -214,7 +214,7 @@ fn set_mode(cx: &mut Cx<'_>, id: OpenId, mode: FileMode) -> Handled<super::Step>
     if !settable.contains(mode) {
         return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.15.9: Mode");
     }
-    let open = cx.state.opens.get_mut(&id).ok_or(NtStatus::FILE_CLOSED)?;
+    let open = cx.state.opens.get_mut(&id).ok_or(NO_OPEN)?;
     open.mode = open.mode & !settable.bits() | mode.bits();
     Flow::answer(ResponseBody::SetInfo)
 }

@@ -2,8 +2,8 @@
 
 use super::{Step, call, open_of};
 use crate::{
-    command::{self, Cx, security, stream},
-    flow::{Handled, Refused, refuse},
+    command::{self, Cx, bad_name, security, stream},
+    flow::{Handled, OUR_BUG, Refused, refuse},
     id::{FileKey, OpenId},
     name::{SharePath, same_name},
     state::{
@@ -60,12 +60,12 @@ pub(super) fn rename(cx: &Cx<'_>, id: OpenId, target: &Target) -> Handled<comman
     let open = open_of(cx, id)?;
     let name = name(target)?;
     if let Some(to) = crate::stream::target(name) {
-        return stream::rename(cx, open, to?, target.replace_if_exists);
+        return stream::rename(cx, open, to.map_err(bad_name)?, target.replace_if_exists);
     }
     let What::File { key, place, .. } = &open.what else {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.21.1: a pipe has no other name");
     };
-    let (to, suffix) = crate::stream::split(name)?;
+    let (to, suffix) = crate::stream::split(name).map_err(bad_name)?;
     if to.is_root() || place.path.is_root() {
         return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.15.12: the share itself");
     }
@@ -104,7 +104,7 @@ pub(super) fn link(cx: &Cx<'_>, id: OpenId, target: &Target) -> Handled<command:
     if cx.state.is_doomed(*key, place) {
         return refuse(NtStatus::ACCESS_DENIED, "MS-FSA 2.1.5.15.6: about to be deleted");
     }
-    let (to, suffix) = crate::stream::split(name)?;
+    let (to, suffix) = crate::stream::split(name).map_err(bad_name)?;
     if suffix != Suffix::None {
         return refuse(NtStatus::OBJECT_NAME_INVALID, "MS-FSA 2.1.5.15.6: a stream's name");
     }
@@ -154,8 +154,8 @@ pub(super) fn looked(
             may_replace(cx, own, &info)?;
         }
         Done::Failed(VfsError::NotFound) => {}
-        Done::Failed(error) => return Err(error.status().into()),
-        _ => return Err(NtStatus::INTERNAL_ERROR.into()),
+        Done::Failed(error) => return Err(error.into()),
+        _ => return Err(OUR_BUG),
     }
     carry_out(cx, open_of(cx, id)?, naming)
 }
