@@ -100,7 +100,8 @@ fn every_end_of_a_connection_gives_its_place_back() {
 /// and a good client is served afterwards and in between.
 #[test]
 fn session_setups_without_end() {
-    let w = World::new();
+    // Guesses that wait are in `core/tests/login_guessing.rs`.
+    let w = World::with(|config| config.limits.free_guesses = 10_000);
     let mut a = w.client(Dialect::SMB_3_1_1);
     a.ask = 8;
     let mut refused = 0;
