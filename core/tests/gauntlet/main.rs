@@ -16,3 +16,4 @@ mod k_exhaustion;
 mod l_endless;
 mod m_disclosure;
 mod s_order;
+mod table;
