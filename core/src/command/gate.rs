@@ -6,7 +6,7 @@ use super::{Cx, access};
 use crate::{
     crypto::SessionKeys,
     flow::{
-        Refused,
+        NO_OPEN, Refused,
         job::{Job, Link, Who},
         refuse,
     },
@@ -157,7 +157,7 @@ fn check_open(
     who.open = Some(id);
     who.identity = Some(open.identity.clone());
     check_sequence(cx, who, id)?;
-    let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
+    let open = cx.state.opens.get(&id).ok_or(NO_OPEN)?;
     if open.is_pipe() {
         return Ok(());
     }
@@ -180,7 +180,7 @@ fn check_sequence(cx: &mut Cx<'_>, who: &mut Who, id: OpenId) -> Result<(), Refu
     if dialect.is_none_or(|dialect| dialect < Dialect::SMB_3_0) {
         return Ok(());
     }
-    let open = cx.state.opens.get_mut(&id).ok_or(NtStatus::FILE_CLOSED)?;
+    let open = cx.state.opens.get_mut(&id).ok_or(NO_OPEN)?;
     match open.channel_sequence.begin(who.channel_sequence, who.replay) {
         Order::Counted => who.counted = Some(id),
         Order::Stale => {

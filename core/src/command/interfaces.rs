@@ -2,7 +2,7 @@
 
 use super::{Cx, Event, ioctl};
 use crate::{
-    flow::{Flow, Handled, job::Who, refuse},
+    flow::{Flow, Handled, OUR_BUG, job::Who, refuse},
     status::NtStatus,
     vfs::{Call, Done, Identity, Op},
     wire::{
@@ -36,8 +36,8 @@ pub(super) fn begin(cx: &Cx<'_>, who: &Who, request: &IoctlRequest) -> Handled<s
 pub(super) fn resume(step: &Step, event: Event) -> Handled<super::Step> {
     let interfaces = match event.done() {
         Done::Interfaces(interfaces) => interfaces,
-        Done::Failed(error) => return Err(error.status().into()),
-        _ => return Err(NtStatus::INTERNAL_ERROR.into()),
+        Done::Failed(error) => return Err(error.into()),
+        _ => return Err(OUR_BUG),
     };
     let mut output = Vec::new();
     NetworkInterfaceInfo::encode_list(&interfaces, &mut Writer::new(&mut output));

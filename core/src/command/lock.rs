@@ -37,7 +37,7 @@ pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: LockRequest) -> Han
     };
     let unlocks = first.flags.contains(LockFlags::UNLOCK);
     if has_sequences(cx, who) {
-        let open = cx.state.opens.get_mut(&id).ok_or(NtStatus::FILE_CLOSED)?;
+        let open = cx.state.opens.get_mut(&id).ok_or(NO_OPEN)?;
         if open.lock_sequences.is_replay(request.lock_sequence) {
             return Flow::answer(ResponseBody::Lock);
         }
