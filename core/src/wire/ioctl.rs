@@ -167,6 +167,7 @@ mod tests {
                 ctl_code: FsctlCode::SRV_COPYCHUNK,
                 file_id: FileId::ANY,
                 input,
+                padding: 0,
                 output,
             };
             let bytes = round_trip(&response, IoctlResponse::encode, IoctlResponse::parse);
