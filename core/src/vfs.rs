@@ -11,7 +11,11 @@ use crate::{
     stream::StreamName,
     time::FileTime,
     wire::{
-        fscc::{FileAttributes, FileInfoClass, ea::FullEaInformation, file::StreamInformation},
+        change_notify::CompletionFilter,
+        fscc::{
+            FileAttributes, FileInfoClass, ea::FullEaInformation, file::StreamInformation,
+            notify::FileAction,
+        },
         security::{SecurityDescriptor, Sid},
     },
 };
@@ -143,7 +147,7 @@ pub enum Op {
         /// What, and who wants it.
         change: Box<Change>,
     },
-    /// → [`Done::Ok`]
+    /// → [`Done::Renamed`]
     Rename {
         /// The share.
         root: File,
@@ -216,6 +220,17 @@ pub enum Op {
     Volume {
         /// The share, or an open below it.
         file: File,
+    },
+    /// From now on changes that others make in a directory are told with
+    /// [`Server::fs_changed`](crate::server::Server::fs_changed), as far as that can be done.
+    /// → [`Done::Watching`]
+    Watch {
+        /// An open directory.
+        file: File,
+        /// What is below its subdirectories counts too.
+        tree: bool,
+        /// Changes of other kinds need not be told.
+        filter: CompletionFilter,
     },
     /// Asks the daemon for an account. → [`Done::Account`]
     Logon {
@@ -415,6 +430,15 @@ pub enum Done {
     Streams(Vec<StreamInformation>),
     /// Extended attributes.
     Eas(Vec<FullEaInformation>),
+    /// Something has another name.
+    Renamed {
+        /// Where it is now, in the case that the file system has.
+        to: SharePath,
+        /// Another file was there, and is gone.
+        replaced: bool,
+    },
+    /// A directory is watched, until the last clone of this is gone.
+    Watching(File),
     /// The file system.
     Volume(Box<VolumeInfo>),
     /// The daemon's answer to [`Op::Logon`].
@@ -432,6 +456,24 @@ pub enum Done {
     },
     /// It did not work.
     Failed(VfsError),
+}
+
+/// Something that was not done by SMB.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FsChange {
+    /// Below a directory for which [`Op::Watch`] was asked.
+    Below {
+        /// That directory. A change below several of them is told for each.
+        directory: FileKey,
+        /// The path from there, with `/` between components that are called as in a [`SharePath`].
+        path: String,
+        /// What happened.
+        action: FileAction,
+        /// Whom it concerns.
+        filter: CompletionFilter,
+    },
+    /// It is not known what happened.
+    Lost,
 }
 
 /// The result of [`Op::Open`] and [`Op::OpenShare`].

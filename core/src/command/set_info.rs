@@ -1,6 +1,6 @@
 //! SET_INFO.
 
-use super::{Cx, Event, ea, security, stream};
+use super::{Cx, Event, ea, notice, security, stream};
 use crate::{
     flow::{Flow, Handled, Refused, job::Who, refuse},
     id::{FileKey, OpenId},
@@ -14,6 +14,7 @@ use crate::{
     stream::{StreamName, Suffix},
     vfs::{Call, Done, FileInfo, Op, SetBasic},
     wire::{
+        change_notify::CompletionFilter,
         create::ShareAccess,
         fscc::{
             AccessMask, FileAttributes, FileInfoClass, FileMode,
@@ -29,10 +30,10 @@ use alloc::sync::Arc;
 
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// The call is all there is.
-    Done,
+    /// The call is all there is; then this is other than before.
+    Done(CompletionFilter),
     /// The name changes in the tables when it has changed on the disk.
-    Renamed { from: SharePath, to: SharePath },
+    Renamed { from: SharePath },
     /// Metadata decides whether the file may go.
     MayDelete,
     /// The directory is empty, or may not go.
@@ -62,7 +63,7 @@ pub(super) fn begin(
         }
         InfoType::SECURITY => {
             let op = security::set(cx, open, request)?;
-            call(open, op, Step::Done)
+            call(open, op, Step::Done(CompletionFilter::SECURITY))
         }
         InfoType::QUOTA => refuse(NtStatus::NOT_SUPPORTED, "3.3.5.21.4: no quotas"),
         _ => refuse(NtStatus::INVALID_PARAMETER, "3.3.5.21: InfoType"),
@@ -117,17 +118,22 @@ pub(super) fn resume(
         return Err(error.status().into());
     }
     match (step, done) {
-        (Step::Renamed { from, to }, _) => {
+        (Step::Renamed { from }, Done::Renamed { to, replaced }) => {
             renamed(cx, who.open()?, &from, &to);
+            notice::renamed(cx, who.open()?, &from, replaced);
             Flow::answer(ResponseBody::SetInfo)
         }
         (Step::StreamRenamed { to }, _) => {
             stream::renamed(cx, who.open()?, to);
             Flow::answer(ResponseBody::SetInfo)
         }
+        (Step::Done(changed), _) => {
+            notice::modified(cx, who.open()?, changed);
+            Flow::answer(ResponseBody::SetInfo)
+        }
         (Step::MayDelete, Done::Info(info)) => may_delete(cx, who.open()?, &info),
         (Step::IsEmpty, _) => doom(cx, who.open()?),
-        _ => Flow::answer(ResponseBody::SetInfo),
+        _ => Err(NtStatus::INTERNAL_ERROR.into()),
     }
 }
 
@@ -170,7 +176,18 @@ fn basic(cx: &Cx<'_>, id: OpenId, set: &BasicInformation) -> Handled<super::Step
         hold_access_time: hold(set.last_access_time),
         hold_write_time: hold(set.last_write_time),
     };
-    call(open, Op::SetBasic { file: open.handle.clone(), set }, Step::Done)
+    let step = Step::Done(changed(&set));
+    call(open, Op::SetBasic { file: open.handle.clone(), set }, step)
+}
+
+/// Whom it concerns that these are set.
+fn changed(set: &SetBasic) -> CompletionFilter {
+    let mut changed = CompletionFilter::empty();
+    changed.set(CompletionFilter::ATTRIBUTES, set.attributes.is_some());
+    changed.set(CompletionFilter::CREATION, set.creation_time.is_some());
+    changed.set(CompletionFilter::LAST_ACCESS, set.last_access_time.is_some());
+    changed.set(CompletionFilter::LAST_WRITE, set.last_write_time.is_some());
+    changed
 }
 
 /// MS-FSA 2.1.5.15.1, 2.1.5.15.4.
@@ -179,7 +196,7 @@ fn sized(cx: &Cx<'_>, id: OpenId, op: impl FnOnce(crate::vfs::File) -> Op) -> Ha
     if open.is_directory() {
         return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.15: directories have no size");
     }
-    call(open, op(open.handle.clone()), Step::Done)
+    call(open, op(open.handle.clone()), Step::Done(CompletionFilter::SIZE))
 }
 
 /// MS-FSA 2.1.5.15.9.
@@ -234,12 +251,12 @@ fn rename(cx: &Cx<'_>, id: OpenId, target: &Target) -> Handled<super::Step> {
     let op = Op::Rename {
         root: place.root.clone(),
         from: place.path.clone(),
-        to: to.clone(),
+        to,
         key: *key,
         replace: target.replace_if_exists(),
         token: security::token(cx, open),
     };
-    call(open, op, Step::Renamed { from: place.path.clone(), to })
+    call(open, op, Step::Renamed { from: place.path.clone() })
 }
 
 /// Renaming opens the target's directory to add the name, without sharing its deletion: whoever has
@@ -318,5 +335,6 @@ fn doom(cx: &mut Cx<'_>, id: OpenId) -> Handled<super::Step> {
         let doomed = core::mem::replace(&mut file.delete, place);
         doomed.into_iter().for_each(|place| cx.out.release(place.root));
     }
+    notice::doomed(cx, id);
     Flow::answer(ResponseBody::SetInfo)
 }

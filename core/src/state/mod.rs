@@ -6,6 +6,7 @@ pub(crate) mod open;
 pub(crate) mod range_lock;
 pub(crate) mod session;
 pub(crate) mod share_mode;
+pub(crate) mod watch;
 
 use crate::{
     config::Config,
@@ -17,6 +18,7 @@ use conn::Conn;
 use file::FileState;
 use open::Open;
 use session::{Session, Tree};
+use watch::Watches;
 
 /// Everything the server knows (MS-SMB2 3.3.1.1).
 pub(crate) struct State {
@@ -26,6 +28,7 @@ pub(crate) struct State {
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) opens: BTreeMap<OpenId, Open>,
     pub(crate) files: BTreeMap<FileKey, FileState>,
+    pub(crate) watches: Watches,
     next_conn: u64,
     next_open: u64,
 }
@@ -39,6 +42,7 @@ impl State {
             sessions: BTreeMap::new(),
             opens: BTreeMap::new(),
             files: BTreeMap::new(),
+            watches: Watches::default(),
             next_conn: 0,
             next_open: 0,
         }
@@ -100,6 +104,12 @@ impl State {
     pub(crate) fn is_doomed(&self, key: FileKey) -> bool {
         let doomed = |key| self.files.get(&key).is_some_and(|file| file.delete.is_some());
         doomed(key) || doomed(key.base())
+    }
+
+    /// Watched directories of a session.
+    pub(crate) fn watches_of(&self, session: SessionId) -> usize {
+        let of = |id| self.opens.get(&id).map(|open| open.session);
+        self.watches.opens().filter(|id| of(*id) == Some(session)).count()
     }
 
     /// Other opens of the file that `open` is of.

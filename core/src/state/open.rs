@@ -100,6 +100,7 @@ impl Open {
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) root: File,
+    pub(crate) share: Arc<Share>,
     pub(crate) path: SharePath,
     /// The named stream of the file at `path`.
     pub(crate) stream: Option<StreamName>,

@@ -60,7 +60,7 @@ fn dispatch(call: Call, reply_buf: &mut dyn FnMut(usize) -> ReplyBuf) -> Outcome
         Op::SetAllocation { file, size } => done(data::set_allocation(&file, size)),
         Op::SetSecurity { file, change } => done(acl::set(&file, &change)),
         Op::Rename { root, from, to, key, replace, token } => {
-            done(rename::rename(&root, [&from, &to], key, replace, token.as_deref(), who))
+            rename::rename(&root, [&from, &to], (key, replace), token.as_deref(), who)?
         }
         Op::Delete { root, path, key, directory } => {
             done(delete::delete(&root, &path, key, directory, who))

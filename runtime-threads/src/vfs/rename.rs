@@ -15,7 +15,7 @@ use ksmbd_core::{
     acl::Token,
     id::FileKey,
     name::{SharePath, mapping},
-    vfs::{File, FileKind, VfsError},
+    vfs::{Done, File, FileKind, VfsError},
 };
 use rustix::{
     fd::{AsFd, OwnedFd},
@@ -42,31 +42,43 @@ impl End {
 pub(super) fn rename(
     root: &File,
     [from, to]: [&SharePath; 2],
-    key: FileKey,
-    replace: bool,
+    (key, replace): (FileKey, bool),
     token: Option<&Token>,
     who: Who,
-) -> Outcome<()> {
+) -> Outcome<Done> {
     let root = &Handle::of(root)?.root;
     if to.is_root() || root.share.veto.matches(to.file_name()) {
         return Err(VfsError::AccessDenied);
     }
     let (directory, from) = still_there(root, from, key, who)?;
     let from = End::new(directory, &from)?;
-    let (directory, _) = find_directory(root, &to.parent(), who)?;
+    let (directory, parent) = find_directory(root, &to.parent(), who)?;
+    let now = parent.join_host(to.file_name());
     let to = End::new(directory, to)?;
     if let Some(token) = token.filter(|_| root.acl != Store::Off) {
         admit(root, &from, &to, token)?;
     }
+    let replaced = replace_or_move(root, [&from, &to], (key, replace), token, who)?;
+    Ok(Done::Renamed { to: now, replaced })
+}
+
+/// Whether something was replaced.
+fn replace_or_move(
+    root: &Root,
+    [from, to]: [&End; 2],
+    (key, replace): (FileKey, bool),
+    token: Option<&Token>,
+    who: Who,
+) -> Outcome<bool> {
     // From here on nobody makes the new name in another case.
     let _turn = entries::turn(&to.stat, &to.name);
-    let Some((there, stat)) = occupant(root, &to, who)? else {
-        return move_to(&from, &to, false);
+    let Some((there, stat)) = occupant(root, to, who)? else {
+        return move_to(from, to, false).map(|()| false);
     };
     let same_place = there == from.name && info::key(&from.stat) == info::key(&to.stat);
     if same_place {
         // Only the case changes, or nothing.
-        return move_to(&from, &to, true);
+        return move_to(from, to, true).map(|()| false);
     }
     if !replace {
         return Err(VfsError::Exists);
@@ -83,16 +95,16 @@ pub(super) fn rename(
     if info::key(&stat) == key {
         // Two names of one file: rename() would do nothing, and the client wants one name less.
         let name = mapping::host(&from.name);
-        return again(|| fs::unlinkat(&from.directory, &*name, AtFlags::empty()));
+        return again(|| fs::unlinkat(&from.directory, &*name, AtFlags::empty())).map(|()| true);
     }
     if there != to.name {
         // A name in another case is replaced: it goes with the move, then the case is put right.
         let directory = to.directory.try_clone().map_err(|_| VfsError::TooManyFiles)?;
         let other = End { directory, stat: to.stat, name: there };
-        move_to(&from, &other, true)?;
-        return move_to(&other, &to, false);
+        move_to(from, &other, true)?;
+        return move_to(&other, to, false).map(|()| true);
     }
-    move_to(&from, &to, true)
+    move_to(from, to, true).map(|()| true)
 }
 
 /// MS-FSA 2.1.5.15.12: what comes into another directory is added to it.

@@ -4,7 +4,7 @@ mod context;
 mod grant;
 mod validate;
 
-use super::{Cx, Event, ending, pipe};
+use super::{Cx, Event, ending, notice, pipe};
 use crate::{
     acl::Token,
     flow::{Flow, Handled, Refused, job::Who, park::Wake, refuse},
@@ -21,6 +21,7 @@ use crate::{
         VfsError, WantedKind,
     },
     wire::{
+        change_notify::CompletionFilter,
         create::{
             CreateAction, CreateDisposition, CreateOptions, CreateRequest, CreateResponse,
             CreateResponseFlags, OplockLevel,
@@ -154,6 +155,11 @@ pub(super) fn resume(
         (Step::Opened(wanted), Done::Opened(done)) => opened(cx, who, wanted, *done),
         (Step::Opened(wanted), Done::Failed(error)) => failed(cx, who, &wanted, error),
         (Step::Overwritten(wanted, action), Done::Info(info)) => {
+            let mut changed = CompletionFilter::ATTRIBUTES
+                | CompletionFilter::SIZE
+                | CompletionFilter::LAST_WRITE;
+            changed.set(CompletionFilter::EA, !wanted.contexts.eas.is_empty());
+            notice::modified(cx, who.open()?, changed);
             Flow::answer(ResponseBody::Create(response(who, &wanted, &info, action)?))
         }
         (Step::Overwritten(..), done) => {
@@ -267,6 +273,7 @@ fn opened(
 ) -> Handled<super::Step> {
     let file = opened.file.clone();
     let (created, path) = (opened.created, opened.path.clone());
+    let new = (created, opened.file_created);
     let (key, directory) = (opened.info.key, opened.info.kind == FileKind::Directory);
     match reserve(cx, who, &wanted, opened) {
         Ok((_, action))
@@ -279,6 +286,7 @@ fn opened(
             Ok(Flow::Call(Call { identity, op }, step))
         }
         Ok((info, action)) => {
+            notice::created(cx, who.open()?, new);
             Flow::answer(ResponseBody::Create(response(who, &wanted, &info, action)?))
         }
         Err(refused) => {
@@ -315,9 +323,9 @@ fn reserve(
     };
     let root = tree.root.clone().ok_or(NtStatus::INTERNAL_ERROR)?;
     let directory = info.kind == FileKind::Directory;
-    let place = Place { root, path, stream, directory };
-    let what = What::File { key: info.key, kind: info.kind, place };
     let (share, identity) = (Arc::clone(&tree.share), Arc::clone(&tree.identity));
+    let place = Place { root, share: Arc::clone(&share), path, stream, directory };
+    let what = What::File { key: info.key, kind: info.kind, place };
     let open = Open {
         id: OpenId(0),
         session,
