@@ -11,10 +11,12 @@ mod entries;
 mod handle;
 pub mod identity;
 mod info;
+mod inotify;
 mod make;
 mod ntacl;
 mod open;
 mod open_stream;
+pub(crate) mod outside;
 mod rename;
 mod resolve;
 mod rights;
@@ -23,6 +25,7 @@ mod times;
 mod volume;
 mod xattr;
 
+use handle::Handle;
 use ksmbd_core::{
     buffer::ReplyBuf,
     vfs::{Call, Done, FileInfo, Op, VfsError},
@@ -44,6 +47,7 @@ fn dispatch(call: Call, reply_buf: &mut dyn FnMut(usize) -> ReplyBuf) -> Outcome
         return Ok(opened(open::open_share(share, &identity)?));
     }
     let who = identity::assume(&identity)?;
+    let _touch = touched(&op).map(outside::own::Touch::new);
     Ok(match op {
         Op::Open(how) => opened(open::open(&how, who)?),
         Op::Overwrite { file, attributes, eas } => told(data::overwrite(&file, attributes, &eas)?),
@@ -75,6 +79,24 @@ fn dispatch(call: Call, reply_buf: &mut dyn FnMut(usize) -> ReplyBuf) -> Outcome
         Op::Volume { file } => Done::Volume(Box::new(volume::query(&file)?)),
         _ => Done::Failed(VfsError::NotSupported),
     })
+}
+
+/// The name of the file whose data or metadata the call may change.
+fn touched(op: &Op) -> Option<&str> {
+    let file = match op {
+        Op::Open(how) => return Some(how.path.file_name()),
+        Op::Overwrite { file, .. }
+        | Op::Write { file, .. }
+        | Op::SetBasic { file, .. }
+        | Op::SetEndOfFile { file, .. }
+        | Op::SetAllocation { file, .. }
+        | Op::SetSecurity { file, .. }
+        | Op::RenameStream { file, .. }
+        | Op::DeleteStream { file }
+        | Op::SetEa { file, .. } => file,
+        _ => return None,
+    };
+    Handle::of(file).ok().map(|handle| handle.path.file_name())
 }
 
 fn opened(opened: ksmbd_core::vfs::Opened) -> Done {

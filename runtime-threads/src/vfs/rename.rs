@@ -9,6 +9,7 @@ use super::{
     handle::{Handle, Root},
     identity::Who,
     info,
+    outside::own::{self, Kind},
     resolve::{self, find_directory},
 };
 use ksmbd_core::{
@@ -95,7 +96,9 @@ fn replace_or_move(
     if info::key(&stat) == key {
         // Two names of one file: rename() would do nothing, and the client wants one name less.
         let name = mapping::host(&from.name);
-        return again(|| fs::unlinkat(&from.directory, &*name, AtFlags::empty())).map(|()| true);
+        let names = [(info::key(&from.stat), &*name, Kind::Vanishes)];
+        let unlink = || again(|| fs::unlinkat(&from.directory, &*name, AtFlags::empty()));
+        return own::change(&names, unlink, Result::is_ok).map(|()| true);
     }
     if there != to.name {
         // A name in another case is replaced: it goes with the move, then the case is put right.
@@ -133,15 +136,23 @@ fn occupant(root: &Root, end: &End, who: Who) -> Outcome<Option<(String, Statx)>
 
 fn move_to(from: &End, to: &End, replace: bool) -> Outcome<()> {
     let (old, new) = (mapping::host(&from.name), mapping::host(&to.name));
+    let names = [
+        (info::key(&from.stat), &*old, Kind::Vanishes),
+        (info::key(&to.stat), &*new, Kind::Appears),
+    ];
+    own::change(&names, || move_names(from, to, [&old, &new], replace), Result::is_ok)
+}
+
+fn move_names(from: &End, to: &End, [old, new]: [&[u8]; 2], replace: bool) -> Outcome<()> {
     if !replace {
         let flags = RenameFlags::NOREPLACE;
-        match fs::renameat_with(&from.directory, &*old, &to.directory, &*new, flags) {
+        match fs::renameat_with(&from.directory, old, &to.directory, new, flags) {
             // The file system cannot refuse by itself; that nothing is there was just seen.
             Err(Errno::INVAL | Errno::NOSYS) => {}
             result => return result.map_err(refused),
         }
     }
-    fs::renameat(&from.directory, &*old, &to.directory, &*new).map_err(refused)
+    fs::renameat(&from.directory, old, &to.directory, new).map_err(refused)
 }
 
 /// A directory cannot become its own descendant.
