@@ -16,7 +16,7 @@ mod make;
 mod ntacl;
 mod open;
 mod open_stream;
-pub(crate) mod outside;
+pub mod outside;
 mod rename;
 mod resolve;
 mod rights;
@@ -26,9 +26,11 @@ mod volume;
 mod xattr;
 
 use handle::Handle;
+use identity::Who;
 use ksmbd_core::{
     buffer::ReplyBuf,
-    vfs::{Call, Done, FileInfo, Op, VfsError},
+    id::FileKey,
+    vfs::{Call, Done, FileInfo, Missing, Op, VfsError},
 };
 use rustix::io::Errno;
 
@@ -47,7 +49,7 @@ fn dispatch(call: Call, reply_buf: &mut dyn FnMut(usize) -> ReplyBuf) -> Outcome
         return Ok(opened(open::open_share(share, &identity)?));
     }
     let who = identity::assume(&identity)?;
-    let _touch = touched(&op).map(outside::own::Touch::new);
+    let _touch = touched(&op, who).map(|(above, name)| outside::own::Touch::new(above, name));
     Ok(match op {
         Op::Open(how) => opened(open::open(&how, who)?),
         Op::Overwrite { file, attributes, eas } => told(data::overwrite(&file, attributes, &eas)?),
@@ -81,10 +83,15 @@ fn dispatch(call: Call, reply_buf: &mut dyn FnMut(usize) -> ReplyBuf) -> Outcome
     })
 }
 
-/// The name of the file whose data or metadata the call may change.
-fn touched(op: &Op) -> Option<&str> {
+/// The directory and the name of the file whose data or metadata the call changes, when somebody
+/// watches. What is made is told by its name.
+fn touched(op: &Op, who: Who) -> Option<(FileKey, &str)> {
     let file = match op {
-        Op::Open(how) => return Some(how.path.file_name()),
+        _ if !outside::is_active() => return None,
+        Op::Open(how) if how.stream.is_some() && how.missing != Missing::Fail => {
+            let root = &Handle::of(&how.root).ok()?.root;
+            return Some((resolve::directory_of(root, &how.path, who)?, how.path.file_name()));
+        }
         Op::Overwrite { file, .. }
         | Op::Write { file, .. }
         | Op::SetBasic { file, .. }
@@ -96,7 +103,8 @@ fn touched(op: &Op) -> Option<&str> {
         | Op::SetEa { file, .. } => file,
         _ => return None,
     };
-    Handle::of(file).ok().map(|handle| handle.path.file_name())
+    let handle = Handle::of(file).ok()?;
+    Some((handle.above(who)?, handle.path.file_name()))
 }
 
 fn opened(opened: ksmbd_core::vfs::Opened) -> Done {

@@ -14,7 +14,7 @@ pub(super) mod own;
 mod scan;
 mod tree;
 
-pub(crate) use scan::look_through;
+pub use scan::look_through;
 
 use super::{Outcome, failed, handle::Handle, identity, inotify::Queue};
 use ksmbd_core::{
@@ -41,7 +41,7 @@ use tree::Moved;
 const MAX_PENDING: usize = 1 << 14;
 
 /// What a server is told.
-pub(crate) enum Told {
+pub enum Told {
     /// For the core.
     Changed(FsChange),
     /// Call [`look_through`].
@@ -49,7 +49,7 @@ pub(crate) enum Told {
 }
 
 /// How a server is told. Must not wait.
-pub(crate) type Tell = Arc<dyn Fn(Told) + Send + Sync>;
+pub type Tell = Arc<dyn Fn(Told) + Send + Sync>;
 
 /// One watched directory, and whether clients asked for it or for a directory above.
 struct Node {
@@ -123,7 +123,7 @@ pub(super) fn is_active() -> bool {
 }
 
 /// Passes on what has happened until now. Never waits.
-pub(crate) fn drain() {
+pub fn drain() {
     if is_active()
         && let Some(mut state) = state()
     {
@@ -133,7 +133,7 @@ pub(crate) fn drain() {
 
 /// Begins to tell of an open directory ([`Op::Watch`](ksmbd_core::vfs::Op::Watch)), under the
 /// identity of the call; `limit` is the number of directories that may be watched.
-pub(crate) fn watch(
+pub fn watch(
     file: &File,
     (tree, filter): (bool, CompletionFilter),
     identity: &Arc<Identity>,

@@ -9,6 +9,7 @@ mod identity;
 mod listing;
 mod names;
 mod opening;
+mod outside;
 mod races;
 mod rig;
 mod settings;

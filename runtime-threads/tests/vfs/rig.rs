@@ -231,7 +231,7 @@ impl Rig {
 
 pub(crate) fn done(done: Done) -> Result<(), VfsError> {
     match done {
-        Done::Ok => Ok(()),
+        Done::Ok | Done::Renamed { .. } => Ok(()),
         Done::Failed(error) => Err(error),
         other => panic!("{other:?}"),
     }

@@ -6,7 +6,7 @@
 //! So no event of others is taken for the server's, and none of the server's for one of others.
 //!
 //! Writes make events that the kernel merges, and are too many to be counted: an event of a file's data
-//! or metadata is taken for the server's as long as it is changing a file of that name, and a moment
+//! or metadata is taken for the server's as long as it is changing or making that file, and a moment
 //! longer. Whoever watches was told of that file at that moment anyway.
 
 use super::{is_active, state};
@@ -57,7 +57,20 @@ struct Touched {
 
 struct Own {
     names: BTreeMap<(FileKey, Box<[u8]>), Expected>,
-    touched: BTreeMap<Box<[u8]>, Touched>,
+    touched: BTreeMap<(FileKey, Box<[u8]>), Touched>,
+}
+
+impl Own {
+    /// Data or metadata of a file are changed now.
+    fn touch(&mut self, file: &(FileKey, Box<[u8]>)) -> &mut Touched {
+        if self.touched.len() >= MAX_TOUCHED {
+            self.touched.retain(|_, touched| touched.by > 0 || touched.last.elapsed() < MOMENT);
+        }
+        let now = Instant::now();
+        let touched = self.touched.entry(file.clone()).or_insert(Touched { by: 0, last: now });
+        touched.last = now;
+        touched
+    }
 }
 
 fn own() -> MutexGuard<'static, Own> {
@@ -81,6 +94,10 @@ pub(in crate::vfs) fn change<T>(
     {
         let mut own = own();
         for (directory, name, kind) in names {
+            if made && state.is_some() && *kind == Kind::Appears {
+                // What is made gets its attributes next.
+                own.touch(&(*directory, (*name).into()));
+            }
             if let Some(expected) = own.names.get_mut(&(*directory, (*name).into())) {
                 expected.on_their_way = expected.on_their_way.saturating_sub(1);
                 *expected.count(*kind) += u32::from(made && state.is_some());
@@ -125,38 +142,29 @@ pub(super) fn forget() {
 }
 
 /// The server changes data or metadata of a file of this name, as long as this lives.
-pub(in crate::vfs) struct Touch(Option<Box<[u8]>>);
+pub(in crate::vfs) struct Touch((FileKey, Box<[u8]>));
 
 impl Touch {
-    /// `name` is the shown name; the share's own directory has none.
-    pub(in crate::vfs) fn new(name: &str) -> Self {
-        if name.is_empty() || !is_active() {
-            return Self(None);
-        }
-        let name: Box<[u8]> = (*mapping::host(name)).into();
-        let mut own = own();
-        if own.touched.len() >= MAX_TOUCHED {
-            own.touched.retain(|_, touched| touched.by > 0 || touched.last.elapsed() < MOMENT);
-        }
-        let new = || Touched { by: 0, last: Instant::now() };
-        own.touched.entry(name.clone()).or_insert_with(new).by += 1;
-        Self(Some(name))
+    /// `name` is the shown name.
+    pub(in crate::vfs) fn new(directory: FileKey, name: &str) -> Self {
+        let file = (directory, (*mapping::host(name)).into());
+        own().touch(&file).by += 1;
+        Self(file)
     }
 }
 
 impl Drop for Touch {
     fn drop(&mut self) {
-        if let Some(name) = &self.0
-            && let Some(touched) = own().touched.get_mut(name)
-        {
-            touched.by = touched.by.saturating_sub(1);
-            touched.last = Instant::now();
-        }
+        let mut own = own();
+        let touched = own.touch(&self.0);
+        touched.by = touched.by.saturating_sub(1);
     }
 }
 
 /// An event of data or metadata of this name is taken for the server's own.
-pub(super) fn is_touched(name: &[u8]) -> bool {
+pub(super) fn is_touched(directory: FileKey, name: &[u8]) -> bool {
     let own = own();
-    own.touched.get(name).is_some_and(|t| t.by > 0 || t.last.elapsed() < MOMENT)
+    own.touched
+        .get(&(directory, name.into()))
+        .is_some_and(|t| t.by > 0 || t.last.elapsed() < MOMENT)
 }

@@ -71,7 +71,7 @@ pub(super) fn whole_tree(id: u64, root: i32, limit: usize) {
 }
 
 /// Directories that appeared since. Takes time; for a thread that nobody waits for.
-pub(crate) fn look_through() {
+pub fn look_through() {
     let fresh = state().map(|mut state| mem::take(&mut state.fresh)).unwrap_or_default();
     for fresh in fresh {
         look_at(&fresh);

@@ -48,7 +48,7 @@ impl State {
                     self.settle();
                 }
             }
-            None if own::is_touched(&event.name) => {}
+            None if own::is_touched(key, &event.name) => {}
             None => {
                 let data = mask.contains(ReadFlags::MODIFY);
                 self.tell(&event, FileAction::MODIFIED, if data { DATA } else { METADATA });
