@@ -62,6 +62,8 @@ pub enum Outbound {
     ForgetKeys(SessionId),
     /// Answers to one or more requests of a chain, or an interim answer.
     Reply(Reply),
+    /// From now on so many bytes stand before the data of each READ (a test's, `smbtorture hooks`).
+    PadReads(u8),
     /// Hang up, after what was sent before.
     Close(&'static str),
 }

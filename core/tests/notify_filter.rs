@@ -177,6 +177,13 @@ fn what_is_replaced_is_gone_first() {
     assert_eq!(actions, renamed);
 }
 
+/// MS-FSA 2.1.5.15.6.
+#[test]
+fn links() {
+    let link = with_file(|client, f| drop(client.link(f, "d\\y", false).ok()));
+    is(told_by(file, link), CompletionFilter::FILE_NAME, &[(ADDED, "y")]);
+}
+
 #[test]
 fn data_and_metadata() {
     use CompletionFilter as Bits;

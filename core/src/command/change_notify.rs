@@ -4,7 +4,7 @@
 use super::{Cx, Event};
 use crate::{
     flow::{
-        Flow, Handled, Refused,
+        Flow, Handled, NO_OPEN, Refused,
         job::Who,
         park::{Park, Wait, Wake},
         refuse,
@@ -32,7 +32,7 @@ pub(super) fn begin(
     request: &ChangeNotifyRequest,
 ) -> Handled<super::Step> {
     let id = who.open()?;
-    let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
+    let open = cx.state.opens.get(&id).ok_or(NO_OPEN)?;
     let max = request.output_buffer_length;
     if max > cx.state.config_of(who.conn).max_trans {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.19: longer than MaxTransactSize");
@@ -104,14 +104,15 @@ fn fetch(cx: &mut Cx<'_>, who: &Who, max: u32) -> Handled<super::Step> {
 }
 
 fn is_doomed(cx: &Cx<'_>, id: OpenId) -> bool {
-    let key = cx.state.opens.get(&id).and_then(|open| open.key());
-    key.is_some_and(|key| cx.state.is_doomed(key))
+    let open = cx.state.opens.get(&id);
+    let named = open.and_then(|open| open.key().zip(open.place()));
+    named.is_some_and(|(key, place)| cx.state.is_doomed(key, place))
 }
 
 fn check_room(cx: &Cx<'_>, who: &Who) -> Result<(), Refused> {
     let limits = cx.state.config.limits;
-    let of_session = || Ok::<_, NtStatus>(cx.state.watches_of(who.session()?));
-    if cx.state.watches.len() >= limits.watches || of_session()? >= limits.watches_per_session {
+    let of_session = cx.state.watches_of(who.session()?);
+    if cx.state.watches.len() >= limits.watches || of_session >= limits.watches_per_session {
         return refuse(NtStatus::INSUFFICIENT_RESOURCES, "as many watches as allowed");
     }
     Ok(())

@@ -34,11 +34,16 @@ pub(super) fn deleted(cx: &mut Cx<'_>, id: OpenId) {
     if cx.state.watches.is_empty() {
         return;
     }
-    let doomed = |key| cx.state.files.get(&key).and_then(|file| file.delete.clone());
-    let Some(key) = cx.state.opens.get(&id).and_then(|open| open.key()) else {
+    let open = cx.state.opens.get(&id);
+    let Some((key, place)) = open.and_then(|open| open.key().zip(open.place())) else {
         return;
     };
-    if let Some(place) = doomed(key).filter(|_| key.is_stream()) {
+    let doomed = |key| {
+        let file = cx.state.files.get(&key);
+        file.and_then(|file| file.doomed(place)).map(|doomed| doomed.place.clone())
+    };
+    let stream = if key.is_stream() { doomed(key) } else { None };
+    if let Some(place) = stream {
         stream_name(cx, &place, place.stream.as_ref(), FileAction::REMOVED_STREAM);
     } else if let Some(place) = doomed(key.base()) {
         name(cx, &place, FileAction::REMOVED);
@@ -70,6 +75,18 @@ pub(super) fn renamed(cx: &mut Cx<'_>, id: OpenId, from: &SharePath, replaced: b
         let unless = CompletionFilter::FILE_NAME;
         report(cx, &to, None, Event { unless, ..event(FileAction::MODIFIED, filter) });
     }
+}
+
+/// An open file has a name more (MS-FSA 2.1.5.15.6), which perhaps another file had.
+pub(super) fn linked(cx: &mut Cx<'_>, id: OpenId, to: SharePath, replaced: bool) {
+    let Some(place) = place(cx, id) else {
+        return;
+    };
+    let place = Place { path: to, ..place };
+    if replaced {
+        name(cx, &place, FileAction::REMOVED);
+    }
+    name(cx, &place, FileAction::ADDED);
 }
 
 /// A named stream of an open has another name, or is the file's own data (MS-FSA 2.1.5.15.12.1).

@@ -7,6 +7,7 @@ use crate::{
         Answer, Flow, Handled, Refused, Running,
         job::Job,
         park::{Park, Parked, Wait, Wake},
+        refuse,
     },
     id::{AsyncId, OpId, SessionId},
     message::{Element, ReplyBody},
@@ -50,8 +51,9 @@ pub(crate) fn run_ready(cx: &mut Cx<'_>) {
         let Parked { mut job, step, .. } = parked;
         count_parked(cx, &job, false);
         let handled = resume(cx, &mut job.who, step, Event::Wake(wake));
-        if wake != Wake::HungUp {
-            go_on_as(cx, job, handled, Some(id));
+        match wake {
+            Wake::HungUp => gate::passed(cx, &mut job.who),
+            _ => go_on_as(cx, job, handled, Some(id)),
         }
     }
 }
@@ -75,6 +77,11 @@ fn go_on_as(cx: &mut Cx<'_>, mut job: Job, mut handled: Handled<Step>, id: Optio
                 let (conn, open) = (job.conn, job.who.open);
                 return cx.start(Some(conn), call, Running { job: Some(job), step, open });
             }
+            // The connection died while a call was out: there is nobody to wait for.
+            Ok(Flow::Park(_, step)) if !cx.state.conns.contains_key(&job.conn) => {
+                let _ = resume(cx, &mut job.who, step, Event::Wake(Wake::HungUp));
+                return gate::passed(cx, &mut job.who);
+            }
             Ok(Flow::Park(park, step)) if is_late(cx, &job, &park) => {
                 handled = resume(cx, &mut job.who, step, Event::Wake(Wake::Closed));
             }
@@ -83,6 +90,7 @@ fn go_on_as(cx: &mut Cx<'_>, mut job: Job, mut handled: Handled<Step>, id: Optio
                 Err(refused) => handled = Err(refused),
             },
             Ok(Flow::Answer(answer)) => {
+                gate::passed(cx, &mut job.who);
                 link(&mut job);
                 job.answer(answer);
                 handled = match next(cx, &mut job) {
@@ -92,6 +100,7 @@ fn go_on_as(cx: &mut Cx<'_>, mut job: Job, mut handled: Handled<Step>, id: Optio
                 id = None;
             }
             Ok(Flow::Silent) => {
+                gate::passed(cx, &mut job.who);
                 job.finish_link();
                 handled = match next(cx, &mut job) {
                     Some(handled) => handled,
@@ -154,7 +163,7 @@ fn may_park(cx: &Cx<'_>, job: &Job, park: &Park) -> Result<(), Refused> {
     let parked = cx.state.conns.get(&job.conn).map_or(0, |conn| conn.parked);
     // What has begun to end cannot be refused any more.
     if parked >= limit && !is_ending(park) {
-        return Err(NtStatus::INSUFFICIENT_RESOURCES.into());
+        return refuse(NtStatus::INSUFFICIENT_RESOURCES, "3.3.4.2: as many waits as allowed");
     }
     Ok(())
 }

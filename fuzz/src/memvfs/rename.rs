@@ -1,4 +1,4 @@
-//! Renaming within a share.
+//! Renaming within a share, and second names.
 
 use super::{Content, MemVfs, Outcome};
 use ksmbd_core::{
@@ -58,7 +58,54 @@ impl MemVfs {
         self.node_mut(key.inode)?.change = now;
         self.touch(from_dir)?;
         self.touch(to_dir)?;
-        Ok(Done::Renamed { to: parent.join_host(to.file_name()), replaced })
+        Ok(Done::Named { to: parent.join_host(to.file_name()), replaced })
+    }
+
+    pub(super) fn link(
+        &mut self,
+        root: u64,
+        inode: u64,
+        (to, replace): (&SharePath, bool),
+        token: Option<&Token>,
+        who: &Identity,
+    ) -> Outcome<Done> {
+        if to.is_root() {
+            return Err(VfsError::AccessDenied);
+        }
+        if self.node(inode)?.kind() == FileKind::Directory {
+            return Err(VfsError::IsDirectory);
+        }
+        if self.node(inode)?.links == 0 {
+            return Err(VfsError::Gone);
+        }
+        let (to_dir, parent) = self.find_directory(root, &to.parent(), who)?;
+        let mut replaced = false;
+        if !self.node(to_dir)?.may(who, 3) {
+            return Err(VfsError::AccessDenied);
+        }
+        if let Some(token) = token {
+            self.may_add(to_dir, token, false)?;
+        }
+        if let Some((there, occupant)) = self.entry(to_dir, to.file_name(), who)? {
+            if !replace {
+                return Err(VfsError::Exists);
+            }
+            if self.node(occupant)?.kind() == FileKind::Directory {
+                return Err(VfsError::AccessDenied);
+            }
+            if token.is_some_and(|token| !self.may_replace(to_dir, occupant, token)) {
+                return Err(VfsError::AccessDenied);
+            }
+            self.unlink(to_dir, &there)?;
+            replaced = occupant != inode;
+        }
+        self.entries_mut(to_dir)?.insert(to.file_name().into(), inode);
+        let now = self.now;
+        let node = self.node_mut(inode)?;
+        node.links += 1;
+        node.change = now;
+        self.touch(to_dir)?;
+        Ok(Done::Named { to: parent.join_host(to.file_name()), replaced })
     }
 
     /// `inode` is `top` or lies below it.

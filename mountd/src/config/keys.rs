@@ -23,7 +23,6 @@ enum Use {
 fn usage(name: &str) -> Use {
     use Use::{Honoured, Not, NotOn};
     match name {
-        "server multi channel support" => NotOn("not supported yet: a session has one connection"),
         "smb2 leases" | "oplocks" => {
             NotOn("not supported yet: clients keep nothing in their caches")
         }
@@ -137,7 +136,7 @@ mod tests {
 
     #[test]
     fn what_is_not_supported_yet_warns_unless_it_is_off() {
-        let off = "smb2 leases,durable handles,server multi channel support,kerberos support";
+        let off = "smb2 leases,durable handles,kerberos support";
         for key in off.split(',') {
             assert!(problems(&format!("[global]\n{key} = no\n")).is_empty(), "{key}");
             let warnings = problems(&format!("[global]\n{key} = yes\n"));

@@ -4,14 +4,15 @@ mod context;
 mod grant;
 mod validate;
 
-use super::{Cx, Event, ending, notice, pipe};
+use super::{Cx, Event, bad_name, ending, notice, pipe};
 use crate::{
     acl::Token,
-    flow::{Flow, Handled, Refused, job::Who, park::Wake, refuse},
+    flow::{Flow, Handled, NO_TREE, OUR_BUG, Refused, job::Who, park::Wake, refuse},
     id::OpenId,
     state::{
         file::FileState,
         open::{Listing, Open, Place, Stage, What},
+        sequence::{ChannelSequence, LockSequences},
         session::Tree,
     },
     status::NtStatus,
@@ -121,7 +122,7 @@ pub(super) fn begin(
     if is_full(cx) {
         return refuse(NtStatus::TOO_MANY_OPENED_FILES, "as many opens as allowed");
     }
-    let tree = cx.state.tree(session, tree).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
+    let tree = cx.state.tree(session, tree).ok_or(NO_TREE)?;
     let identity = Arc::clone(&tree.identity);
     if tree.is_pipe() {
         let user = cx.state.sessions.get(&session).and_then(|session| session.user.as_ref());
@@ -166,42 +167,41 @@ pub(super) fn resume(
             // Reserved before the call, so taken out after it failed.
             ending::end_open(cx, who.open()?, Wake::Closed);
             who.open = None;
-            Err(error_of(&done).into())
+            Err(error_of(&done))
         }
         (Step::Withdrawn(refused), _) => Err(refused),
         (Step::Pipe, Done::Pipe(handle)) => pipe_opened(cx, who, handle),
         (Step::Pipe, Done::Failed(error)) => {
-            let status =
-                if error == VfsError::NotFound { error.status() } else { pipe::failed(error) };
-            Err(status.into())
+            Err(if error == VfsError::NotFound { error.into() } else { pipe::failed(error) })
         }
-        (_, done) => Err(error_of(&done).into()),
+        (_, done) => Err(error_of(&done)),
     }
 }
 
-fn error_of(done: &Done) -> NtStatus {
+fn error_of(done: &Done) -> Refused {
     match done {
-        Done::Failed(error) => error.status(),
-        _ => NtStatus::INTERNAL_ERROR,
+        Done::Failed(error) => (*error).into(),
+        _ => OUR_BUG,
     }
 }
 
 /// Pipes have flat names, with or without a leading backslash.
-fn pipe_name(request: &CreateRequest) -> Result<alloc::string::String, NtStatus> {
-    let name = request.name.to_string().ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
+fn pipe_name(request: &CreateRequest) -> Result<alloc::string::String, Refused> {
+    let none = NtStatus::OBJECT_NAME_NOT_FOUND.at("3.3.5.9: not a name that a pipe has");
+    let name = request.name.to_string().ok_or(none)?;
     let name = name.strip_prefix('\\').unwrap_or(&name);
     let flat = !name.is_empty() && !name.contains(['\\', '/', '\0']);
-    if flat { Ok(name.into()) } else { Err(NtStatus::OBJECT_NAME_NOT_FOUND) }
+    if flat { Ok(name.into()) } else { Err(none) }
 }
 
 /// What the file system is asked for.
 fn how(tree: &Tree, wanted: &Wanted) -> Result<OpenHow, Refused> {
     let name = &wanted.request.name.0;
-    let (path, suffix) = stream::split(name)?;
+    let (path, suffix) = stream::split(name).map_err(bad_name)?;
     if suffix != Suffix::None && !tree.share.streams {
         return refuse(NtStatus::OBJECT_NAME_INVALID, "MS-FSCC 2.1.5: streams are not kept here");
     }
-    let root = tree.root.clone().ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
+    let root = tree.root.clone().ok_or(NO_TREE)?;
     if tree.read_only && wanted.overwrites() {
         return refuse(NtStatus::ACCESS_DENIED, "the share is read-only");
     }
@@ -260,7 +260,7 @@ fn failed(cx: &Cx<'_>, who: &Who, wanted: &Wanted, error: VfsError) -> Handled<s
     if error == VfsError::NotFound && wanted.creates() && wanted.is_stillborn() {
         return refuse(NtStatus::CANNOT_DELETE, "MS-FSA 2.1.5.1.1: read-only, deleted on close");
     }
-    Err(error.status().into())
+    Err(error.into())
 }
 
 /// The file is open; may this client have it beside the others? Then it is in the tables, before
@@ -279,7 +279,7 @@ fn opened(
         Ok((_, action))
             if action == CreateAction::OVERWRITTEN || action == CreateAction::SUPERSEDED =>
         {
-            let identity = who.identity.clone().ok_or(NtStatus::INTERNAL_ERROR)?;
+            let identity = who.identity.clone().ok_or(OUR_BUG)?;
             let eas = wanted.contexts.eas.clone();
             let op = Op::Overwrite { file, attributes: wanted.attributes(), eas };
             let step = super::Step::Create(Step::Overwritten(wanted, action));
@@ -313,18 +313,19 @@ fn reserve(
 ) -> Result<(FileInfo, CreateAction), Refused> {
     let Opened { file, path, stream, info, created, file_created } = opened;
     let (session, tree_id) = (who.session()?, who.tree()?);
-    let tree = cx.state.tree(session, tree_id).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
-    let granted = grant::check(cx.state, tree, wanted, &info, (created, file_created))?;
+    let tree = cx.state.tree(session, tree_id).ok_or(NO_TREE)?;
+    let root = tree.root.clone().ok_or(OUR_BUG)?;
+    let directory = info.kind == FileKind::Directory;
+    let (share, identity) = (Arc::clone(&tree.share), Arc::clone(&tree.identity));
+    let place = Place { share: Arc::clone(&share), root, path, stream, directory };
+    let how = (created, file_created);
+    let granted = grant::check(cx.state, tree, wanted, (&info, &place), how)?;
     let action = match wanted.request.create_disposition {
         _ if created => CreateAction::CREATED,
         CreateDisposition::SUPERSEDE => CreateAction::SUPERSEDED,
         _ if wanted.overwrites() => CreateAction::OVERWRITTEN,
         _ => CreateAction::OPENED,
     };
-    let root = tree.root.clone().ok_or(NtStatus::INTERNAL_ERROR)?;
-    let directory = info.kind == FileKind::Directory;
-    let (share, identity) = (Arc::clone(&tree.share), Arc::clone(&tree.identity));
-    let place = Place { root, share: Arc::clone(&share), path, stream, directory };
     let what = What::File { key: info.key, kind: info.kind, place };
     let open = Open {
         id: OpenId(0),
@@ -341,6 +342,8 @@ fn reserve(
         position: 0,
         mode: mode(wanted.request.create_options),
         listing: Listing::default(),
+        channel_sequence: ChannelSequence::new(who.channel_sequence),
+        lock_sequences: LockSequences::default(),
         running: 0,
         stage: Stage::Live,
     };
@@ -370,7 +373,7 @@ fn insert(cx: &mut Cx<'_>, who: &mut Who, mut open: Open) {
     cx.state.opens.insert(id, open);
 }
 
-fn file_id(who: &Who) -> Result<FileId, NtStatus> {
+fn file_id(who: &Who) -> Result<FileId, Refused> {
     let id = who.open()?.0;
     Ok(FileId { persistent: id, volatile: id })
 }
@@ -381,7 +384,7 @@ fn response(
     wanted: &Wanted,
     info: &FileInfo,
     action: CreateAction,
-) -> Result<CreateResponse, NtStatus> {
+) -> Result<CreateResponse, Refused> {
     let mut flags = CreateResponseFlags::empty();
     flags.set(CreateResponseFlags::REPARSEPOINT, info.kind == FileKind::Symlink);
     Ok(CreateResponse {
@@ -404,7 +407,7 @@ fn pipe_opened(cx: &mut Cx<'_>, who: &mut Who, handle: File) -> Handled<super::S
     let (session, tree_id) = (who.session()?, who.tree()?);
     let Some(tree) = cx.state.tree(session, tree_id) else {
         cx.out.release(handle);
-        return Err(NtStatus::NETWORK_NAME_DELETED.into());
+        return Err(NO_TREE);
     };
     let (share, identity) = (Arc::clone(&tree.share), Arc::clone(&tree.identity));
     let open = Open {
@@ -422,6 +425,8 @@ fn pipe_opened(cx: &mut Cx<'_>, who: &mut Who, handle: File) -> Handled<super::S
         position: 0,
         mode: 0,
         listing: Listing::default(),
+        channel_sequence: ChannelSequence::new(who.channel_sequence),
+        lock_sequences: LockSequences::default(),
         running: 0,
         stage: Stage::Live,
     };

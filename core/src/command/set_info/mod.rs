@@ -1,0 +1,238 @@
+//! SET_INFO.
+
+mod disposition;
+mod rename;
+
+use super::{Cx, Event, ea, notice, security, stream};
+use crate::{
+    flow::{Flow, Handled, NO_OPEN, OUR_BUG, Refused, job::Who, refuse},
+    id::OpenId,
+    name::SharePath,
+    state::open::Open,
+    status::NtStatus,
+    stream::StreamName,
+    vfs::{Call, Done, Op, SetBasic},
+    wire::{
+        change_notify::CompletionFilter,
+        fscc::{
+            FileAttributes, FileInfoClass, FileMode,
+            file::BasicInformation,
+            set_file::{SetFileInformation, SetInfoError, TimeChange},
+        },
+        message::ResponseBody,
+        query_info::InfoType,
+        set_info::SetInfoRequest,
+    },
+};
+use alloc::boxed::Box;
+
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// The call is all there is; then this is other than before.
+    Done(CompletionFilter),
+    /// What is at a new name decides whether it may be replaced.
+    Target(Box<rename::Naming>),
+    /// The name changes in the tables when it has changed on the disk.
+    Renamed { from: SharePath },
+    /// The file has one name more.
+    Linked,
+    /// Metadata decides whether the file may go.
+    MayDelete,
+    /// The directory is empty, or may not go.
+    IsEmpty,
+    /// As [`Step::Renamed`], of a stream in its file.
+    StreamRenamed { to: Option<StreamName> },
+}
+
+/// MS-SMB2 3.3.5.21.
+pub(super) fn begin(
+    cx: &mut Cx<'_>,
+    who: &mut Who,
+    request: &SetInfoRequest,
+) -> Handled<super::Step> {
+    let id = who.open()?;
+    let open = cx.state.opens.get(&id).ok_or(NO_OPEN)?;
+    if open.is_pipe() {
+        return refuse(NtStatus::NOT_SUPPORTED, "3.3.5.21: pipes cannot be changed");
+    }
+    if request.buffer.len() > cx.state.config_of(who.conn).max_trans as usize {
+        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.21: longer than MaxTransactSize");
+    }
+    match request.info_type {
+        InfoType::FILE => set_file(cx, id, request),
+        InfoType::FILESYSTEM => {
+            refuse(NtStatus::ACCESS_DENIED, "3.3.5.21.2: volumes stay as they are")
+        }
+        InfoType::SECURITY => {
+            let op = security::set(cx, open, request)?;
+            call(open, op, Step::Done(CompletionFilter::SECURITY))
+        }
+        InfoType::QUOTA => refuse(NtStatus::NOT_SUPPORTED, "3.3.5.21.4: no quotas"),
+        _ => refuse(NtStatus::INVALID_PARAMETER, "3.3.5.21: InfoType"),
+    }
+}
+
+fn set_file(cx: &mut Cx<'_>, id: OpenId, request: &SetInfoRequest) -> Handled<super::Step> {
+    let class = FileInfoClass(request.info_class);
+    let parsed = SetFileInformation::parse(class, &request.buffer);
+    let set = parsed.map_err(|error| refused(class, error))?;
+    match set {
+        SetFileInformation::Basic(set) => basic(cx, id, &set),
+        SetFileInformation::EndOfFile { end_of_file: size } => {
+            sized(cx, id, |file| Op::SetEndOfFile { file, size })
+        }
+        SetFileInformation::Allocation { allocation_size: size } => {
+            sized(cx, id, |file| Op::SetAllocation { file, size })
+        }
+        SetFileInformation::Rename(target) => rename::rename(cx, id, &target),
+        SetFileInformation::Link(target) => rename::link(cx, id, &target),
+        SetFileInformation::Disposition { delete_pending } => {
+            disposition::disposition(cx, id, delete_pending)
+        }
+        SetFileInformation::Position { current_byte_offset } => {
+            let open = cx.state.opens.get_mut(&id).ok_or(NO_OPEN)?;
+            open.position = current_byte_offset;
+            Flow::answer(ResponseBody::SetInfo)
+        }
+        SetFileInformation::Mode { mode } => set_mode(cx, id, mode),
+        SetFileInformation::FullEa(eas) => ea::set(open_of(cx, id)?, eas),
+        SetFileInformation::ShortName { .. } => {
+            refuse(NtStatus::PRIVILEGE_NOT_HELD, "MS-FSA 2.1.5.15: SeRestorePrivilege")
+        }
+        SetFileInformation::ValidDataLength { .. } => {
+            refuse(NtStatus::PRIVILEGE_NOT_HELD, "MS-FSA 2.1.5.15: SeManageVolumePrivilege")
+        }
+        SetFileInformation::Pipe { .. } => {
+            refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.15: not a pipe")
+        }
+    }
+}
+
+fn refused(class: FileInfoClass, error: SetInfoError) -> Refused {
+    let (status, at) = match error {
+        // Windows knows them, and does not take them from the network.
+        SetInfoError::UnknownClass
+            if matches!(
+                class,
+                FileInfoClass::DISPOSITION_EX | FileInfoClass::RENAME_EX | FileInfoClass::LINK_EX
+            ) =>
+        {
+            (NtStatus::NOT_IMPLEMENTED, "MS-FSCC 2.4: a class for local programs")
+        }
+        SetInfoError::UnknownClass => (NtStatus::INVALID_INFO_CLASS, "3.3.5.21.1: unknown class"),
+        SetInfoError::TooShort => (NtStatus::INFO_LENGTH_MISMATCH, "3.3.5.21.1: too short"),
+        SetInfoError::Invalid(what) if class == FileInfoClass::FULL_EA => {
+            (NtStatus::EA_LIST_INCONSISTENT, what.0)
+        }
+        SetInfoError::Invalid(what) => (NtStatus::INVALID_PARAMETER, what.0),
+    };
+    Refused { status, at }
+}
+
+pub(super) fn resume(
+    cx: &mut Cx<'_>,
+    who: &mut Who,
+    step: Step,
+    event: Event,
+) -> Handled<super::Step> {
+    let done = event.done();
+    if let Step::Target(naming) = step {
+        return rename::looked(cx, who.open()?, *naming, done);
+    }
+    if let Done::Failed(error) = done {
+        return Err(error.into());
+    }
+    match (step, done) {
+        (Step::Renamed { from }, Done::Named { to, replaced }) => {
+            rename::renamed(cx, who.open()?, &from, &to);
+            notice::renamed(cx, who.open()?, &from, replaced);
+        }
+        (Step::Linked, Done::Named { to, replaced }) => {
+            notice::linked(cx, who.open()?, to, replaced);
+        }
+        (Step::StreamRenamed { to }, _) => stream::renamed(cx, who.open()?, to),
+        (Step::Done(changed), _) => notice::modified(cx, who.open()?, changed),
+        (Step::MayDelete, Done::Info(info)) => {
+            return disposition::may_delete(cx, who.open()?, &info);
+        }
+        (Step::IsEmpty, _) => return disposition::doom(cx, who.open()?),
+        _ => return Err(OUR_BUG),
+    }
+    Flow::answer(ResponseBody::SetInfo)
+}
+
+fn open_of<'a>(cx: &'a Cx<'_>, id: OpenId) -> Result<&'a Open, Refused> {
+    cx.state.opens.get(&id).ok_or(NO_OPEN)
+}
+
+pub(super) fn call(open: &Open, op: Op, step: Step) -> Handled<super::Step> {
+    Ok(Flow::Call(Call { identity: open.identity.clone(), op }, super::Step::SetInfo(step)))
+}
+
+/// MS-FSA 2.1.5.15.2.
+fn basic(cx: &Cx<'_>, id: OpenId, set: &BasicInformation) -> Handled<super::Step> {
+    let open = open_of(cx, id)?;
+    let bad_time = Refused { status: NtStatus::INVALID_PARAMETER, at: "MS-FSA 2.1.5.15.2: a time" };
+    let time = |time| match TimeChange::of(time) {
+        Some(TimeChange::Set(time)) => Ok(Some(time)),
+        Some(_) => Ok(None),
+        None => Err(bad_time),
+    };
+    let hold = |time| match TimeChange::of(time) {
+        Some(TimeChange::Set(_) | TimeChange::Suspend) => Some(true),
+        Some(TimeChange::Resume) => Some(false),
+        _ => None,
+    };
+    let attributes = set.file_attributes;
+    let directory = open.is_directory();
+    if attributes.contains(FileAttributes::DIRECTORY) && !directory {
+        return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.15.2: a file is no directory");
+    }
+    if attributes.contains(FileAttributes::TEMPORARY) && directory {
+        return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.15.2: a temporary directory");
+    }
+    let set = SetBasic {
+        creation_time: time(set.creation_time)?,
+        last_access_time: time(set.last_access_time)?,
+        last_write_time: time(set.last_write_time)?,
+        change_time: time(set.change_time)?,
+        attributes: Some(attributes).filter(|attributes| !attributes.is_empty()),
+        hold_access_time: hold(set.last_access_time),
+        hold_write_time: hold(set.last_write_time),
+    };
+    let step = Step::Done(changed(&set));
+    call(open, Op::SetBasic { file: open.handle.clone(), set }, step)
+}
+
+/// Whom it concerns that these are set.
+fn changed(set: &SetBasic) -> CompletionFilter {
+    let mut changed = CompletionFilter::empty();
+    changed.set(CompletionFilter::ATTRIBUTES, set.attributes.is_some());
+    changed.set(CompletionFilter::CREATION, set.creation_time.is_some());
+    changed.set(CompletionFilter::LAST_ACCESS, set.last_access_time.is_some());
+    changed.set(CompletionFilter::LAST_WRITE, set.last_write_time.is_some());
+    changed
+}
+
+/// MS-FSA 2.1.5.15.1, 2.1.5.15.4.
+fn sized(cx: &Cx<'_>, id: OpenId, op: impl FnOnce(crate::vfs::File) -> Op) -> Handled<super::Step> {
+    let open = open_of(cx, id)?;
+    if open.is_directory() {
+        return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.15: directories have no size");
+    }
+    call(open, op(open.handle.clone()), Step::Done(CompletionFilter::SIZE))
+}
+
+/// MS-FSA 2.1.5.15.9.
+fn set_mode(cx: &mut Cx<'_>, id: OpenId, mode: FileMode) -> Handled<super::Step> {
+    let settable = FileMode::WRITE_THROUGH
+        | FileMode::SEQUENTIAL_ONLY
+        | FileMode::SYNCHRONOUS_IO_ALERT
+        | FileMode::SYNCHRONOUS_IO_NONALERT;
+    if !settable.contains(mode) {
+        return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.15.9: Mode");
+    }
+    let open = cx.state.opens.get_mut(&id).ok_or(NO_OPEN)?;
+    open.mode = open.mode & !settable.bits() | mode.bits();
+    Flow::answer(ResponseBody::SetInfo)
+}
