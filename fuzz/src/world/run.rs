@@ -50,7 +50,7 @@ impl Sink for Collect<'_> {
 
 impl Inner {
     /// Enters the server, as the runtime does under its lock.
-    fn enter(&mut self, entry: impl FnOnce(&mut Server, Now, &mut dyn Sink)) {
+    pub(super) fn enter(&mut self, entry: impl FnOnce(&mut Server, Now, &mut dyn Sink)) {
         let Self { server, outputs, refusals, now, .. } = self;
         inside(|| entry(server, *now, &mut Collect { outputs, refusals }));
         if self.refusals.len() > 10_000 {
