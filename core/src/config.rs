@@ -26,6 +26,8 @@ pub struct Config {
     pub max_write: u32,
     /// Bytes of a list, a descriptor, an IOCTL.
     pub max_trans: u32,
+    /// Leases of files and directories are granted (`smb2 leases`).
+    pub leases: bool,
     /// Sessions without a user may use IPC$ (`restrict anonymous = 0`).
     pub allow_anonymous: bool,
     /// FILE_FILE_SYSTEM attributes that are added to the computed ones (`share:fake_fscaps`).
@@ -105,6 +107,7 @@ impl Default for Config {
             max_read: 4 << 20,
             max_write: 4 << 20,
             max_trans: 1 << 20,
+            leases: true,
             allow_anonymous: true,
             extra_fs_attributes: 0,
             limits: Limits::default(),
@@ -161,6 +164,8 @@ pub struct Share {
     pub inherit_owner: bool,
     /// Names that are neither shown nor opened nor made.
     pub veto: Veto,
+    /// Clients may cache, by oplocks and leases.
+    pub oplocks: bool,
     /// Encrypted requests only (SMB2_SHAREFLAG_ENCRYPT_DATA).
     pub encrypt: bool,
 }
@@ -187,6 +192,7 @@ impl Share {
             streams_nul: false,
             inherit_owner: false,
             veto: Veto::default(),
+            oplocks: true,
             encrypt: false,
         }
     }

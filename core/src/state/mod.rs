@@ -2,6 +2,7 @@
 
 pub(crate) mod conn;
 pub(crate) mod file;
+pub(crate) mod lease;
 pub(crate) mod open;
 pub(crate) mod range_lock;
 pub(crate) mod session;
@@ -9,12 +10,13 @@ pub(crate) mod share_mode;
 
 use crate::{
     config::Config,
-    id::{ConnId, FileKey, OpenId, SessionId, TreeId},
+    id::{ConnId, FileKey, Holder, OpenId, SessionId, TreeId},
     rng::Rng,
 };
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 use conn::Conn;
 use file::FileState;
+use lease::Lease;
 use open::Open;
 use session::{Session, Tree};
 
@@ -26,6 +28,8 @@ pub(crate) struct State {
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) opens: BTreeMap<OpenId, Open>,
     pub(crate) files: BTreeMap<FileKey, FileState>,
+    /// Oplocks and leases.
+    pub(crate) leases: BTreeMap<Holder, Lease>,
     next_conn: u64,
     next_open: u64,
 }
@@ -39,6 +43,7 @@ impl State {
             sessions: BTreeMap::new(),
             opens: BTreeMap::new(),
             files: BTreeMap::new(),
+            leases: BTreeMap::new(),
             next_conn: 0,
             next_open: 0,
         }
