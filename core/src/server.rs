@@ -4,7 +4,7 @@ use crate::{
     command::{self, Cx, Step},
     config::Config,
     connection::Connection,
-    flow::{Flows, job::Job, park::Wake, timer::Timer},
+    flow::{Flows, breaks, job::Job, park::Wake, timer::Timer},
     id::{ConnId, OpId},
     message::{Outbound, Request},
     sink::Sink,
@@ -58,6 +58,12 @@ pub struct Counters {
     pub files: usize,
     /// Byte-range locks.
     pub locks: usize,
+    /// Oplocks.
+    pub oplocks: usize,
+    /// Leases.
+    pub leases: usize,
+    /// Oplocks and leases whose break is not acknowledged.
+    pub breaks: usize,
     /// Requests that wait.
     pub parked: usize,
     /// Calls that have not completed.
@@ -149,6 +155,9 @@ impl Server {
             opens: state.opens.len(),
             files: state.files.len(),
             locks: state.files.values().map(|file| file.locks.len()).sum(),
+            oplocks: state.leases.values().filter(|lease| lease.is_oplock()).count(),
+            leases: state.leases.values().filter(|lease| !lease.is_oplock()).count(),
+            breaks: state.leases.values().filter(|lease| lease.breaking.is_some()).count(),
             parked: self.flows.parking.len(),
             running: self.flows.running.len(),
             timers: self.flows.timers.len(),
@@ -183,6 +192,7 @@ fn fire(cx: &mut Cx<'_>, timer: Timer) {
                 cx.send(id, Outbound::Close("no session in time"));
             }
         }
+        Timer::Break(holder) => breaks::timed_out(cx, holder),
         Timer::Idle(id) => idle(cx, id),
     }
 }

@@ -1,10 +1,10 @@
 //! How opens, trees, sessions and connections end: at once for new work, and for good when the calls
 //! that use them are back. One mechanism for CLOSE, TREE_DISCONNECT, LOGOFF and hang-up.
 
-use super::{Cx, Step};
+use super::{Cx, Step, contend};
 use crate::{
     flow::{
-        Running,
+        Running, breaks,
         job::Job,
         park::{Scope, Wait, Wake},
     },
@@ -28,6 +28,7 @@ pub(super) fn end_open(cx: &mut Cx<'_>, id: OpenId, why: Wake) {
     {
         // MS-FSA 2.1.5.5: the first close of a delete-on-close handle dooms the file.
         file.delete.get_or_insert(place);
+        contend::delete(cx, id);
     }
     // A CLOSE that waits for its own open waits on.
     cx.flows.parking.wake_where(why, |parked| {
@@ -44,6 +45,12 @@ pub(super) fn end_tree(cx: &mut Cx<'_>, session: SessionId, tree: TreeId, why: W
     for id in cx.state.opens_of(session, Some(tree)) {
         end_open(cx, id, why);
     }
+    // A CREATE that waits has no open yet.
+    cx.flows.parking.wake_where(why, |parked| {
+        let who = &parked.job.who;
+        (who.session, who.tree, who.open) == (Some(session), Some(tree), None)
+            && !matches!(parked.park.wait, Wait::Gone(_))
+    });
 }
 
 /// All trees of a session end; it is found by nobody any more.
@@ -126,7 +133,7 @@ fn last_act(cx: &Cx<'_>, key: FileKey, open: &Open) -> Option<Op> {
 
 /// The open leaves the tables: share mode, locks and handle go, and who waited is woken.
 fn remove(cx: &mut Cx<'_>, id: OpenId) {
-    cx.state.stop_caching(id);
+    breaks::leave(cx, id);
     let Some(open) = cx.state.opens.remove(&id) else {
         return;
     };
@@ -146,6 +153,7 @@ fn leave_file(cx: &mut Cx<'_>, key: FileKey, id: OpenId) {
         return;
     };
     file.opens.retain(|other| *other != id);
+    cx.flows.parking.wake(Wait::File(key));
     if file.locks.remove_all(id) {
         cx.flows.parking.wake(Wait::Range(key));
     }

@@ -11,6 +11,7 @@ mod wanted;
 use super::{Cx, Event, ending};
 use crate::{
     flow::{Flow, Handled, Refused, job::Who, park::Wake, refuse},
+    state::session::Tree,
     status::NtStatus,
     vfs::{Call, Done, FileInfo, FileKind, Op, Opened, VfsError},
     wire::{
@@ -20,6 +21,7 @@ use crate::{
 };
 use alloc::{boxed::Box, sync::Arc};
 use context::Contexts;
+use reserve::Reserved;
 use wanted::Wanted;
 
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub(crate) enum Step {
     Overwritten(Box<Wanted>, CreateAction),
     /// A file that was made for nothing is being removed.
     Withdrawn(Refused),
+    /// Others have been told that they may not cache what this would change; then it begins anew.
+    Contended(Box<Wanted>),
     /// A pipe is being opened.
     Pipe,
 }
@@ -54,9 +58,27 @@ pub(super) fn begin(
         return Ok(Flow::Call(call, super::Step::Create(Step::Pipe)));
     }
     let wanted = Box::new(validate::wanted(request, tree)?);
+    open(tree, wanted)
+}
+
+fn open(tree: &Tree, wanted: Box<Wanted>) -> Handled<super::Step> {
     let how = wanted::how(tree, &wanted)?;
-    let call = Call { identity, op: Op::Open(Box::new(how)) };
+    let call = Call { identity: Arc::clone(&tree.identity), op: Op::Open(Box::new(how)) };
     Ok(Flow::Call(call, super::Step::Create(Step::Opened(wanted))))
+}
+
+/// The wait for others is over: the name is looked up again, for it may mean another file by now.
+fn again(cx: &Cx<'_>, who: &Who, wanted: Box<Wanted>, wake: Wake) -> Handled<super::Step> {
+    match wake {
+        Wake::Ready | Wake::TimedOut => {}
+        Wake::Cancelled => return refuse(NtStatus::CANCELLED, "3.3.5.16: cancelled"),
+        Wake::LoggedOff => return refuse(NtStatus::USER_SESSION_DELETED, "3.3.5.6: logged off"),
+        Wake::Closed | Wake::TreeGone | Wake::HungUp => {
+            return refuse(NtStatus::NETWORK_NAME_DELETED, "3.3.5.8: disconnected");
+        }
+    }
+    let tree = cx.state.tree(who.session()?, who.tree()?);
+    open(tree.ok_or(NtStatus::NETWORK_NAME_DELETED)?, wanted)
 }
 
 /// Opens on their way count as well; they are only counted where it matters.
@@ -74,6 +96,10 @@ pub(super) fn resume(
     step: Step,
     event: Event,
 ) -> Handled<super::Step> {
+    let (step, event) = match (step, event) {
+        (Step::Contended(wanted), Event::Wake(wake)) => return again(cx, who, wanted, wake),
+        other => other,
+    };
     match (step, event.done()) {
         (Step::Opened(wanted), Done::Opened(done)) => opened(cx, who, wanted, *done),
         (Step::Opened(wanted), Done::Failed(error)) => failed(cx, who, &wanted, error),
@@ -123,14 +149,23 @@ fn failed(cx: &Cx<'_>, who: &Who, wanted: &Wanted, error: VfsError) -> Handled<s
 fn opened(
     cx: &mut Cx<'_>,
     who: &mut Who,
-    wanted: Box<Wanted>,
-    opened: Opened,
+    mut wanted: Box<Wanted>,
+    mut opened: Opened,
 ) -> Handled<super::Step> {
+    // It was made before there was something to wait for.
+    opened.created |= wanted.created;
+    opened.file_created |= wanted.file_created;
     let file = opened.file.clone();
+    let file_created = opened.file_created;
     let (created, path) = (opened.created, opened.path.clone());
     let (key, directory) = (opened.info.key, opened.info.kind == FileKind::Directory);
     match reserve::reserve(cx, who, &wanted, opened) {
-        Ok((_, action))
+        Ok(Reserved::Later(park)) => {
+            cx.out.release(file);
+            (wanted.created, wanted.file_created) = (created, file_created);
+            Ok(Flow::Park(park, super::Step::Create(Step::Contended(wanted))))
+        }
+        Ok(Reserved::In(_, action))
             if action == CreateAction::OVERWRITTEN || action == CreateAction::SUPERSEDED =>
         {
             let identity = who.identity.clone().ok_or(NtStatus::INTERNAL_ERROR)?;
@@ -139,7 +174,7 @@ fn opened(
             let step = super::Step::Create(Step::Overwritten(wanted, action));
             Ok(Flow::Call(Call { identity, op }, step))
         }
-        Ok((info, action)) => {
+        Ok(Reserved::In(info, action)) => {
             Flow::answer(ResponseBody::Create(response(cx, who, &wanted, &info, action)?))
         }
         Err(refused) => {
