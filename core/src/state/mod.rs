@@ -10,10 +10,14 @@ pub(crate) mod share_mode;
 
 use crate::{
     config::Config,
-    id::{ConnId, FileKey, Holder, OpenId, SessionId, TreeId},
+    id::{ConnId, FileKey, Holder, LeaseId, OpenId, SessionId, TreeId},
     rng::Rng,
 };
-use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    vec::Vec,
+};
 use conn::Conn;
 use file::FileState;
 use lease::Lease;
@@ -30,6 +34,8 @@ pub(crate) struct State {
     pub(crate) files: BTreeMap<FileKey, FileState>,
     /// Oplocks and leases.
     pub(crate) leases: BTreeMap<Holder, Lease>,
+    /// Those of [`Self::leases`] that are of directories.
+    pub(crate) directories: BTreeSet<LeaseId>,
     next_conn: u64,
     next_open: u64,
 }
@@ -44,6 +50,7 @@ impl State {
             opens: BTreeMap::new(),
             files: BTreeMap::new(),
             leases: BTreeMap::new(),
+            directories: BTreeSet::new(),
             next_conn: 0,
             next_open: 0,
         }
