@@ -1,6 +1,6 @@
 //! IOCTL.
 
-use super::{Cx, Step, pipe};
+use super::{Cx, Step, interfaces, pipe, smbtorture};
 use crate::{
     flow::{Flow, Handled, job::Who, refuse},
     message::Outbound,
@@ -37,9 +37,11 @@ pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: IoctlRequest) -> Ha
         FsctlCode::DFS_GET_REFERRALS | FsctlCode::DFS_GET_REFERRALS_EX => {
             refuse(NtStatus::NOT_FOUND, "3.3.5.15.2: no DFS")
         }
-        FsctlCode::QUERY_NETWORK_INTERFACE_INFO => {
-            refuse(NtStatus::NOT_SUPPORTED, "3.3.5.15.11: one channel only")
-        }
+        FsctlCode::QUERY_NETWORK_INTERFACE_INFO => interfaces::begin(cx, who, &request),
+        FsctlCode::SMBTORTURE_UNACKED
+        | FsctlCode::SMBTORTURE_PAD_IOCTL
+        | FsctlCode::SMBTORTURE_PAD_READS
+        | FsctlCode::SMBTORTURE_SLEEP => smbtorture::begin(cx, who, &request),
         _ => refuse(NtStatus::INVALID_DEVICE_REQUEST, "3.3.5.15: this FSCTL is not here"),
     }
 }
@@ -49,7 +51,7 @@ pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: IoctlRequest) -> Ha
 fn validate(cx: &mut Cx<'_>, who: &mut Who, request: &IoctlRequest) -> Handled<Step> {
     let conn = cx.state.conns.get(&who.conn).and_then(|conn| conn.negotiated);
     let Some(settled) = conn else {
-        return Err(NtStatus::INVALID_PARAMETER.into());
+        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.15.12: nothing was negotiated");
     };
     let chosen = settled.chosen.dialect;
     let told = ValidateNegotiateInfoRequest::parse(&request.input).ok().filter(|told| {
@@ -75,7 +77,7 @@ fn validate(cx: &mut Cx<'_>, who: &mut Who, request: &IoctlRequest) -> Handled<S
     };
     let mut output = Vec::new();
     response.encode(&mut Writer::new(&mut output));
-    answer(request, FileId::ANY, output)
+    answer(request.ctl_code, FileId::ANY, output)
 }
 
 /// Bytes of FILE_OBJECTID_BUFFER (MS-FSCC 2.1.3).
@@ -102,14 +104,10 @@ fn object_id(cx: &Cx<'_>, who: &Who, request: &IoctlRequest) -> Handled<Step> {
     writer.zeros(16);
     unique(&mut writer);
     writer.zeros(16);
-    answer(request, FileId { persistent: id.0, volatile: id.0 }, output)
+    answer(request.ctl_code, FileId { persistent: id.0, volatile: id.0 }, output)
 }
 
-fn answer(request: &IoctlRequest, file_id: FileId, output: Vec<u8>) -> Handled<Step> {
-    Flow::answer(ResponseBody::Ioctl(IoctlResponse {
-        ctl_code: request.ctl_code,
-        file_id,
-        input: Vec::new(),
-        output,
-    }))
+pub(super) fn answer(code: FsctlCode, file_id: FileId, output: Vec<u8>) -> Handled<Step> {
+    let response = IoctlResponse { output, ..IoctlResponse::new(code, file_id) };
+    Flow::answer(ResponseBody::Ioctl(response))
 }

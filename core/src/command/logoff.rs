@@ -5,14 +5,14 @@ use crate::{
     flow::{
         Flow, Handled,
         job::Who,
-        park::{Park, Scope, Wait, Wake},
+        park::{Park, Scope, Wait},
     },
     wire::message::ResponseBody,
 };
 
 /// MS-SMB2 3.3.5.6: every open of the session is closed before the answer.
 pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who) -> Handled<Step> {
-    ending::end_session(cx, who.session()?, Wake::LoggedOff);
+    ending::log_off(cx, who.session()?, who.conn);
     resume(cx, who)
 }
 

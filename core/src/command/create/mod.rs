@@ -13,7 +13,7 @@ use super::{
     read::{Io, begin_change, end_io},
 };
 use crate::{
-    flow::{Flow, Handled, Refused, job::Who, park::Wake, refuse},
+    flow::{CANCELLED, Flow, Handled, NO_TREE, OUR_BUG, Refused, job::Who, park::Wake, refuse},
     state::session::Tree,
     status::NtStatus,
     vfs::{Call, Done, FileInfo, FileKind, Op, Opened, VfsError},
@@ -51,7 +51,7 @@ pub(super) fn begin(
     if is_full(cx) {
         return refuse(NtStatus::TOO_MANY_OPENED_FILES, "as many opens as allowed");
     }
-    let tree = cx.state.tree(session, tree).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
+    let tree = cx.state.tree(session, tree).ok_or(NO_TREE)?;
     let identity = Arc::clone(&tree.identity);
     if tree.is_pipe() {
         let user = cx.state.sessions.get(&session).and_then(|session| session.user.as_ref());
@@ -74,14 +74,14 @@ fn open(tree: &Tree, wanted: Box<Wanted>) -> Handled<super::Step> {
 fn again(cx: &Cx<'_>, who: &Who, wanted: Box<Wanted>, wake: Wake) -> Handled<super::Step> {
     match wake {
         Wake::Ready | Wake::TimedOut => {}
-        Wake::Cancelled => return refuse(NtStatus::CANCELLED, "3.3.5.16: cancelled"),
+        Wake::Cancelled => return Err(CANCELLED),
         Wake::LoggedOff => return refuse(NtStatus::USER_SESSION_DELETED, "3.3.5.6: logged off"),
         Wake::Closed | Wake::TreeGone | Wake::HungUp => {
             return refuse(NtStatus::NETWORK_NAME_DELETED, "3.3.5.8: disconnected");
         }
     }
     let tree = cx.state.tree(who.session()?, who.tree()?);
-    open(tree.ok_or(NtStatus::NETWORK_NAME_DELETED)?, wanted)
+    open(tree.ok_or(NO_TREE)?, wanted)
 }
 
 /// Opens on their way count as well; they are only counted where it matters.
@@ -116,26 +116,21 @@ pub(super) fn resume(
             // Reserved before the call, so taken out after it failed.
             ending::end_open(cx, who.open()?, Wake::Closed);
             who.open = None;
-            Err(error_of(&done).into())
+            Err(error_of(&done))
         }
         (Step::Withdrawn(refused), _) => Err(refused),
         (Step::Pipe, Done::Pipe(handle)) => pipe::opened(cx, who, handle),
         (Step::Pipe, Done::Failed(error)) => {
-            let status = if error == VfsError::NotFound {
-                error.status()
-            } else {
-                super::pipe::failed(error)
-            };
-            Err(status.into())
+            Err(if error == VfsError::NotFound { error.into() } else { super::pipe::failed(error) })
         }
-        (_, done) => Err(error_of(&done).into()),
+        (_, done) => Err(error_of(&done)),
     }
 }
 
-fn error_of(done: &Done) -> NtStatus {
+fn error_of(done: &Done) -> Refused {
     match done {
-        Done::Failed(error) => error.status(),
-        _ => NtStatus::INTERNAL_ERROR,
+        Done::Failed(error) => (*error).into(),
+        _ => OUR_BUG,
     }
 }
 
@@ -147,7 +142,7 @@ fn failed(cx: &Cx<'_>, who: &Who, wanted: &Wanted, error: VfsError) -> Handled<s
     if error == VfsError::NotFound && wanted.creates() && wanted.is_stillborn() {
         return refuse(NtStatus::CANNOT_DELETE, "MS-FSA 2.1.5.1.1: read-only, deleted on close");
     }
-    Err(error.status().into())
+    Err(error.into())
 }
 
 /// The file is open; may this client have it beside the others? Then it is in the tables, before
@@ -175,7 +170,7 @@ fn opened(
         Ok(Reserved::In(_, action))
             if action == CreateAction::OVERWRITTEN || action == CreateAction::SUPERSEDED =>
         {
-            let identity = who.identity.clone().ok_or(NtStatus::INTERNAL_ERROR)?;
+            let identity = who.identity.clone().ok_or(OUR_BUG)?;
             let eas = wanted.contexts.eas.clone();
             let op = Op::Overwrite { file, attributes: wanted.attributes(), eas };
             let io = begin_change(cx, who.open()?)?;
@@ -210,7 +205,7 @@ fn response(
     wanted: &Wanted,
     info: &FileInfo,
     action: CreateAction,
-) -> Result<CreateResponse, NtStatus> {
+) -> Result<CreateResponse, Refused> {
     let mut flags = CreateResponseFlags::empty();
     flags.set(CreateResponseFlags::REPARSEPOINT, info.kind == FileKind::Symlink);
     let (oplock_level, lease) = lease::answer(cx.state, who.open()?);
