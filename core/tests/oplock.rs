@@ -232,6 +232,7 @@ fn an_encrypted_break() {
     let w = World::with(|config| config.encryption = Encryption::Mandatory);
     let mut a = w.client(Dialect::SMB_3_1_1).logged_on("alice").encrypted();
     let mut b = w.client(Dialect::SMB_3_1_1).logged_on("bob").encrypted();
+    w.put("x", b"");
     a.create("x").oplock(OplockLevel::BATCH).ok();
     b.create("x").send().waits();
     let message = a.receive();
