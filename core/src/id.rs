@@ -27,6 +27,8 @@ ids! {
     OpenId(u64);
     /// A request that was answered with an interim response (MS-SMB2 2.2.1.1, AsyncId).
     AsyncId(u64);
+    /// An account that is being guessed at from an address.
+    GuessId(u64);
     /// A [`Call`](crate::vfs::Call) that has not completed.
     OpId(u64);
 }

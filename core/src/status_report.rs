@@ -319,12 +319,20 @@ impl Server {
             counted("files", counters.files),
             counted("locks", counters.locks),
             bounded("locks of one open", most(&mut of_one_open.into_iter()), limits.locks_per_open),
+            bounded("watched directories", counters.watches, limits.watches),
+            bounded(
+                "watched directories of one session",
+                most(&mut state.sessions.keys().map(|id| state.watches_of(*id))),
+                limits.watches_per_session,
+            ),
+            bounded("bytes of unfetched changes", counters.watch_bytes, limits.watch_bytes),
             counted("waiting requests", counters.parked),
             bounded(
                 "waiting requests of one connection",
                 most(&mut state.conns.values().map(|conn| conn.parked)),
                 limits.parked_per_connection,
             ),
+            bounded("accounts guessed at", state.guesses.len(), limits.guesses),
             counted("running calls", counters.running),
             counted("timers", counters.timers),
         ]

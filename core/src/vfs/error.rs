@@ -55,7 +55,9 @@ pub enum VfsError {
     Unavailable,
     /// No memory.
     NoMemory,
-    /// The medium failed.
+    /// What is behind the file system did not answer in time.
+    TimedOut,
+    /// The medium failed, or what is behind the file system is gone.
     Io,
     /// Whoever should have done it is gone.
     HungUp,
@@ -90,6 +92,7 @@ impl VfsError {
             Self::WouldBlock => "the pipe has nothing to read yet",
             Self::Unavailable => "what is served there is not there",
             Self::NoMemory => "the server is out of memory",
+            Self::TimedOut => "the file system did not answer in time",
             Self::Io => "the file system failed",
             Self::HungUp => "whoever should have done it is gone",
         }
@@ -123,7 +126,8 @@ impl VfsError {
             Self::WouldBlock => NtStatus::PIPE_LISTENING,
             Self::Unavailable => NtStatus::BAD_NETWORK_NAME,
             Self::NoMemory => NtStatus::INSUFFICIENT_RESOURCES,
-            Self::Io => NtStatus::UNEXPECTED_IO_ERROR,
+            Self::TimedOut => NtStatus::IO_TIMEOUT,
+            Self::Io => NtStatus::IO_DEVICE_ERROR,
             Self::HungUp => NtStatus::CANCELLED,
         }
     }

@@ -3,6 +3,7 @@
 
 mod calls;
 mod link;
+mod outside;
 mod run;
 
 use crate::{
@@ -20,6 +21,7 @@ use ksmbd_core::{
     id::{ConnId, OpId},
     server::{Counters, Server, Unwelcome},
     sink::Executor,
+    status_report::Budget,
     time::{FileTime, Instant, Now},
     vfs::{Call, Done, Peer, VfsError},
     wire::negotiate::Dialect,
@@ -55,7 +57,8 @@ pub(crate) struct Inner {
 impl World {
     /// A server that speaks every dialect, with the accounts `alice` and `bob`, and the shares
     /// `share`, `readonly` (the same files), `crypt` (the same, encrypted only), `private` (nobody
-    /// may), `broken` (its directory is missing) and `IPC$`.
+    /// may), `inside` (the same, watched for what SMB does alone), `quiet` (the same, not watched at
+    /// all), `broken` (its directory is missing) and `IPC$`.
     pub fn new() -> Self {
         Self::with(|_| {})
     }
@@ -165,6 +168,15 @@ impl World {
         self.0.borrow().server.counters()
     }
 
+    /// How full one table is, by its name.
+    #[track_caller]
+    pub fn budget(&self, name: &str) -> Budget {
+        let inner = self.0.borrow();
+        let budgets = inner.server.status(inner.now.mono).budgets;
+        let found = budgets.into_iter().find(|budget| budget.name == name);
+        found.unwrap_or_else(|| panic!("no budget {name}"))
+    }
+
     /// Refusals since the last look.
     pub fn refusals(&self) -> Vec<Refusal> {
         std::mem::take(&mut self.0.borrow_mut().refusals)
@@ -246,6 +258,8 @@ fn shares() -> Vec<Rules> {
             refused: Some(ksmbd_core::status::NtStatus::ACCESS_DENIED),
             ..open(disk("private"))
         },
+        open(Share { kernel_change_notify: false, ..disk("inside") }),
+        open(Share { change_notify: false, ..disk("quiet") }),
         open(Share::disk("broken", "/nowhere")),
         open(Share::ipc()),
     ]

@@ -53,6 +53,10 @@ pub struct GlobalSettings {
     pub max_open_files: usize,
     /// `deadtime`; zero is never.
     pub deadtime: Duration,
+    /// `failed logons`: of one account, from one address, before attempts wait.
+    pub failed_logons: u32,
+    /// `failed logon delay`: at most; zero is none.
+    pub failed_logon_delay: Duration,
     /// `guest account`
     pub guest_account: String,
     /// `map to guest = bad user`
@@ -91,6 +95,8 @@ impl Default for GlobalSettings {
             max_sessions: 1024,
             max_open_files: 10_000,
             deadtime: Duration::ZERO,
+            failed_logons: 10,
+            failed_logon_delay: Duration::from_secs(5),
             guest_account: "nobody".to_owned(),
             map_to_guest: false,
             restrict_anonymous: false,
@@ -111,6 +117,8 @@ impl GlobalSettings {
             opens: self.max_open_files,
             credits: self.max_credits,
             idle_time: self.deadtime,
+            free_guesses: self.failed_logons,
+            guess_delay: self.failed_logon_delay,
             ..Limits::default()
         };
         Config {
@@ -259,6 +267,17 @@ impl GlobalSettings {
             && let Some(minutes) = entry.number(0..=u64::from(u32::MAX), reader.problems)
         {
             self.deadtime = Duration::from_secs(minutes * 60);
+        }
+        if let Some(entry) = reader.section.get("failed logons")
+            && let Some(free) = entry.number(0..=1000, reader.problems)
+        {
+            self.failed_logons = u32::try_from(free).unwrap_or_default();
+        }
+        // A client that is not answered for longer gives up; and a connection without a session ends.
+        if let Some(entry) = reader.section.get("failed logon delay")
+            && let Some(seconds) = entry.number(0..=20, reader.problems)
+        {
+            self.failed_logon_delay = Duration::from_secs(seconds);
         }
         if let Some(entry) = reader.section.get("share:fake_fscaps")
             && let Some(bits) = entry.number(0..=u64::from(u32::MAX), reader.problems)

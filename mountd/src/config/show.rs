@@ -69,6 +69,8 @@ impl fmt::Display for GlobalSettings {
         line(f, "max active sessions", self.max_sessions)?;
         line(f, "max open files", self.max_open_files)?;
         line(f, "deadtime", self.deadtime.as_secs() / 60)?;
+        line(f, "failed logons", self.failed_logons)?;
+        line(f, "failed logon delay", self.failed_logon_delay.as_secs())?;
         line(f, "guest account", &self.guest_account)?;
         line(f, "map to guest", if self.map_to_guest { "bad user" } else { "never" })?;
         line(f, "restrict anonymous", u8::from(self.restrict_anonymous))?;
@@ -118,7 +120,9 @@ impl fmt::Display for ShareSettings {
         line(f, "vfs objects", modules.join(" "))?;
         line(f, "streams_xattr", if share.streams_nul { "samba" } else { "ksmbd" })?;
         line(f, "follow symlinks", yes(share.follow_symlinks))?;
-        line(f, "crossmnt", yes(share.cross_mounts))
+        line(f, "crossmnt", yes(share.cross_mounts))?;
+        line(f, "change notify", yes(share.change_notify))?;
+        line(f, "kernel change notify", yes(share.kernel_change_notify))
     }
 }
 
@@ -154,7 +158,7 @@ mod tests {
              write list = bob\nadmin users = alice\nhosts allow = 10. fe80::/10 EXCEPT 10.1.1.1\n\
              hosts deny = ALL\nguest account = bob\nforce user = alice\nforce group = staff\n\
              create mask = 0600\nvfs objects = acl_xattr streams_xattr\nveto files = /*.exe/.*/\ninherit owner = yes\n\
-             follow symlinks = yes\ncrossmnt = no\nmax connections = 2\n",
+             follow symlinks = yes\ncrossmnt = no\nchange notify = no\nkernel change notify = no\nmax connections = 2\n",
         ] {
             let settings = read(text);
             let shown = settings.to_string();

@@ -9,6 +9,8 @@ use super::*;
 use crate::account::Serving;
 use crate::account::tests::accounts;
 
+mod wrong_values;
+
 const SHARE: &str = "[a]\npath = /tmp\n";
 
 fn read(text: &str) -> Result<Loaded, Vec<ConfProblem>> {
@@ -68,7 +70,7 @@ fn global_settings_are_read() {
          server signing = Mandatory\nsmb3 encryption = mandatory\nsmb2 max read = 8MB\n\
          smb2 max write = 64K\nsmb2 max trans = 0x20000\nsmb2 max credits = 512\n\
          max connections = 5\nmax ip connections = 0\nmax active sessions = 7\n\
-         max open files = 8\ndeadtime = 3\nguest account = bob\nmap to guest = Bad User\n\
+         max open files = 8\ndeadtime = 3\nfailed logons = 4\nfailed logon delay = 2\nguest account = bob\nmap to guest = Bad User\n\
          restrict anonymous = 2\nshare:fake_fscaps = 64\ninterfaces = eth0, lo\n\
          bind interfaces only = yes\nserver multi channel support = yes",
     );
@@ -92,6 +94,8 @@ fn global_settings_are_read() {
         max_sessions: 7,
         max_open_files: 8,
         deadtime: Duration::from_secs(180),
+        failed_logons: 4,
+        failed_logon_delay: Duration::from_secs(2),
         guest_account: "bob".to_owned(),
         map_to_guest: true,
         restrict_anonymous: true,
@@ -104,6 +108,7 @@ fn global_settings_are_read() {
     let config = read.config([1; 16]);
     assert!(!config.allow_anonymous && config.require_signing);
     assert_eq!((config.limits.opens, config.limits.idle_time.as_secs()), (8, 180));
+    assert_eq!((config.limits.free_guesses, config.limits.guess_delay.as_secs()), (4, 2));
     assert_eq!(config.names.netbios_computer, "BOX");
 }
 

@@ -7,11 +7,17 @@ use crate::{
     auth::{AccountSecret, AuthStep, Authenticator, Proof},
     config::Encryption,
     crypto::SessionKeys,
-    flow::{Flow, Handled, NO_SESSION, OUR_BUG, Refused, job::Who, park::Wake, refuse},
+    flow::{
+        Flow, Handled, NO_SESSION, OUR_BUG, Refused,
+        job::Who,
+        park::{Park, Wait, Wake},
+        refuse,
+    },
     id::{ConnId, SessionId},
     message::Outbound,
     state::{
         conn::Settled,
+        guess::Target,
         session::{Session, User, UserKind},
     },
     status::NtStatus,
@@ -31,6 +37,10 @@ use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 pub(crate) struct Step {
     authenticator: Box<Authenticator>,
     client_mode: SecurityMode,
+    user: String,
+    domain: String,
+    /// What the attempt is counted under.
+    guess: Target,
 }
 
 /// MS-SMB2 3.3.5.5.
@@ -54,7 +64,7 @@ pub(super) fn begin(
     result
 }
 
-/// The account, or the lack of one, has been found.
+/// The attempt has waited long enough; or the account, or the lack of one, has been found.
 pub(super) fn resume(
     cx: &mut Cx<'_>,
     who: &mut Who,
@@ -62,7 +72,18 @@ pub(super) fn resume(
     event: Event,
 ) -> Handled<super::Step> {
     let id = who.session()?;
-    let result = account(cx, who, id, step, event);
+    // The session may have ended while the request waited, or the daemon was asked.
+    let session = cx.state.sessions.get(&id).filter(|session| !session.ending);
+    if !session.is_some_and(|session| session.setups.contains_key(&who.conn)) {
+        return refuse(NtStatus::USER_SESSION_DELETED, "3.3.5.5: the session has ended");
+    }
+    let result = match event {
+        Event::Done(done) => account(cx, who, id, step, done),
+        Event::Wake(Wake::TimedOut) => look_up(step),
+        Event::Wake(Wake::Ready) => attempt(cx, step),
+        Event::Wake(Wake::Cancelled) => refuse(NtStatus::CANCELLED, "3.3.5.16: cancelled"),
+        Event::Wake(_) => refuse(NtStatus::USER_SESSION_DELETED, "3.3.5.5: the session has ended"),
+    };
     if result.is_err() {
         give_up(cx, who.conn, id);
     }
@@ -120,10 +141,10 @@ fn find_or_make(cx: &mut Cx<'_>, who: &mut Who, settled: Settled) -> Result<Sess
     Ok(new)
 }
 
-/// One leg of the exchange (MS-SMB2 3.3.5.5.3).
 /// What the authentication protocol says to a token or to a proof.
 const NOT_PROVEN: &str = "3.3.5.5.3: the authentication failed";
 
+/// One leg of the exchange (MS-SMB2 3.3.5.5.3).
 fn exchange(
     cx: &mut Cx<'_>,
     who: &mut Who,
@@ -149,11 +170,36 @@ fn exchange(
         }
         AuthStep::NeedAccount { user, domain, .. } => {
             let client_mode = request.security_mode;
-            let step = super::Step::SessionSetup(Step { authenticator, client_mode });
-            let identity = Arc::new(Identity::nobody());
-            Ok(Flow::Call(Call { identity, op: Op::Logon { user, domain } }, step))
+            let address = cx.state.conns.get(&who.conn).map(|conn| conn.peer.address.ip());
+            let address = address.ok_or(NO_SESSION)?;
+            let guess = Target::new(address, &user);
+            attempt(cx, Step { authenticator, client_mode, user, domain, guess })
         }
         AuthStep::Anonymous(proof) => anonymous(cx, who, id, &proof),
+    }
+}
+
+/// Counts the attempt, right or wrong, and lets it wait where there have been many. It waits before
+/// the password is looked at: hanging up saves no time, and the wait says nothing about the password.
+fn attempt(cx: &mut Cx<'_>, mut step: Step) -> Handled<super::Step> {
+    let (now, limits) = (cx.now.mono, cx.state.config.limits);
+    let Some((id, delay)) = cx.state.guesses.attempt(&mut step.guess, now, &limits) else {
+        return look_up(step);
+    };
+    let park = Park { wait: Wait::Logon(id), deadline: Some(now + delay), interim: false };
+    Ok(Flow::Park(park, super::Step::SessionSetup(step)))
+}
+
+fn look_up(step: Step) -> Handled<super::Step> {
+    let identity = Arc::new(Identity::nobody());
+    let op = Op::Logon { user: step.user.clone(), domain: step.domain.clone() };
+    Ok(Flow::Call(Call { identity, op }, super::Step::SessionSetup(step)))
+}
+
+/// Who knows the password is not kept waiting for those who do not.
+fn proven(cx: &mut Cx<'_>, guess: &Target) {
+    if let Some(id) = cx.state.guesses.proven(guess) {
+        cx.flows.parking.wake(Wait::Logon(id));
     }
 }
 
@@ -162,17 +208,13 @@ fn account(
     who: &mut Who,
     id: SessionId,
     mut step: Step,
-    event: Event,
+    done: Done,
 ) -> Handled<super::Step> {
-    // The session may have ended while the daemon was asked.
-    let session = cx.state.sessions.get(&id).filter(|session| !session.ending);
-    if !session.is_some_and(|session| session.setups.contains_key(&who.conn)) {
-        return refuse(NtStatus::USER_SESSION_DELETED, "3.3.5.5: the session has ended");
-    }
-    match event.done() {
+    match done {
         Done::Account(Account::Found { nt_hash, identity, expires }) => {
             let proof = step.authenticator.account(AccountSecret::NtHash(*nt_hash));
             let proof = proof.map_err(|status| status.at(NOT_PROVEN))?;
+            proven(cx, &step.guess);
             let kind = UserKind::Account;
             let mode = step.client_mode;
             commit(cx, who, id, Proven { kind, identity, proof, mode, expires })
@@ -184,6 +226,8 @@ fn account(
                 let status = failed.err().unwrap_or(NtStatus::LOGON_FAILURE);
                 return refuse(status, "3.3.5.5.3: no such account");
             };
+            // Where everybody is let in, nothing is guessed at.
+            proven(cx, &step.guess);
             let proof = Proof {
                 user: identity.name.clone(),
                 domain: String::new(),

@@ -163,7 +163,7 @@ fn by_name(value: &str) -> Option<InterfaceCapability> {
 mod tests {
     use super::super::tests::machine;
     use super::*;
-    use crate::scratch::Scratch;
+    use ksmbd_adduser::scratch::Scratch;
 
     fn told(scratch: &Scratch, words: &str) -> Vec<(String, u64, u32, bool)> {
         let infos = choose(&machine(), &super::words(words), scratch.path());
