@@ -120,9 +120,9 @@ impl Server {
         Ok(Connection::new(id, &limits))
     }
 
-    /// The keys that a connection which wants to join a session has to sign with
-    /// ([`Incoming::NeedKeys`](crate::connection::Incoming)), if there is such a session.
-    pub fn keys_to_bind(&self, session: SessionId) -> Option<Arc<SessionKeys>> {
+    /// The keys of a session's first channel, if there is such a session: what a connection that is no
+    /// channel of it signs with ([`Incoming::NeedKeys`](crate::connection::Incoming)).
+    pub fn keys_of(&self, session: SessionId) -> Option<Arc<SessionKeys>> {
         let session = self.state.sessions.get(&session).filter(|session| !session.ending)?;
         session.user.as_ref()?.keys.clone()
     }

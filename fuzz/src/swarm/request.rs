@@ -18,7 +18,7 @@ use ksmbd_core::{
             AccessMask, FileInfoClass, FsInfoClass,
             set_file::{SetFileInformation, Target},
         },
-        header::FileId,
+        header::{FileId, HeaderFlags},
         lock::LockFlags,
         message::RequestBody,
         negotiate::Dialect,
@@ -78,7 +78,13 @@ impl Actor {
             self.client.tree_id = self.trees[choices.below(tree + 1)];
         }
         let (body, data) = self.request(choices);
-        self.client.message_with(&body, &data)
+        let mut message = self.client.message_with(&body, &data);
+        if choices.chance(10) {
+            // ChannelSequence: now ahead of the others, now behind.
+            message.header.status = choices.below(4) as u32;
+            message.header.flags.set(HeaderFlags::REPLAY_OPERATION, choices.chance(3));
+        }
+        message
     }
 
     /// It can still pay for `count` requests.
