@@ -7,8 +7,8 @@ use ksmbd_core::auth::ServerNames;
 use ksmbd_core::config::{Config, Encryption, Limits};
 use ksmbd_core::wire::negotiate::Dialect;
 
-use super::{interfaces, keys};
 use super::values::{ENCRYPTION, Reader, SIGNING, first, number};
+use super::{interfaces, keys};
 
 /// `[global]`, with ksmbd's defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
