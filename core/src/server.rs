@@ -15,7 +15,7 @@ use crate::{
         session::Session,
     },
     time::{Instant, Now},
-    vfs::{Done, Peer},
+    vfs::{Done, FsChange, Peer},
 };
 use alloc::sync::Arc;
 use core::fmt;
@@ -62,6 +62,10 @@ pub struct Counters {
     pub files: usize,
     /// Byte-range locks.
     pub locks: usize,
+    /// Watched directories.
+    pub watches: usize,
+    /// Bytes of changes in them that nobody has fetched.
+    pub watch_bytes: usize,
     /// Requests that wait.
     pub parked: usize,
     /// Calls that have not completed.
@@ -133,6 +137,13 @@ impl Server {
         self.enter(now, out, |cx| command::completed(cx, op, done));
     }
 
+    /// Something was changed outside SMB, in a directory for which
+    /// [`Op::Watch`](crate::vfs::Op::Watch) was asked. What this server has done itself is never
+    /// told here: it knows.
+    pub fn fs_changed(&mut self, now: Now, change: &FsChange, out: &mut dyn Sink) {
+        self.enter(now, out, |cx| command::outside(cx, change));
+    }
+
     /// A client is gone: its sessions end, what it waits for is given up.
     pub fn hang_up(&mut self, now: Now, conn: ConnId, out: &mut dyn Sink) {
         self.enter(now, out, |cx| command::end_connection(cx, conn));
@@ -161,6 +172,8 @@ impl Server {
             opens: state.opens.len(),
             files: state.files.len(),
             locks: state.files.values().map(|file| file.locks.len()).sum(),
+            watches: state.watches.len(),
+            watch_bytes: state.watches.kept(),
             parked: self.flows.parking.len(),
             running: self.flows.running.len(),
             timers: self.flows.timers.len(),

@@ -319,6 +319,13 @@ impl Server {
             counted("files", counters.files),
             counted("locks", counters.locks),
             bounded("locks of one open", most(&mut of_one_open.into_iter()), limits.locks_per_open),
+            bounded("watched directories", counters.watches, limits.watches),
+            bounded(
+                "watched directories of one session",
+                most(&mut state.sessions.keys().map(|id| state.watches_of(*id))),
+                limits.watches_per_session,
+            ),
+            bounded("bytes of unfetched changes", counters.watch_bytes, limits.watch_bytes),
             counted("waiting requests", counters.parked),
             bounded(
                 "waiting requests of one connection",

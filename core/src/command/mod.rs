@@ -3,6 +3,7 @@
 
 mod access;
 mod cancel;
+mod change_notify;
 mod close;
 mod create;
 mod ea;
@@ -15,6 +16,7 @@ mod ioctl;
 mod lock;
 mod logoff;
 mod negotiate;
+mod notice;
 mod pipe;
 mod query_directory;
 mod query_info;
@@ -30,6 +32,7 @@ mod tree_disconnect;
 mod write;
 
 pub(crate) use ending::end_connection;
+pub(crate) use notice::outside;
 pub(crate) use run::{begin, completed, run_ready};
 
 use crate::{
@@ -84,6 +87,7 @@ pub(crate) enum Step {
     Lock(lock::Step),
     QueryDirectory(query_directory::Step),
     QueryInfo(query_info::Step),
+    ChangeNotify(change_notify::Step),
     SetInfo(set_info::Step),
     Pipe(pipe::Step),
     Interfaces(interfaces::Step),
@@ -141,10 +145,7 @@ fn dispatch(cx: &mut Cx<'_>, who: &mut Who, element: Element) -> Handled<Step> {
         RequestBody::QueryDirectory(request) => query_directory::begin(cx, who, &request),
         RequestBody::QueryInfo(request) => query_info::begin(cx, who, &request),
         RequestBody::SetInfo(request) => set_info::begin(cx, who, &request),
-        // Change notification is not here yet, and nothing says that it is.
-        RequestBody::ChangeNotify(_) => {
-            refuse(NtStatus::NOT_SUPPORTED, "3.3.5.19: change notification is not built yet")
-        }
+        RequestBody::ChangeNotify(request) => change_notify::begin(cx, who, &request),
         // No oplock or lease is ever granted, so there is none to acknowledge.
         RequestBody::OplockBreak(_) => {
             refuse(NtStatus::INVALID_OPLOCK_PROTOCOL, "3.3.5.22: no oplock is being broken")
@@ -165,10 +166,11 @@ fn resume(cx: &mut Cx<'_>, who: &mut Who, step: Step, event: Event) -> Handled<S
         Step::Create(step) => create::resume(cx, who, step, event),
         Step::Close(step) => close::resume(cx, who, step, event),
         Step::Read(step) => read::resume(cx, who, step, event),
-        Step::Write(step) => write::resume(cx, step, event),
+        Step::Write(step) => write::resume(cx, who, step, event),
         Step::Lock(step) => lock::resume(cx, who, step, event),
         Step::QueryDirectory(step) => query_directory::resume(cx, who, step, event),
         Step::QueryInfo(step) => query_info::resume(cx, who, step, event),
+        Step::ChangeNotify(step) => change_notify::resume(cx, who, step, event),
         Step::SetInfo(step) => set_info::resume(cx, who, step, event),
         Step::Pipe(step) => pipe::resume(cx, who, step, event),
         Step::Interfaces(step) => interfaces::resume(&step, event),

@@ -1,7 +1,7 @@
 //! WRITE.
 
 use super::{
-    Cx, Event, pipe,
+    Cx, Event, notice, pipe,
     read::{Io, begin_io, end_io},
 };
 use crate::{
@@ -56,10 +56,13 @@ pub(super) fn begin(
     Ok(Flow::Call(call, super::Step::Write(Step(io))))
 }
 
-pub(super) fn resume(cx: &mut Cx<'_>, step: Step, event: Event) -> Handled<super::Step> {
+pub(super) fn resume(cx: &mut Cx<'_>, who: &Who, step: Step, event: Event) -> Handled<super::Step> {
     end_io(cx, &step.0);
     match event.done() {
-        Done::Wrote(count) => Flow::answer(ResponseBody::Write(WriteResponse { count })),
+        Done::Wrote(count) => {
+            notice::written(cx, who.open()?);
+            Flow::answer(ResponseBody::Write(WriteResponse { count }))
+        }
         Done::Failed(error) => Err(error.into()),
         _ => Err(OUR_BUG),
     }

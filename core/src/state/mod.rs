@@ -8,6 +8,7 @@ pub(crate) mod range_lock;
 pub(crate) mod sequence;
 pub(crate) mod session;
 pub(crate) mod share_mode;
+pub(crate) mod watch;
 
 use crate::{
     config::Config,
@@ -20,6 +21,7 @@ use file::FileState;
 use guess::Guesses;
 use open::{Open, Place};
 use session::{Session, Tree};
+use watch::Watches;
 
 /// Everything the server knows (MS-SMB2 3.3.1.1).
 pub(crate) struct State {
@@ -29,6 +31,7 @@ pub(crate) struct State {
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) opens: BTreeMap<OpenId, Open>,
     pub(crate) files: BTreeMap<FileKey, FileState>,
+    pub(crate) watches: Watches,
     pub(crate) guesses: Guesses,
     next_conn: u64,
     next_open: u64,
@@ -43,6 +46,7 @@ impl State {
             sessions: BTreeMap::new(),
             opens: BTreeMap::new(),
             files: BTreeMap::new(),
+            watches: Watches::default(),
             guesses: Guesses::default(),
             next_conn: 0,
             next_open: 0,
@@ -115,6 +119,12 @@ impl State {
     pub(crate) fn is_doomed(&self, key: FileKey, place: &Place) -> bool {
         let doomed = |key| self.files.get(&key).is_some_and(|file| file.doomed(place).is_some());
         doomed(key) || doomed(key.base())
+    }
+
+    /// Watched directories of a session.
+    pub(crate) fn watches_of(&self, session: SessionId) -> usize {
+        let of = |id| self.opens.get(&id).map(|open| open.session);
+        self.watches.opens().filter(|id| of(*id) == Some(session)).count()
     }
 
     /// How many of a file's names are to go.

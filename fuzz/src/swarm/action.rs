@@ -17,10 +17,11 @@ pub(super) enum Action {
     Complete,
     Wait,
     Fault,
+    Outside,
 }
 
 impl Action {
-    pub(super) const COUNT: usize = 11;
+    pub(super) const COUNT: usize = 12;
 
     const ALL: [(Self, u32); Self::COUNT] = [
         (Self::Join, 4),
@@ -34,6 +35,7 @@ impl Action {
         (Self::Complete, 12),
         (Self::Wait, 1),
         (Self::Fault, 2),
+        (Self::Outside, 4),
     ];
 
     /// Some kinds never happen in a run, which reaches corners that an even mixture does not.
@@ -80,6 +82,18 @@ impl Swarm {
             0 => self.world.fail(index, VfsError::Io),
             1 => self.world.fail(index, VfsError::HungUp),
             _ => self.world.complete(index),
+        }
+    }
+
+    /// Somebody else changes files of the share.
+    pub(super) fn outside(&self, choices: &mut dyn Choices) {
+        let file = ["o1", "o2", "d/o1", "d/o2"][choices.below(4)];
+        let there = self.world.exists(file.rsplit_once('/').map_or("", |(parent, _)| parent));
+        match choices.below(8) {
+            0 => self.world.lose_outside(),
+            1..4 => self.world.remove_outside(file),
+            _ if there && !self.world.exists(file) => self.world.put_outside(file, b"outside"),
+            _ => {}
         }
     }
 

@@ -57,6 +57,9 @@ impl Swarm {
                 config.limits.sessions_per_connection = 1 + choices.below(3);
                 config.limits.trees_per_session = 1 + choices.below(3);
                 config.limits.locks_per_open = 1 + choices.below(4);
+                config.limits.watches = 1 + choices.below(4);
+                config.limits.watches_per_session = 1 + choices.below(3);
+                config.limits.watch_bytes = 40 * choices.below(3);
                 config.limits.credits = 64;
             }
         });
@@ -82,6 +85,7 @@ impl Swarm {
             Action::Complete => self.complete(choices),
             Action::Wait => self.wait(choices),
             Action::Fault => self.fault(choices),
+            Action::Outside => self.outside(choices),
         }
         let crowded = |actor: &Actor| actor.client.unanswered().len() > UNANSWERED;
         if choices.chance(2) || self.actors.get(index).is_some_and(crowded) {

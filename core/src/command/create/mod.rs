@@ -4,7 +4,7 @@ mod context;
 mod grant;
 mod validate;
 
-use super::{Cx, Event, bad_name, ending, pipe};
+use super::{Cx, Event, bad_name, ending, notice, pipe};
 use crate::{
     acl::Token,
     flow::{Flow, Handled, NO_TREE, OUR_BUG, Refused, job::Who, park::Wake, refuse},
@@ -22,6 +22,7 @@ use crate::{
         VfsError, WantedKind,
     },
     wire::{
+        change_notify::CompletionFilter,
         create::{
             CreateAction, CreateDisposition, CreateOptions, CreateRequest, CreateResponse,
             CreateResponseFlags, OplockLevel,
@@ -155,6 +156,11 @@ pub(super) fn resume(
         (Step::Opened(wanted), Done::Opened(done)) => opened(cx, who, wanted, *done),
         (Step::Opened(wanted), Done::Failed(error)) => failed(cx, who, &wanted, error),
         (Step::Overwritten(wanted, action), Done::Info(info)) => {
+            let mut changed = CompletionFilter::ATTRIBUTES
+                | CompletionFilter::SIZE
+                | CompletionFilter::LAST_WRITE;
+            changed.set(CompletionFilter::EA, !wanted.contexts.eas.is_empty());
+            notice::modified(cx, who.open()?, changed);
             Flow::answer(ResponseBody::Create(response(who, &wanted, &info, action)?))
         }
         (Step::Overwritten(..), done) => {
@@ -267,6 +273,7 @@ fn opened(
 ) -> Handled<super::Step> {
     let file = opened.file.clone();
     let (created, path) = (opened.created, opened.path.clone());
+    let new = (created, opened.file_created);
     let (key, directory) = (opened.info.key, opened.info.kind == FileKind::Directory);
     match reserve(cx, who, &wanted, opened) {
         Ok((_, action))
@@ -279,6 +286,7 @@ fn opened(
             Ok(Flow::Call(Call { identity, op }, step))
         }
         Ok((info, action)) => {
+            notice::created(cx, who.open()?, new);
             Flow::answer(ResponseBody::Create(response(who, &wanted, &info, action)?))
         }
         Err(refused) => {

@@ -2,7 +2,7 @@
 
 use super::{Step, call, open_of};
 use crate::{
-    command::{self, Cx},
+    command::{self, Cx, notice},
     flow::{Flow, Handled, refuse},
     id::OpenId,
     state::open::Place,
@@ -52,5 +52,6 @@ pub(super) fn doom(cx: &mut Cx<'_>, id: OpenId) -> Handled<command::Step> {
     {
         file.doom(place, &open.identity);
     }
+    notice::doomed(cx, id);
     Flow::answer(ResponseBody::SetInfo)
 }

@@ -3,9 +3,9 @@
 mod disposition;
 mod rename;
 
-use super::{Cx, Event, ea, security, stream};
+use super::{Cx, Event, ea, notice, security, stream};
 use crate::{
-    flow::{Flow, Handled, NO_OPEN, Refused, job::Who, refuse},
+    flow::{Flow, Handled, NO_OPEN, OUR_BUG, Refused, job::Who, refuse},
     id::OpenId,
     name::SharePath,
     state::open::Open,
@@ -13,6 +13,7 @@ use crate::{
     stream::StreamName,
     vfs::{Call, Done, Op, SetBasic},
     wire::{
+        change_notify::CompletionFilter,
         fscc::{
             FileAttributes, FileInfoClass, FileMode,
             file::BasicInformation,
@@ -27,12 +28,14 @@ use alloc::boxed::Box;
 
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// The call is all there is.
-    Done,
+    /// The call is all there is; then this is other than before.
+    Done(CompletionFilter),
     /// What is at a new name decides whether it may be replaced.
     Target(Box<rename::Naming>),
     /// The name changes in the tables when it has changed on the disk.
-    Renamed { from: SharePath, to: SharePath },
+    Renamed { from: SharePath },
+    /// The file has one name more.
+    Linked,
     /// Metadata decides whether the file may go.
     MayDelete,
     /// The directory is empty, or may not go.
@@ -62,7 +65,7 @@ pub(super) fn begin(
         }
         InfoType::SECURITY => {
             let op = security::set(cx, open, request)?;
-            call(open, op, Step::Done)
+            call(open, op, Step::Done(CompletionFilter::SECURITY))
         }
         InfoType::QUOTA => refuse(NtStatus::NOT_SUPPORTED, "3.3.5.21.4: no quotas"),
         _ => refuse(NtStatus::INVALID_PARAMETER, "3.3.5.21: InfoType"),
@@ -140,18 +143,22 @@ pub(super) fn resume(
         return Err(error.into());
     }
     match (step, done) {
-        (Step::Renamed { from, to }, _) => {
+        (Step::Renamed { from }, Done::Named { to, replaced }) => {
             rename::renamed(cx, who.open()?, &from, &to);
-            Flow::answer(ResponseBody::SetInfo)
+            notice::renamed(cx, who.open()?, &from, replaced);
         }
-        (Step::StreamRenamed { to }, _) => {
-            stream::renamed(cx, who.open()?, to);
-            Flow::answer(ResponseBody::SetInfo)
+        (Step::Linked, Done::Named { to, replaced }) => {
+            notice::linked(cx, who.open()?, to, replaced);
         }
-        (Step::MayDelete, Done::Info(info)) => disposition::may_delete(cx, who.open()?, &info),
-        (Step::IsEmpty, _) => disposition::doom(cx, who.open()?),
-        _ => Flow::answer(ResponseBody::SetInfo),
+        (Step::StreamRenamed { to }, _) => stream::renamed(cx, who.open()?, to),
+        (Step::Done(changed), _) => notice::modified(cx, who.open()?, changed),
+        (Step::MayDelete, Done::Info(info)) => {
+            return disposition::may_delete(cx, who.open()?, &info);
+        }
+        (Step::IsEmpty, _) => return disposition::doom(cx, who.open()?),
+        _ => return Err(OUR_BUG),
     }
+    Flow::answer(ResponseBody::SetInfo)
 }
 
 fn open_of<'a>(cx: &'a Cx<'_>, id: OpenId) -> Result<&'a Open, Refused> {
@@ -193,7 +200,18 @@ fn basic(cx: &Cx<'_>, id: OpenId, set: &BasicInformation) -> Handled<super::Step
         hold_access_time: hold(set.last_access_time),
         hold_write_time: hold(set.last_write_time),
     };
-    call(open, Op::SetBasic { file: open.handle.clone(), set }, Step::Done)
+    let step = Step::Done(changed(&set));
+    call(open, Op::SetBasic { file: open.handle.clone(), set }, step)
+}
+
+/// Whom it concerns that these are set.
+fn changed(set: &SetBasic) -> CompletionFilter {
+    let mut changed = CompletionFilter::empty();
+    changed.set(CompletionFilter::ATTRIBUTES, set.attributes.is_some());
+    changed.set(CompletionFilter::CREATION, set.creation_time.is_some());
+    changed.set(CompletionFilter::LAST_ACCESS, set.last_access_time.is_some());
+    changed.set(CompletionFilter::LAST_WRITE, set.last_write_time.is_some());
+    changed
 }
 
 /// MS-FSA 2.1.5.15.1, 2.1.5.15.4.
@@ -202,7 +220,7 @@ fn sized(cx: &Cx<'_>, id: OpenId, op: impl FnOnce(crate::vfs::File) -> Op) -> Ha
     if open.is_directory() {
         return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.15: directories have no size");
     }
-    call(open, op(open.handle.clone()), Step::Done)
+    call(open, op(open.handle.clone()), Step::Done(CompletionFilter::SIZE))
 }
 
 /// MS-FSA 2.1.5.15.9.
