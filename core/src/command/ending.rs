@@ -1,12 +1,12 @@
 //! How opens, trees, sessions and connections end: at once for new work, and for good when the calls
 //! that use them are back. One mechanism for CLOSE, TREE_DISCONNECT, LOGOFF and hang-up.
 
-use super::{Cx, Step, contend};
+use super::{Cx, Step, contend, notice};
 use crate::{
     flow::{
         Running, breaks,
         job::Job,
-        park::{Scope, Wait, Wake},
+        park::{Park, Scope, Wait, Wake},
     },
     id::{ConnId, FileKey, OpenId, SessionId, TreeId},
     message::Outbound,
@@ -15,7 +15,7 @@ use crate::{
         open::{Open, Place, Stage},
         session::Tree,
     },
-    vfs::{Call, Op},
+    vfs::{Call, Done, Op},
     wire::header::Command,
 };
 use alloc::vec::Vec;
@@ -33,6 +33,7 @@ pub(super) fn end_open(cx: &mut Cx<'_>, id: OpenId, why: Wake) {
         // MS-FSA 2.1.5.5: the first close of a delete-on-close handle dooms the name.
         file.doom(place, &open.identity);
         contend::delete(cx, id);
+        notice::doomed(cx, id);
     }
     if modified {
         // Writing shows in the directory when the file is closed (smb2.lease.v2_request).
@@ -40,7 +41,7 @@ pub(super) fn end_open(cx: &mut Cx<'_>, id: OpenId, why: Wake) {
     }
     // A CLOSE that waits for its own open waits on.
     cx.flows.parking.wake_where(why, |parked| {
-        parked.job.who.open == Some(id) && !matches!(parked.park.wait, Wait::Gone(_))
+        parked.job.who.open == Some(id) && !matches!(parked.park.wait, Wait::Gone(_) | Wait::Turn)
     });
     advance(cx, id);
 }
@@ -57,7 +58,7 @@ pub(super) fn end_tree(cx: &mut Cx<'_>, session: SessionId, tree: TreeId, why: W
     cx.flows.parking.wake_where(why, |parked| {
         let who = &parked.job.who;
         (who.session, who.tree, who.open) == (Some(session), Some(tree), None)
-            && !matches!(parked.park.wait, Wait::Gone(_))
+            && matches!(parked.park.wait, Wait::File(_) | Wait::Range(_))
     });
 }
 
@@ -117,9 +118,12 @@ pub(crate) fn end_connection(cx: &mut Cx<'_>, id: ConnId) {
     breaks::connection_lost(cx, id);
 }
 
-/// The delete has been tried; whether it worked is for nobody to know.
-pub(super) fn deleted(cx: &mut Cx<'_>, id: OpenId) {
+/// The delete has been tried; whether it worked is for nobody to know but those who watch.
+pub(super) fn deleted(cx: &mut Cx<'_>, id: OpenId, done: &Done) {
     contend::listing(cx, id);
+    if matches!(done, Done::Ok) {
+        notice::deleted(cx, id);
+    }
     let Some(open) = cx.state.opens.get_mut(&id) else {
         return;
     };
@@ -190,6 +194,7 @@ fn remove(cx: &mut Cx<'_>, id: OpenId) {
     }
     let Open { session, tree, handle, .. } = open;
     cx.out.release(handle);
+    cx.state.watches.remove(id).into_iter().for_each(|source| cx.out.release(source));
     cx.flows.parking.wake(Wait::Gone(Scope::Open(id)));
     cx.flows.parking.wake(Wait::Gone(Scope::Tree(session, tree)));
     cx.flows.parking.wake(Wait::Gone(Scope::Session(session)));
@@ -258,6 +263,17 @@ fn leave(out: &mut dyn Sink, on: Executor, tree: Tree, flows: &mut crate::flow::
     let op = flows.start(Running { job: None, step: Step::Nothing, open: None });
     out.call(on, op, Call { identity: tree.identity, op: Op::Leave { share: tree.share } });
     tree.root.into_iter().for_each(|root| out.release(root));
+}
+
+/// What ended with an open has to be answered before the request that ended it: its keys may go with
+/// the answer to that one.
+pub(super) fn others_first() -> Park {
+    Park { wait: Wait::Turn, deadline: None, interim: false }
+}
+
+/// Requests of watches have been ended and are not answered yet.
+pub(super) fn has_ended_watches(cx: &Cx<'_>) -> bool {
+    cx.flows.parking.has_woken(|wait| matches!(wait, Wait::Watch(_)))
 }
 
 /// After a chain's answers have left: keys of a session that has logged off are forgotten.

@@ -13,6 +13,9 @@ use crate::{
 /// MS-SMB2 3.3.5.6: every open of the session is closed before the answer.
 pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who) -> Handled<Step> {
     ending::log_off(cx, who.session()?, who.conn);
+    if ending::has_ended_watches(cx) {
+        return Ok(Flow::Park(ending::others_first(), Step::Logoff));
+    }
     resume(cx, who)
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod range_lock;
 pub(crate) mod sequence;
 pub(crate) mod session;
 pub(crate) mod share_mode;
+pub(crate) mod watch;
 
 use crate::{
     config::Config,
@@ -26,6 +27,7 @@ use guess::Guesses;
 use lease::Lease;
 use open::{Open, Place};
 use session::{Session, Tree};
+use watch::Watches;
 
 /// Everything the server knows (MS-SMB2 3.3.1.1).
 pub(crate) struct State {
@@ -35,6 +37,7 @@ pub(crate) struct State {
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) opens: BTreeMap<OpenId, Open>,
     pub(crate) files: BTreeMap<FileKey, FileState>,
+    pub(crate) watches: Watches,
     pub(crate) guesses: Guesses,
     /// Oplocks and leases.
     pub(crate) leases: BTreeMap<Holder, Lease>,
@@ -53,6 +56,7 @@ impl State {
             sessions: BTreeMap::new(),
             opens: BTreeMap::new(),
             files: BTreeMap::new(),
+            watches: Watches::default(),
             guesses: Guesses::default(),
             leases: BTreeMap::new(),
             directories: BTreeSet::new(),
@@ -127,6 +131,12 @@ impl State {
     pub(crate) fn is_doomed(&self, key: FileKey, place: &Place) -> bool {
         let doomed = |key| self.files.get(&key).is_some_and(|file| file.doomed(place).is_some());
         doomed(key) || doomed(key.base())
+    }
+
+    /// Watched directories of a session.
+    pub(crate) fn watches_of(&self, session: SessionId) -> usize {
+        let of = |id| self.opens.get(&id).map(|open| open.session);
+        self.watches.opens().filter(|id| of(*id) == Some(session)).count()
     }
 
     /// How many of a file's names are to go.

@@ -9,7 +9,7 @@ mod validate;
 mod wanted;
 
 use super::{
-    Cx, Event, contend, ending,
+    Cx, Event, contend, ending, notice,
     read::{Io, begin_change, end_io},
 };
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     status::NtStatus,
     vfs::{Call, Done, FileInfo, FileKind, Op, Opened, VfsError},
     wire::{
+        change_notify::CompletionFilter,
         create::{CreateAction, CreateRequest, CreateResponse, CreateResponseFlags},
         message::ResponseBody,
     },
@@ -109,6 +110,11 @@ pub(super) fn resume(
         (Step::Overwritten(wanted, action, io), Done::Info(info)) => {
             end_io(cx, &io);
             contend::listing(cx, who.open()?);
+            let mut changed = CompletionFilter::ATTRIBUTES
+                | CompletionFilter::SIZE
+                | CompletionFilter::LAST_WRITE;
+            changed.set(CompletionFilter::EA, !wanted.contexts.eas.is_empty());
+            notice::modified(cx, who.open()?, changed);
             Flow::answer(ResponseBody::Create(response(cx, who, &wanted, &info, action)?))
         }
         (Step::Overwritten(_, _, io), done) => {
@@ -159,6 +165,7 @@ fn opened(
     let file = opened.file.clone();
     let file_created = opened.file_created;
     let (created, path) = (opened.created, opened.path.clone());
+    let new = (created, opened.file_created);
     let (key, directory) = (opened.info.key, opened.info.kind == FileKind::Directory);
     match reserve::reserve(cx, who, &wanted, opened) {
         Ok(Reserved::Later(park)) => {
@@ -181,6 +188,7 @@ fn opened(
             if action == CreateAction::CREATED {
                 contend::listing(cx, who.open()?);
             }
+            notice::created(cx, who.open()?, new);
             Flow::answer(ResponseBody::Create(response(cx, who, &wanted, &info, action)?))
         }
         Err(refused) => {
