@@ -150,7 +150,7 @@ impl Inner {
         match connection.poll_request() {
             Ok(None) => link.read(),
             Ok(Some(Incoming::NeedKeys(session))) => {
-                connection.give_keys(session, self.server.keys_to_bind(session));
+                connection.give_keys(session, self.server.keys_of(session));
                 true
             }
             Ok(Some(Incoming::Request(request))) => {
@@ -167,6 +167,8 @@ impl Inner {
 
     /// Moves the clock, stopping exactly where the server asks for it.
     pub(super) fn advance(&mut self, time: Duration) {
+        // Whoever is idle while time passes gives its buffers back, as the runtime has it.
+        self.links.values_mut().filter_map(|link| link.connection.as_mut()).for_each(|c| c.trim());
         let end = self.now.mono + time;
         while let Some((at, timer)) = self.server.poll_timeout().filter(|(at, _)| *at <= end) {
             self.set_clock(at.max(self.now.mono));
