@@ -3,7 +3,7 @@
 
 use crate::{
     crypto::{Cipher, SigningAlgorithm},
-    id::{ConnId, Holder, OpenId, SessionId, TreeId},
+    id::{ConnId, FileKey, Holder, OpenId, SessionId, TreeId},
     server::Server,
     state::{
         open::{Open, What},
@@ -146,6 +146,8 @@ pub struct OpenStatus {
     pub path: String,
     /// What it is.
     pub kind: OpenKind,
+    /// Which file, and which stream of it; none of pipes.
+    pub file: Option<FileKey>,
     /// As whom the file is used.
     pub uid: u32,
     /// What was granted.
@@ -288,6 +290,7 @@ impl Server {
                 What::File { .. } => OpenKind::Other,
                 What::Pipe => OpenKind::Pipe,
             },
+            file: open.key(),
             uid: open.identity.uid,
             access: open.granted,
             share_access: open.share_access,

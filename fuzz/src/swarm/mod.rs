@@ -112,7 +112,7 @@ impl Swarm {
         let writes = |open: &&OpenStatus| open.caching.state.contains(LeaseState::WRITE_CACHING);
         for one in status.opens.iter().filter(writes) {
             let other = status.opens.iter().find(|open| {
-                open.path == one.path
+                open.file == one.file
                     && open.caching.holder != one.caching.holder
                     && !open.caching.state.is_empty()
             });

@@ -109,12 +109,12 @@ pub(super) fn resume(
         (Step::Opened(wanted), Done::Failed(error)) => failed(cx, who, &wanted, error),
         (Step::Overwritten(wanted, action, io), Done::Info(info)) => {
             end_io(cx, &io);
+            contend::listing(cx, who.open()?);
             let mut changed = CompletionFilter::ATTRIBUTES
                 | CompletionFilter::SIZE
                 | CompletionFilter::LAST_WRITE;
             changed.set(CompletionFilter::EA, !wanted.contexts.eas.is_empty());
             notice::modified(cx, who.open()?, changed);
-            contend::listing(cx, who.open()?);
             Flow::answer(ResponseBody::Create(response(cx, who, &wanted, &info, action)?))
         }
         (Step::Overwritten(_, _, io), done) => {
@@ -185,10 +185,10 @@ fn opened(
             Ok(Flow::Call(Call { identity, op }, step))
         }
         Ok(Reserved::In(info, action)) => {
-            notice::created(cx, who.open()?, new);
             if action == CreateAction::CREATED {
                 contend::listing(cx, who.open()?);
             }
+            notice::created(cx, who.open()?, new);
             Flow::answer(ResponseBody::Create(response(cx, who, &wanted, &info, action)?))
         }
         Err(refused) => {
