@@ -116,7 +116,7 @@ fn find_or_make(cx: &mut Cx<'_>, who: &mut Who, settled: Settled) -> Result<Sess
         if let Some(user) = &session.user {
             let channel = session.channels.get(&who.conn);
             if let Some(keys) = channel.and_then(|channel| channel.keys.as_ref())
-                && (who.signed || user.signing_required)
+                && who.signed
             {
                 who.sign = Some(keys.clone());
                 who.seal = who.encrypted.then(|| (id, keys.clone()));
