@@ -5,7 +5,7 @@ use crate::{
     config::Config,
     connection::Connection,
     crypto::SessionKeys,
-    flow::{Flows, job::Job, park::Wake, timer::Timer},
+    flow::{Flows, breaks, job::Job, park::Wake, timer::Timer},
     id::{ConnId, OpId, SessionId},
     message::{Outbound, Request},
     sink::Sink,
@@ -66,6 +66,12 @@ pub struct Counters {
     pub watches: usize,
     /// Bytes of changes in them that nobody has fetched.
     pub watch_bytes: usize,
+    /// Oplocks.
+    pub oplocks: usize,
+    /// Leases.
+    pub leases: usize,
+    /// Oplocks and leases whose break is not acknowledged.
+    pub breaks: usize,
     /// Requests that wait.
     pub parked: usize,
     /// Calls that have not completed.
@@ -174,6 +180,9 @@ impl Server {
             locks: state.files.values().map(|file| file.locks.len()).sum(),
             watches: state.watches.len(),
             watch_bytes: state.watches.kept(),
+            oplocks: state.leases.values().filter(|lease| lease.is_oplock()).count(),
+            leases: state.leases.values().filter(|lease| !lease.is_oplock()).count(),
+            breaks: state.leases.values().filter(|lease| lease.breaking.is_some()).count(),
             parked: self.flows.parking.len(),
             running: self.flows.running.len(),
             timers: self.flows.timers.len(),
@@ -207,6 +216,7 @@ fn fire(cx: &mut Cx<'_>, timer: Timer) {
                 cx.send(id, Outbound::Close("no session in time"));
             }
         }
+        Timer::Break(holder) => breaks::timed_out(cx, holder),
         Timer::Idle(id) => idle(cx, id),
     }
 }

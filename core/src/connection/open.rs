@@ -172,7 +172,7 @@ impl Connection {
     /// guest, or a session that is being set up or that is nobody's) there is nothing to check.
     fn verify(&self, session: SessionId, element: &[u8]) -> (bool, bool) {
         let lent = self.lent.as_ref().filter(|(lent, _)| *lent == session);
-        let keys = self.keys.get(&session).or(lent.map(|(_, keys)| keys));
+        let keys = self.keys.get(&session).or_else(|| lent.map(|(_, keys)| keys));
         match keys.and_then(Option::as_ref) {
             Some(keys) => {
                 let genuine = keys.signing().verify_message(element);

@@ -1,7 +1,7 @@
 //! What has to happen at a time.
 
 use crate::{
-    id::{AsyncId, ConnId},
+    id::{AsyncId, ConnId, Holder},
     time::Instant,
 };
 use alloc::collections::BTreeSet;
@@ -15,6 +15,8 @@ pub enum Timer {
     Idle(ConnId),
     /// A request has waited long enough.
     Parked(AsyncId),
+    /// Who was told that his oplock or lease is broken has had his time to answer.
+    Break(Holder),
 }
 
 /// Timers in order; each at most once.

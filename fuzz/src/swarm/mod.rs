@@ -13,7 +13,11 @@ use core::time::Duration;
 use ksmbd_core::{
     auth::ntlm::client::Credentials,
     status::NtStatus,
-    wire::{header::FileId, negotiate::Dialect},
+    status_report::OpenStatus,
+    wire::{
+        create_context::LeaseState, header::FileId, negotiate::Dialect,
+        oplock_break::OplockBreakRequest,
+    },
 };
 
 /// Clients at once.
@@ -26,6 +30,8 @@ const UNANSWERED: usize = 24;
 struct Actor {
     client: Client,
     files: Vec<FileId>,
+    /// Breaks that it was told and has not answered.
+    broken: Vec<OplockBreakRequest>,
     trees: Vec<u32>,
 }
 
@@ -80,6 +86,7 @@ impl Swarm {
             Action::Join => self.join(choices),
             Action::Request => self.request(index, choices),
             Action::Chain => self.chain(index, choices),
+            Action::Acknowledge => self.acknowledge(index, choices),
             Action::Mutate => self.mutate(index, choices),
             Action::Cancel => self.cancel(index, choices),
             Action::SetUp => self.set_up(index, choices),
@@ -91,8 +98,25 @@ impl Swarm {
             Action::Outside => self.outside(choices),
         }
         let crowded = |actor: &Actor| actor.client.unanswered().len() > UNANSWERED;
+        if choices.chance(8) {
+            self.check_caches();
+        }
         if choices.chance(2) || self.actors.get(index).is_some_and(crowded) {
             self.read(index);
+        }
+    }
+
+    /// What one client has not written yet nobody else reads from a cache, or writes.
+    fn check_caches(&self) {
+        let status = self.world.status();
+        let writes = |open: &&OpenStatus| open.caching.state.contains(LeaseState::WRITE_CACHING);
+        for one in status.opens.iter().filter(writes) {
+            let other = status.opens.iter().find(|open| {
+                open.path == one.path
+                    && open.caching.holder != one.caching.holder
+                    && !open.caching.state.is_empty()
+            });
+            assert!(other.is_none(), "{one:?} caches alone, and so does {other:?}");
         }
     }
 
@@ -128,16 +152,18 @@ impl Swarm {
         let mut client = self.world.connect();
         client.lenient = true;
         client.offer = crate::Offer::only(dialects[choices.below(dialects.len())]);
+        // Two clients can be one, which shares its leases.
+        client.offer.guid = [choices.below(3) as u8; 16];
         let user = ["alice", "bob"][choices.below(2)];
         if choices.chance(2)
             && let Some((files, trees)) = self.join_session(&mut client, user, choices)
         {
-            return self.actors.push(Actor { client, files, trees });
+            return self.actors.push(Actor { client, files, broken: Vec::new(), trees });
         }
         if client.negotiated.is_none() {
             client.negotiate().ok();
         }
-        let mut actor = Actor { client, files: Vec::new(), trees: Vec::new() };
+        let mut actor = Actor { client, files: Vec::new(), broken: Vec::new(), trees: Vec::new() };
         if actor.client.logon(user, &password(user)).status == NtStatus::SUCCESS {
             actor.client.encrypt = actor.client.cipher().is_some() && choices.chance(3);
             if !actor.client.is_dropped() {
@@ -192,6 +218,10 @@ impl Swarm {
             return;
         };
         while let Some(response) = actor.client.try_receive() {
+            if response.is_notification() {
+                actor.broken.extend(response.acknowledgment());
+                continue;
+            }
             self.answered += usize::from(response.status != NtStatus::PENDING);
             if let ksmbd_core::wire::message::ResponseBody::Create(create) = &response.body {
                 actor.files.push(create.file_id);
