@@ -26,7 +26,7 @@ pub(super) enum Action {
 }
 
 impl Action {
-    pub(super) const COUNT: usize = 12;
+    pub(super) const COUNT: usize = 13;
 
     const ALL: [(Self, u32); Self::COUNT] = [
         (Self::Join, 4),
