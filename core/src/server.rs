@@ -218,6 +218,7 @@ fn fire(cx: &mut Cx<'_>, timer: Timer) {
         }
         Timer::Break(holder) => breaks::timed_out(cx, holder),
         Timer::Idle(id) => idle(cx, id),
+        Timer::Deaf(id) => cx.send(id, Outbound::Close("a test wants nothing to arrive")),
     }
 }
 
