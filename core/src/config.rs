@@ -26,6 +26,8 @@ pub struct Config {
     pub max_write: u32,
     /// Bytes of a list, a descriptor, an IOCTL.
     pub max_trans: u32,
+    /// `durable handles`: opens outlive their connection where the client asks for it.
+    pub durable_handles: bool,
     /// Sessions without a user may use IPC$ (`restrict anonymous = 0`).
     pub allow_anonymous: bool,
     /// FILE_FILE_SYSTEM attributes that are added to the computed ones (`share:fake_fscaps`).
@@ -60,6 +62,12 @@ pub struct Limits {
     pub trees_per_session: usize,
     /// Opens at once: TOO_MANY_OPENED_FILES.
     pub opens: usize,
+    /// Opens that outlive their connection, durable and resilient ones; more are not promised
+    /// to: a durable one goes with its connection, FSCTL_LMR_REQUEST_RESILIENCY is refused with
+    /// INSUFFICIENT_RESOURCES.
+    pub durable_opens: usize,
+    /// The same, of one client.
+    pub durable_opens_per_client: usize,
     /// Byte-range locks of one open: INSUFFICIENT_RESOURCES.
     pub locks_per_open: usize,
     /// Requests of one connection that wait: INSUFFICIENT_RESOURCES.
@@ -83,6 +91,8 @@ impl Default for Limits {
             sessions_per_connection: 64,
             trees_per_session: 128,
             opens: 10_000,
+            durable_opens: 4096,
+            durable_opens_per_client: 1024,
             locks_per_open: 4096,
             parked_per_connection: 512,
             credits: 8192,
@@ -105,6 +115,7 @@ impl Default for Config {
             max_read: 4 << 20,
             max_write: 4 << 20,
             max_trans: 1 << 20,
+            durable_handles: true,
             allow_anonymous: true,
             extra_fs_attributes: 0,
             limits: Limits::default(),

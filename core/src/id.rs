@@ -23,12 +23,22 @@ ids! {
     SessionId(u64);
     /// A tree connect within its session (MS-SMB2 3.3.1.9).
     TreeId(u32);
-    /// An open (MS-SMB2 3.3.1.10); the volatile half of a FileId.
+    /// An open (MS-SMB2 3.3.1.10, DurableFileId); the persistent half of a FileId.
     OpenId(u64);
     /// A request that was answered with an interim response (MS-SMB2 2.2.1.1, AsyncId).
     AsyncId(u64);
     /// A [`Call`](crate::vfs::Call) that has not completed.
     OpId(u64);
+}
+
+impl SessionId {
+    /// No session: of an open that is kept for a client who has lost its connection.
+    pub const NONE: Self = Self(0);
+}
+
+impl TreeId {
+    /// No tree connect; see [`SessionId::NONE`].
+    pub const NONE: Self = Self(0);
 }
 
 /// Which file, and which stream of it, an open is of, as long as it is open: device and inode number. A number may be used

@@ -11,6 +11,7 @@ use crate::{
     state::{
         State,
         conn::{self, Conn},
+        open::Stage,
     },
     time::{Instant, Now},
     vfs::{Done, Peer},
@@ -58,6 +59,12 @@ pub struct Counters {
     pub files: usize,
     /// Byte-range locks.
     pub locks: usize,
+    /// Opens that outlive their connection.
+    pub durable: usize,
+    /// Those of them whose connection is lost.
+    pub kept: usize,
+    /// CREATEs that may come again.
+    pub creations: usize,
     /// Requests that wait.
     pub parked: usize,
     /// Calls that have not completed.
@@ -149,6 +156,9 @@ impl Server {
             opens: state.opens.len(),
             files: state.files.len(),
             locks: state.files.values().map(|file| file.locks.len()).sum(),
+            durable: state.enduring.len(),
+            kept: state.opens.values().filter(|open| open.stage == Stage::Kept).count(),
+            creations: state.creations.len(),
             parked: self.flows.parking.len(),
             running: self.flows.running.len(),
             timers: self.flows.timers.len(),
@@ -184,6 +194,7 @@ fn fire(cx: &mut Cx<'_>, timer: Timer) {
             }
         }
         Timer::Idle(id) => idle(cx, id),
+        Timer::Kept(id) => command::expire(cx, id),
     }
 }
 

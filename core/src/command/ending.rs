@@ -1,12 +1,16 @@
 //! How opens, trees, sessions and connections end: at once for new work, and for good when the calls
 //! that use them are back. One mechanism for CLOSE, TREE_DISCONNECT, LOGOFF and hang-up.
 
-use super::{Cx, Step};
+use super::{
+    Cx, Step,
+    durable::{self, Fate},
+};
 use crate::{
     flow::{
         Running,
         job::Job,
         park::{Scope, Wait, Wake},
+        timer::Timer,
     },
     id::{ConnId, FileKey, OpenId, SessionId, TreeId},
     message::Outbound,
@@ -18,10 +22,14 @@ use alloc::vec::Vec;
 
 /// The open takes no new work; what waits on it is woken with `why`.
 pub(super) fn end_open(cx: &mut Cx<'_>, id: OpenId, why: Wake) {
-    let Some(open) = cx.state.opens.get_mut(&id).filter(|open| open.stage == Stage::Live) else {
+    let in_use = |open: &&mut Open| matches!(open.stage, Stage::Live | Stage::Kept);
+    let Some(open) = cx.state.opens.get_mut(&id).filter(in_use) else {
         return;
     };
     open.stage = Stage::Closing;
+    if let Some(until) = open.claim.until.take() {
+        cx.flows.timers.clear(until, Timer::Kept(id));
+    }
     let (key, place) = (open.key(), open.place().filter(|_| open.delete_on_close).cloned());
     if let Some(file) = key.and_then(|key| cx.state.files.get_mut(&key))
         && let Some(place) = place
@@ -29,32 +37,41 @@ pub(super) fn end_open(cx: &mut Cx<'_>, id: OpenId, why: Wake) {
         // MS-FSA 2.1.5.5: the first close of a delete-on-close handle dooms the file.
         file.delete.get_or_insert(place);
     }
-    // A CLOSE that waits for its own open waits on.
-    cx.flows.parking.wake_where(why, |parked| {
-        parked.job.who.open == Some(id) && !matches!(parked.park.wait, Wait::Gone(_))
-    });
+    wake_users(cx, id, why);
     advance(cx, id);
 }
 
-/// All opens of a tree end.
-pub(super) fn end_tree(cx: &mut Cx<'_>, session: SessionId, tree: TreeId, why: Wake) {
+/// Requests that wait for what an open would have given them. A CLOSE that waits for its own open
+/// waits on.
+fn wake_users(cx: &mut Cx<'_>, id: OpenId, why: Wake) {
+    cx.flows.parking.wake_where(why, |parked| {
+        parked.job.who.open == Some(id) && !matches!(parked.park.wait, Wait::Gone(_))
+    });
+}
+
+/// All opens of a tree end, or wait for their client.
+pub(super) fn end_tree(cx: &mut Cx<'_>, session: SessionId, tree: TreeId, why: Wake, fate: Fate) {
     if let Some(found) = cx.state.sessions.get_mut(&session).and_then(|s| s.trees.get_mut(&tree)) {
         found.ending = true;
     }
     for id in cx.state.opens_of(session, Some(tree)) {
-        end_open(cx, id, why);
+        if fate == Fate::Keep && durable::keep(cx, id) {
+            wake_users(cx, id, why);
+        } else {
+            end_open(cx, id, why);
+        }
     }
 }
 
 /// All trees of a session end; it is found by nobody any more.
-pub(crate) fn end_session(cx: &mut Cx<'_>, id: SessionId, why: Wake) {
+pub(crate) fn end_session(cx: &mut Cx<'_>, id: SessionId, why: Wake, fate: Fate) {
     let Some(session) = cx.state.sessions.get_mut(&id).filter(|session| !session.ending) else {
         return;
     };
     session.ending = true;
     session.setup = None;
     for tree in session.trees.keys().copied().collect::<Vec<_>>() {
-        end_tree(cx, id, tree, why);
+        end_tree(cx, id, tree, why, fate);
     }
     forget_if_empty(cx, id);
 }
@@ -67,7 +84,7 @@ pub(crate) fn end_connection(cx: &mut Cx<'_>, id: ConnId) {
     cx.flows.timers.forget(id);
     cx.flows.parking.wake_where(Wake::HungUp, |parked| parked.job.conn == id);
     for session in conn.sessions {
-        end_session(cx, session, Wake::HungUp);
+        end_session(cx, session, Wake::HungUp, Fate::Keep);
     }
 }
 
@@ -132,9 +149,11 @@ fn remove(cx: &mut Cx<'_>, id: OpenId) {
     if let Some(key) = open.key() {
         leave_file(cx, key, id);
     }
+    cx.state.forget_claim(&open);
     let Open { session, tree, handle, .. } = open;
     cx.out.release(handle);
     cx.flows.parking.wake(Wait::Gone(Scope::Open(id)));
+    cx.flows.parking.wake(Wait::Idle(id));
     cx.flows.parking.wake(Wait::Gone(Scope::Tree(session, tree)));
     cx.flows.parking.wake(Wait::Gone(Scope::Session(session)));
     forget_if_empty(cx, session);

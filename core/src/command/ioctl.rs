@@ -4,7 +4,6 @@ use super::{Cx, Step, pipe};
 use crate::{
     flow::{Flow, Handled, job::Who, refuse},
     message::Outbound,
-    state::open::Open,
     status::NtStatus,
     wire::{
         codec::Writer,
@@ -85,8 +84,8 @@ const OBJECT_ID_LEN: usize = 64;
 /// are the ObjectId, and the BirthObjectId too. The domain is always zero.
 fn object_id(cx: &Cx<'_>, who: &Who, request: &IoctlRequest) -> Handled<Step> {
     let id = who.open()?;
-    let key = cx.state.opens.get(&id).and_then(Open::key);
-    let Some(key) = key else {
+    let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
+    let Some(key) = open.key() else {
         return refuse(NtStatus::INVALID_DEVICE_REQUEST, "3.3.5.15: a pipe has no object id");
     };
     if (request.max_output_response as usize) < OBJECT_ID_LEN {
@@ -102,7 +101,7 @@ fn object_id(cx: &Cx<'_>, who: &Who, request: &IoctlRequest) -> Handled<Step> {
     writer.zeros(16);
     unique(&mut writer);
     writer.zeros(16);
-    answer(request, FileId { persistent: id.0, volatile: id.0 }, output)
+    answer(request, open.file_id(), output)
 }
 
 fn answer(request: &IoctlRequest, file_id: FileId, output: Vec<u8>) -> Handled<Step> {

@@ -1,6 +1,6 @@
 //! LOGOFF.
 
-use super::{Cx, Step, ending};
+use super::{Cx, Step, durable::Fate, ending};
 use crate::{
     flow::{
         Flow, Handled,
@@ -12,7 +12,7 @@ use crate::{
 
 /// MS-SMB2 3.3.5.6: every open of the session is closed before the answer.
 pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who) -> Handled<Step> {
-    ending::end_session(cx, who.session()?, Wake::LoggedOff);
+    ending::end_session(cx, who.session()?, Wake::LoggedOff, Fate::End);
     resume(cx, who)
 }
 

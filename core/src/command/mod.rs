@@ -5,6 +5,7 @@ mod access;
 mod cancel;
 mod close;
 mod create;
+mod durable;
 mod ea;
 mod echo;
 mod ending;
@@ -27,6 +28,7 @@ mod tree_connect;
 mod tree_disconnect;
 mod write;
 
+pub(crate) use durable::expire;
 pub(crate) use ending::end_connection;
 pub(crate) use run::{begin, completed, run_ready};
 

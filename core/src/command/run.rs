@@ -31,6 +31,10 @@ pub(crate) fn completed(cx: &mut Cx<'_>, op: OpId, done: Done) {
     };
     if let Some(open) = running.open.and_then(|id| cx.state.opens.get_mut(&id)) {
         open.running -= 1;
+        if open.running == 0 && open.stage == Stage::Kept {
+            let id = open.id;
+            cx.flows.parking.wake(Wait::Idle(id));
+        }
     }
     match (running.job, running.step) {
         (None, Step::DeleteOnClose(id)) => ending::deleted(cx, id),

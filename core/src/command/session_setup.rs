@@ -1,6 +1,6 @@
 //! SESSION_SETUP: nothing of the session changes before the proof.
 
-use super::{Cx, Event, ending};
+use super::{Cx, Event, durable::Fate, ending};
 use crate::{
     auth::{AccountSecret, AuthStep, Authenticator, Proof},
     config::Encryption,
@@ -267,7 +267,8 @@ fn flags(user: &User) -> SessionFlags {
     flags
 }
 
-/// MS-SMB2 3.3.5.5.3: the session that a client has lost ends, if it was the same user's.
+/// MS-SMB2 3.3.5.5.3: the session that a client has lost ends, if it was the same user's, as if its
+/// connection had been lost: what outlives that can be claimed from the new session.
 fn end_previous(cx: &mut Cx<'_>, previous: SessionId, user: &User) {
     let theirs = |other: &User| {
         other.kind == UserKind::Account
@@ -276,14 +277,14 @@ fn end_previous(cx: &mut Cx<'_>, previous: SessionId, user: &User) {
     };
     let found = cx.state.sessions.get(&previous).and_then(|session| session.user.as_ref());
     if found.is_some_and(theirs) {
-        ending::end_session(cx, previous, Wake::LoggedOff);
+        ending::end_session(cx, previous, Wake::LoggedOff, Fate::Keep);
     }
 }
 
 /// MS-SMB2 3.3.5.5.3: a session whose authentication fails ends, also one that was in use: who
 /// cannot prove again who they are is not let go on. Only the session's own client gets here.
 fn give_up(cx: &mut Cx<'_>, id: SessionId) {
-    ending::end_session(cx, id, Wake::LoggedOff);
+    ending::end_session(cx, id, Wake::LoggedOff, Fate::End);
 }
 
 fn answer(status: NtStatus, session_flags: SessionFlags, token: Vec<u8>) -> Handled<super::Step> {

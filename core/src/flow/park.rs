@@ -34,6 +34,8 @@ pub(crate) enum Wait {
     Listing(OpenId),
     /// These opens are gone.
     Gone(Scope),
+    /// The calls that a lost connection has left behind on this open are through.
+    Idle(OpenId),
 }
 
 /// Which opens.

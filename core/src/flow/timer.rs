@@ -1,7 +1,7 @@
 //! What has to happen at a time.
 
 use crate::{
-    id::{AsyncId, ConnId},
+    id::{AsyncId, ConnId, OpenId},
     time::Instant,
 };
 use alloc::collections::BTreeSet;
@@ -15,6 +15,8 @@ pub enum Timer {
     Idle(ConnId),
     /// A request has waited long enough.
     Parked(AsyncId),
+    /// An open has been kept long enough for a client that did not come back.
+    Kept(OpenId),
 }
 
 /// Timers in order; each at most once.

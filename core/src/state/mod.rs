@@ -1,6 +1,7 @@
 //! The tables and their rules: no messages, no effects, nobody above is known here.
 
 pub(crate) mod conn;
+pub(crate) mod durable;
 pub(crate) mod file;
 pub(crate) mod open;
 pub(crate) mod range_lock;
@@ -14,6 +15,7 @@ use crate::{
 };
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 use conn::Conn;
+use durable::{CreateKey, Creation, Endurance, Enduring};
 use file::FileState;
 use open::Open;
 use session::{Session, Tree};
@@ -26,8 +28,12 @@ pub(crate) struct State {
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) opens: BTreeMap<OpenId, Open>,
     pub(crate) files: BTreeMap<FileKey, FileState>,
+    /// CREATEs that may come again.
+    pub(crate) creations: BTreeMap<CreateKey, Creation>,
+    pub(crate) enduring: Enduring,
     next_conn: u64,
     next_open: u64,
+    next_volatile: u64,
 }
 
 impl State {
@@ -39,8 +45,11 @@ impl State {
             sessions: BTreeMap::new(),
             opens: BTreeMap::new(),
             files: BTreeMap::new(),
+            creations: BTreeMap::new(),
+            enduring: Enduring::default(),
             next_conn: 0,
             next_open: 0,
+            next_volatile: 1 << 32,
         }
     }
 
@@ -52,6 +61,13 @@ impl State {
     pub(crate) fn new_open_id(&mut self) -> OpenId {
         self.next_open += 1;
         OpenId(self.next_open)
+    }
+
+    /// The half of a FileId that another connection does not inherit (MS-SMB2 2.2.14.1). Never the
+    /// same number as the other half, so that the two are not mistaken for each other.
+    pub(crate) fn new_volatile(&mut self) -> u64 {
+        self.next_volatile += 1;
+        self.next_volatile
     }
 
     /// A number nobody can guess (it is no secret, but it need not be an invitation either). Of 32
@@ -88,6 +104,31 @@ impl State {
     pub(crate) fn opens_of(&self, session: SessionId, tree: Option<TreeId>) -> Vec<OpenId> {
         let theirs = |open: &Open| open.session == session && tree.is_none_or(|t| t == open.tree);
         self.opens.iter().filter(|(_, open)| theirs(open)).map(|(id, _)| *id).collect()
+    }
+
+    /// The open is gone, and so is what it could be found by.
+    pub(crate) fn forget_claim(&mut self, open: &Open) {
+        let claim = &open.claim;
+        if claim.endurance != Endurance::None {
+            self.enduring.remove(&claim.client);
+        }
+        self.forget_creation(open.id, claim.create.map(|create| (claim.client, create)));
+    }
+
+    /// The CREATE that made this open cannot be replayed any more.
+    pub(crate) fn forget_creation(&mut self, id: OpenId, key: Option<CreateKey>) {
+        if let Some(key) = key
+            && self.creations.get(&key) == Some(&Creation::Done(id))
+        {
+            self.creations.remove(&key);
+        }
+    }
+
+    /// The client may cache that it has the file open: nobody else opens it in a way that this
+    /// open would notice.
+    pub(crate) fn caches_handle(&self, open: &Open) -> bool {
+        let _ = open;
+        false
     }
 
     /// Opens of the other streams of a file, named or not.

@@ -1,5 +1,6 @@
 //! Opens (MS-SMB2 3.3.1.10).
 
+use super::durable::Claim;
 use crate::{
     config::Share,
     id::{FileKey, OpenId, SessionId, TreeId},
@@ -9,6 +10,7 @@ use crate::{
     wire::{
         create::ShareAccess,
         fscc::{AccessMask, FileInfoClass},
+        header::FileId,
         utf16::Utf16,
     },
 };
@@ -17,7 +19,11 @@ use alloc::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct Open {
     pub(crate) id: OpenId,
+    /// The other half of its FileId: new with each connection.
+    pub(crate) volatile: u64,
+    /// [`SessionId::NONE`] and [`TreeId::NONE`] while it is kept ([`Stage::Kept`]).
     pub(crate) session: SessionId,
+    /// See `session`.
     pub(crate) tree: TreeId,
     pub(crate) share: Arc<Share>,
     pub(crate) what: What,
@@ -38,6 +44,7 @@ pub(crate) struct Open {
     /// Calls that use the handle and have not completed.
     pub(crate) running: usize,
     pub(crate) stage: Stage,
+    pub(crate) claim: Claim,
 }
 
 /// What is open.
@@ -54,6 +61,8 @@ pub(crate) enum What {
 pub(crate) enum Stage {
     /// In use.
     Live,
+    /// Its connection is lost, and its client may come back for it.
+    Kept,
     /// No new work; running calls go on.
     Closing,
     /// The last open of a file to be deleted: the delete runs.
@@ -73,6 +82,11 @@ pub(crate) struct Listing {
 }
 
 impl Open {
+    /// Both halves (MS-SMB2 2.2.14.1).
+    pub(crate) fn file_id(&self) -> FileId {
+        FileId { persistent: self.id.0, volatile: self.volatile }
+    }
+
     pub(crate) fn key(&self) -> Option<FileKey> {
         match self.what {
             What::File { key, .. } => Some(key),

@@ -10,6 +10,7 @@ use crate::{
     flow::{Flow, Handled, Refused, job::Who, park::Wake, refuse},
     id::OpenId,
     state::{
+        durable::Claim,
         file::FileState,
         open::{Listing, Open, Place, Stage, What},
         session::Tree,
@@ -154,7 +155,7 @@ pub(super) fn resume(
         (Step::Opened(wanted), Done::Opened(done)) => opened(cx, who, wanted, *done),
         (Step::Opened(wanted), Done::Failed(error)) => failed(cx, who, &wanted, error),
         (Step::Overwritten(wanted, action), Done::Info(info)) => {
-            Flow::answer(ResponseBody::Create(response(who, &wanted, &info, action)?))
+            Flow::answer(ResponseBody::Create(response(cx, who, &wanted, &info, action)?))
         }
         (Step::Overwritten(..), done) => {
             // Reserved before the call, so taken out after it failed.
@@ -279,7 +280,7 @@ fn opened(
             Ok(Flow::Call(Call { identity, op }, step))
         }
         Ok((info, action)) => {
-            Flow::answer(ResponseBody::Create(response(who, &wanted, &info, action)?))
+            Flow::answer(ResponseBody::Create(response(cx, who, &wanted, &info, action)?))
         }
         Err(refused) => {
             cx.out.release(file);
@@ -320,6 +321,7 @@ fn reserve(
     let (share, identity) = (Arc::clone(&tree.share), Arc::clone(&tree.identity));
     let open = Open {
         id: OpenId(0),
+        volatile: 0,
         session,
         tree: tree_id,
         share,
@@ -335,6 +337,7 @@ fn reserve(
         listing: Listing::default(),
         running: 0,
         stage: Stage::Live,
+        claim: Claim::default(),
     };
     insert(cx, who, open);
     Ok((info, action))
@@ -354,6 +357,7 @@ fn mode(options: CreateOptions) -> u32 {
 fn insert(cx: &mut Cx<'_>, who: &mut Who, mut open: Open) {
     let id = cx.state.new_open_id();
     open.id = id;
+    open.volatile = cx.state.new_volatile();
     if let Some(key) = open.key() {
         cx.state.files.entry(key).or_insert_with(FileState::new).opens.push(id);
     }
@@ -362,13 +366,14 @@ fn insert(cx: &mut Cx<'_>, who: &mut Who, mut open: Open) {
     cx.state.opens.insert(id, open);
 }
 
-fn file_id(who: &Who) -> Result<FileId, NtStatus> {
-    let id = who.open()?.0;
-    Ok(FileId { persistent: id, volatile: id })
+fn file_id(cx: &Cx<'_>, who: &Who) -> Result<FileId, NtStatus> {
+    let open = cx.state.opens.get(&who.open()?).ok_or(NtStatus::FILE_CLOSED)?;
+    Ok(open.file_id())
 }
 
 /// MS-SMB2 2.2.14.
 fn response(
+    cx: &Cx<'_>,
     who: &Who,
     wanted: &Wanted,
     info: &FileInfo,
@@ -387,7 +392,7 @@ fn response(
         allocation_size: info.allocation,
         end_of_file: info.size,
         file_attributes: info.attributes.bits(),
-        file_id: file_id(who)?,
+        file_id: file_id(cx, who)?,
         contexts: wanted.contexts.answer(info, wanted.token(), wanted.read_only),
     })
 }
@@ -401,6 +406,7 @@ fn pipe_opened(cx: &mut Cx<'_>, who: &mut Who, handle: File) -> Handled<super::S
     let (share, identity) = (Arc::clone(&tree.share), Arc::clone(&tree.identity));
     let open = Open {
         id: OpenId(0),
+        volatile: 0,
         session,
         tree: tree_id,
         share,
@@ -416,6 +422,7 @@ fn pipe_opened(cx: &mut Cx<'_>, who: &mut Who, handle: File) -> Handled<super::S
         listing: Listing::default(),
         running: 0,
         stage: Stage::Live,
+        claim: Claim::default(),
     };
     insert(cx, who, open);
     Flow::answer(ResponseBody::Create(CreateResponse {
@@ -429,7 +436,7 @@ fn pipe_opened(cx: &mut Cx<'_>, who: &mut Who, handle: File) -> Handled<super::S
         allocation_size: 4096,
         end_of_file: 0,
         file_attributes: FileAttributes::NORMAL.bits(),
-        file_id: file_id(who)?,
+        file_id: file_id(cx, who)?,
         contexts: Vec::new(),
     }))
 }

@@ -1,0 +1,107 @@
+//! Opens that outlive their connection: kept when it is lost, closed when nobody comes back for them
+//! in time (MS-SMB2 3.3.7.1, 3.3.2.2). How they are promised and claimed is CREATE's.
+
+use super::{Cx, ending};
+use crate::{
+    flow::{park::Wake, timer::Timer},
+    id::{OpenId, SessionId, TreeId},
+    state::{
+        State,
+        durable::{Endurance, Guid},
+        open::{Open, Stage},
+    },
+};
+use core::time::Duration;
+
+/// What becomes of the opens of a session that ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// They are closed.
+    End,
+    /// Those that outlive their connection wait for their client.
+    Keep,
+}
+
+/// Keeps an open whose connection is lost; `false` when it has to go (MS-SMB2 3.3.7.1).
+pub(super) fn keep(cx: &mut Cx<'_>, id: OpenId) -> bool {
+    let state = &mut *cx.state;
+    let Some(open) = state.opens.get(&id).filter(|open| open.stage == Stage::Live) else {
+        return false;
+    };
+    if !endures(state, open) {
+        return false;
+    }
+    let Some(open) = state.opens.get_mut(&id) else {
+        return false;
+    };
+    let until = cx.now.mono + open.claim.timeout;
+    open.stage = Stage::Kept;
+    open.session = SessionId::NONE;
+    open.tree = TreeId::NONE;
+    open.claim.until = Some(until);
+    cx.flows.timers.set(until, Timer::Kept(id));
+    true
+}
+
+/// A durable open is worth keeping while nobody else can have changed the file behind its back: as
+/// long as the client may cache that it is open.
+fn endures(state: &State, open: &Open) -> bool {
+    match open.claim.endurance {
+        Endurance::None => false,
+        Endurance::Durable => state.caches_handle(open),
+        Endurance::Resilient => true,
+    }
+}
+
+/// Nobody came back for it (MS-SMB2 3.3.2.2).
+pub(crate) fn expire(cx: &mut Cx<'_>, id: OpenId) {
+    if cx.state.opens.get(&id).is_some_and(|open| open.stage == Stage::Kept) {
+        ending::end_open(cx, id, Wake::Closed);
+    }
+}
+
+/// Somebody is back for it: it is theirs before anything else is done. Its FileId is a new one, so
+/// that what the old connection still says does not reach it.
+pub(super) fn take_back(cx: &mut Cx<'_>, id: OpenId, session: SessionId, tree: TreeId) {
+    let volatile = cx.state.new_volatile();
+    let Some(open) = cx.state.opens.get_mut(&id) else {
+        return;
+    };
+    open.stage = Stage::Live;
+    open.volatile = volatile;
+    open.session = session;
+    open.tree = tree;
+    if let Some(until) = open.claim.until.take() {
+        cx.flows.timers.clear(until, Timer::Kept(id));
+    }
+}
+
+/// Promises that the open outlives its connection; `false` where as many do as are allowed.
+pub(super) fn promise(
+    cx: &mut Cx<'_>,
+    id: OpenId,
+    endurance: Endurance,
+    timeout: Duration,
+) -> bool {
+    let Some(client) = cx.state.opens.get(&id).map(|open| open.claim.client) else {
+        return false;
+    };
+    let new = cx.state.opens.get(&id).is_some_and(|o| o.claim.endurance == Endurance::None);
+    if new && is_full(cx, &client) {
+        return false;
+    }
+    let Some(open) = cx.state.opens.get_mut(&id) else {
+        return false;
+    };
+    open.claim.endurance = endurance;
+    open.claim.timeout = timeout;
+    if new {
+        cx.state.enduring.add(client);
+    }
+    true
+}
+
+fn is_full(cx: &Cx<'_>, client: &Guid) -> bool {
+    let (enduring, limits) = (&cx.state.enduring, cx.state.config.limits);
+    enduring.len() >= limits.durable_opens || enduring.of(client) >= limits.durable_opens_per_client
+}
