@@ -28,6 +28,8 @@ pub struct Config {
     pub max_trans: u32,
     /// `durable handles`: opens outlive their connection where the client asks for it.
     pub durable_handles: bool,
+    /// Leases of files and directories are granted (`smb2 leases`).
+    pub leases: bool,
     /// Sessions without a user may use IPC$ (`restrict anonymous = 0`).
     pub allow_anonymous: bool,
     /// FILE_FILE_SYSTEM attributes that are added to the computed ones (`share:fake_fscaps`).
@@ -116,6 +118,7 @@ impl Default for Config {
             max_write: 4 << 20,
             max_trans: 1 << 20,
             durable_handles: true,
+            leases: true,
             allow_anonymous: true,
             extra_fs_attributes: 0,
             limits: Limits::default(),
@@ -172,6 +175,8 @@ pub struct Share {
     pub inherit_owner: bool,
     /// Names that are neither shown nor opened nor made.
     pub veto: Veto,
+    /// Clients may cache, by oplocks and leases.
+    pub oplocks: bool,
     /// Encrypted requests only (SMB2_SHAREFLAG_ENCRYPT_DATA).
     pub encrypt: bool,
 }
@@ -198,6 +203,7 @@ impl Share {
             streams_nul: false,
             inherit_owner: false,
             veto: Veto::default(),
+            oplocks: true,
             encrypt: false,
         }
     }

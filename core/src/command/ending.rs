@@ -143,6 +143,7 @@ fn last_act(cx: &Cx<'_>, key: FileKey, open: &Open) -> Option<Op> {
 
 /// The open leaves the tables: share mode, locks and handle go, and who waited is woken.
 fn remove(cx: &mut Cx<'_>, id: OpenId) {
+    cx.state.stop_caching(id);
     let Some(open) = cx.state.opens.remove(&id) else {
         return;
     };

@@ -3,6 +3,7 @@
 pub(crate) mod conn;
 pub(crate) mod durable;
 pub(crate) mod file;
+pub(crate) mod lease;
 pub(crate) mod open;
 pub(crate) mod range_lock;
 pub(crate) mod session;
@@ -10,13 +11,15 @@ pub(crate) mod share_mode;
 
 use crate::{
     config::Config,
-    id::{ConnId, FileKey, OpenId, SessionId, TreeId},
+    id::{ConnId, FileKey, Holder, OpenId, SessionId, TreeId},
     rng::Rng,
+    wire::create_context::LeaseState,
 };
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 use conn::Conn;
 use durable::{CreateKey, Creation, Endurance, Enduring};
 use file::FileState;
+use lease::Lease;
 use open::Open;
 use session::{Session, Tree};
 
@@ -31,6 +34,8 @@ pub(crate) struct State {
     /// CREATEs that may come again.
     pub(crate) creations: BTreeMap<CreateKey, Creation>,
     pub(crate) enduring: Enduring,
+    /// Oplocks and leases.
+    pub(crate) leases: BTreeMap<Holder, Lease>,
     next_conn: u64,
     next_open: u64,
     next_volatile: u64,
@@ -47,6 +52,7 @@ impl State {
             files: BTreeMap::new(),
             creations: BTreeMap::new(),
             enduring: Enduring::default(),
+            leases: BTreeMap::new(),
             next_conn: 0,
             next_open: 0,
             next_volatile: 1 << 32,
@@ -127,8 +133,7 @@ impl State {
     /// The client may cache that it has the file open: nobody else opens it in a way that this
     /// open would notice.
     pub(crate) fn caches_handle(&self, open: &Open) -> bool {
-        let _ = open;
-        false
+        self.cached(open.id).contains(LeaseState::HANDLE_CACHING)
     }
 
     /// Opens of the other streams of a file, named or not.

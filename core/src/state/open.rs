@@ -1,6 +1,7 @@
 //! Opens (MS-SMB2 3.3.1.10).
 
 use super::durable::Claim;
+use super::lease::Caching;
 use crate::{
     config::Share,
     id::{FileKey, OpenId, SessionId, TreeId},
@@ -32,6 +33,7 @@ pub(crate) struct Open {
     pub(crate) identity: Arc<Identity>,
     pub(crate) granted: AccessMask,
     pub(crate) share_access: ShareAccess,
+    pub(crate) caching: Caching,
     /// FILE_DELETE_ON_CLOSE.
     pub(crate) delete_on_close: bool,
     /// FILE_WRITE_THROUGH: every write is.

@@ -37,6 +37,8 @@ pub struct GlobalSettings {
     pub max_read: u32,
     /// `smb2 max write`
     pub max_write: u32,
+    /// `smb2 leases`
+    pub leases: bool,
     /// `smb2 max trans`
     pub max_trans: u32,
     /// `smb2 max credits`
@@ -79,6 +81,7 @@ impl Default for GlobalSettings {
             encryption: Encryption::Auto,
             max_read: 4 << 20,
             max_write: 4 << 20,
+            leases: false,
             max_trans: 1 << 20,
             max_credits: 8192,
             max_connections: 256,
@@ -117,6 +120,7 @@ impl GlobalSettings {
             max_read: self.max_read,
             max_write: self.max_write,
             max_trans: self.max_trans,
+            leases: self.leases,
             allow_anonymous: !self.restrict_anonymous,
             extra_fs_attributes: self.fake_fscaps,
             limits,
@@ -232,6 +236,7 @@ impl GlobalSettings {
     }
 
     fn read_limits(&mut self, reader: &mut Reader<'_>) {
+        self.leases = reader.boolean("smb2 leases").unwrap_or(false);
         reader.io_size("smb2 max read", &mut self.max_read);
         reader.io_size("smb2 max write", &mut self.max_write);
         reader.io_size("smb2 max trans", &mut self.max_trans);

@@ -1,0 +1,77 @@
+//! Opening a pipe.
+
+use super::reserve;
+use crate::{
+    command::{Cx, Step},
+    flow::{Flow, Handled, job::Who},
+    id::OpenId,
+    state::{
+        durable::Claim,
+        lease::Caching,
+        open::{Listing, Open, Stage, What},
+    },
+    status::NtStatus,
+    vfs::File,
+    wire::{
+        create::{
+            CreateAction, CreateRequest, CreateResponse, CreateResponseFlags, OplockLevel,
+            ShareAccess,
+        },
+        fscc::{AccessMask, FileAttributes},
+        message::ResponseBody,
+    },
+};
+use alloc::{string::String, sync::Arc, vec::Vec};
+
+/// Pipes have flat names, with or without a leading backslash.
+pub(super) fn name(request: &CreateRequest) -> Result<String, NtStatus> {
+    let name = request.name.to_string().ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
+    let name = name.strip_prefix('\\').unwrap_or(&name);
+    let flat = !name.is_empty() && !name.contains(['\\', '/', '\0']);
+    if flat { Ok(name.into()) } else { Err(NtStatus::OBJECT_NAME_NOT_FOUND) }
+}
+
+pub(super) fn opened(cx: &mut Cx<'_>, who: &mut Who, handle: File) -> Handled<Step> {
+    let (session, tree_id) = (who.session()?, who.tree()?);
+    let Some(tree) = cx.state.tree(session, tree_id) else {
+        cx.out.release(handle);
+        return Err(NtStatus::NETWORK_NAME_DELETED.into());
+    };
+    let (share, identity) = (Arc::clone(&tree.share), Arc::clone(&tree.identity));
+    let open = Open {
+        id: OpenId(0),
+        volatile: 0,
+        session,
+        tree: tree_id,
+        share,
+        what: What::Pipe,
+        handle,
+        identity,
+        granted: AccessMask::ALL_ACCESS,
+        share_access: ShareAccess::all(),
+        caching: Caching::None,
+        delete_on_close: false,
+        write_through: false,
+        position: 0,
+        mode: 0,
+        listing: Listing::default(),
+        running: 0,
+        stage: Stage::Live,
+        claim: Claim::default(),
+    };
+    reserve::insert(cx, who, open);
+    Flow::answer(ResponseBody::Create(CreateResponse {
+        oplock_level: OplockLevel::NONE,
+        flags: CreateResponseFlags::empty(),
+        create_action: CreateAction::OPENED,
+        creation_time: Default::default(),
+        last_access_time: Default::default(),
+        last_write_time: Default::default(),
+        change_time: Default::default(),
+        allocation_size: 4096,
+        end_of_file: 0,
+        file_attributes: FileAttributes::NORMAL.bits(),
+        file_id: reserve::file_id(cx, who)?,
+        contexts: Vec::new(),
+    }))
+}

@@ -1,0 +1,100 @@
+//! Into the tables with a file that has been opened.
+
+use super::{Wanted, grant, lease::Asked};
+use crate::{
+    command::Cx,
+    flow::{Refused, job::Who},
+    id::OpenId,
+    state::{
+        durable::Claim,
+        file::FileState,
+        lease::Caching,
+        open::{Listing, Open, Place, Stage, What},
+    },
+    status::NtStatus,
+    vfs::{FileInfo, FileKind, Opened},
+    wire::{
+        create::{CreateAction, CreateDisposition, CreateOptions},
+        header::FileId,
+    },
+};
+use alloc::sync::Arc;
+
+/// Checks, and puts the open into the tables.
+pub(super) fn reserve(
+    cx: &mut Cx<'_>,
+    who: &mut Who,
+    wanted: &Wanted,
+    opened: Opened,
+) -> Result<(FileInfo, CreateAction), Refused> {
+    let Opened { file, path, stream, info, created, file_created } = opened;
+    let (session, tree_id) = (who.session()?, who.tree()?);
+    let tree = cx.state.tree(session, tree_id).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
+    let granted = grant::check(cx.state, tree, wanted, &info, (created, file_created))?;
+    let directory = info.kind == FileKind::Directory;
+    let asked = Asked::of(cx.state, who.conn, tree, wanted).on(cx.state, who.conn, directory);
+    asked.check(cx.state, info.key)?;
+    let action = match wanted.request.create_disposition {
+        _ if created => CreateAction::CREATED,
+        CreateDisposition::SUPERSEDE => CreateAction::SUPERSEDED,
+        _ if wanted.overwrites() => CreateAction::OVERWRITTEN,
+        _ => CreateAction::OPENED,
+    };
+    let root = tree.root.clone().ok_or(NtStatus::INTERNAL_ERROR)?;
+    let place = Place { root, path, stream, directory };
+    let what = What::File { key: info.key, kind: info.kind, place };
+    let (share, identity) = (Arc::clone(&tree.share), Arc::clone(&tree.identity));
+    let open = Open {
+        id: OpenId(0),
+        volatile: 0,
+        session,
+        tree: tree_id,
+        share,
+        what,
+        handle: file,
+        identity,
+        granted,
+        share_access: wanted.request.share_access,
+        caching: Caching::None,
+        delete_on_close: wanted.has(CreateOptions::DELETE_ON_CLOSE),
+        write_through: wanted.has(CreateOptions::WRITE_THROUGH),
+        position: 0,
+        mode: mode(wanted.request.create_options),
+        listing: Listing::default(),
+        running: 0,
+        stage: Stage::Live,
+        claim: Claim::default(),
+    };
+    let id = insert(cx, who, open);
+    asked.grant(cx.state, info.key, id);
+    Ok((info, action))
+}
+
+/// FileModeInformation repeats these options (MS-FSCC 2.4.31).
+fn mode(options: CreateOptions) -> u32 {
+    let kept = CreateOptions::WRITE_THROUGH
+        | CreateOptions::SEQUENTIAL_ONLY
+        | CreateOptions::NO_INTERMEDIATE_BUFFERING
+        | CreateOptions::SYNCHRONOUS_IO_ALERT
+        | CreateOptions::SYNCHRONOUS_IO_NONALERT
+        | CreateOptions::DELETE_ON_CLOSE;
+    (options & kept).bits()
+}
+
+pub(super) fn insert(cx: &mut Cx<'_>, who: &mut Who, mut open: Open) -> OpenId {
+    let id = cx.state.new_open_id();
+    open.id = id;
+    open.volatile = cx.state.new_volatile();
+    if let Some(key) = open.key() {
+        cx.state.files.entry(key).or_insert_with(FileState::new).opens.push(id);
+    }
+    who.open = Some(id);
+    who.identity = Some(Arc::clone(&open.identity));
+    cx.state.opens.insert(id, open);
+    id
+}
+
+pub(super) fn file_id(cx: &Cx<'_>, who: &Who) -> Result<FileId, NtStatus> {
+    let open = cx.state.opens.get(&who.open()?).ok_or(NtStatus::FILE_CLOSED)?;
+    Ok(open.file_id())
+}
