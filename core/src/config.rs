@@ -70,6 +70,10 @@ pub struct Limits {
     pub durable_opens: usize,
     /// The same, of one client.
     pub durable_opens_per_client: usize,
+    /// For how long an open is kept for a client that does not say.
+    pub durable_time: Duration,
+    /// For how long one is kept at most, whatever the client says.
+    pub durable_time_max: Duration,
     /// Byte-range locks of one open: INSUFFICIENT_RESOURCES.
     pub locks_per_open: usize,
     /// Requests of one connection that wait: INSUFFICIENT_RESOURCES.
@@ -95,6 +99,8 @@ impl Default for Limits {
             opens: 10_000,
             durable_opens: 4096,
             durable_opens_per_client: 1024,
+            durable_time: Duration::from_secs(60),
+            durable_time_max: Duration::from_secs(300),
             locks_per_open: 4096,
             parked_per_connection: 512,
             credits: 8192,

@@ -3,13 +3,17 @@
 
 use super::{Cx, ending};
 use crate::{
-    flow::{park::Wake, timer::Timer},
+    flow::{Refused, job::Who, park::Wake, refuse, timer::Timer},
     id::{OpenId, SessionId, TreeId},
     state::{
         State,
+        conn::Conn,
         durable::{Endurance, Guid},
         open::{Open, Stage},
     },
+    status::NtStatus,
+    vfs::FileKind,
+    wire::{fsctl::NetworkResiliencyRequest, header::FileId, negotiate::Dialect},
 };
 use core::time::Duration;
 
@@ -104,4 +108,31 @@ pub(super) fn promise(
 fn is_full(cx: &Cx<'_>, client: &Guid) -> bool {
     let (enduring, limits) = (&cx.state.enduring, cx.state.config.limits);
     enduring.len() >= limits.durable_opens || enduring.of(client) >= limits.durable_opens_per_client
+}
+
+/// FSCTL_LMR_REQUEST_RESILIENCY (MS-SMB2 3.3.5.15.9): the open outlives its connection whatever it
+/// caches. A time of 0 is as the server likes.
+pub(super) fn resiliency(cx: &mut Cx<'_>, who: &Who, input: &[u8]) -> Result<FileId, Refused> {
+    let id = who.open()?;
+    let dialect = cx.state.conns.get(&who.conn).and_then(Conn::dialect);
+    if dialect.is_none_or(|dialect| dialect == Dialect::SMB_2_0_2) {
+        return refuse(NtStatus::INVALID_DEVICE_REQUEST, "3.3.5.15.9: not in 2.0.2");
+    }
+    let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
+    let file_id = open.file_id();
+    let can_be = open.is_of(FileKind::File) && open.claim.owner.is_some();
+    if !cx.state.config.durable_handles || !can_be {
+        return refuse(NtStatus::NOT_SUPPORTED, "3.3.5.15.9: this open goes with its connection");
+    }
+    let limits = cx.state.config.limits;
+    let asked = NetworkResiliencyRequest::parse(input).ok();
+    let timeout = asked.map(|asked| Duration::from_millis(asked.timeout.into()));
+    let Some(timeout) = timeout.filter(|timeout| *timeout <= limits.durable_time_max) else {
+        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.15.9: too short, or for too long");
+    };
+    let timeout = if timeout.is_zero() { limits.durable_time } else { timeout };
+    if !promise(cx, id, Endurance::Resilient, timeout) {
+        return refuse(NtStatus::INSUFFICIENT_RESOURCES, "as many durable opens as allowed");
+    }
+    Ok(file_id)
 }

@@ -52,6 +52,7 @@ pub(super) fn pass(cx: &mut Cx<'_>, job: &mut Job, element: &Element) -> Result<
     }
     if let Some(id) = need.file_id {
         check_open(cx, job, id, related, &need)?;
+        used(cx, job);
     }
     Ok(())
 }
@@ -110,6 +111,16 @@ fn check_tree(cx: &Cx<'_>, job: &mut Job) -> Result<(), Refused> {
     who.tree = Some(id);
     who.identity = Some(tree.identity.clone());
     Ok(())
+}
+
+/// Who uses an open has got the answer of its CREATE: that does not come again (MS-SMB2 3.3.1.10,
+/// Open.IsReplayEligible).
+fn used(cx: &mut Cx<'_>, job: &Job) {
+    let open = job.who.open.and_then(|id| cx.state.opens.get(&id));
+    let key = open.and_then(|open| Some((open.id, (open.claim.client, open.claim.create?))));
+    if let Some((id, key)) = key {
+        cx.state.forget_creation(id, Some(key));
+    }
 }
 
 /// An open of before a reconnect has the same persistent half, and another volatile one.

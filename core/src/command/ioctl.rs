@@ -32,6 +32,10 @@ pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: IoctlRequest) -> Ha
         FsctlCode::CREATE_OR_GET_OBJECT_ID | FsctlCode::GET_OBJECT_ID => {
             object_id(cx, who, &request)
         }
+        FsctlCode::LMR_REQUEST_RESILIENCY => {
+            let file_id = super::durable::resiliency(cx, who, &request.input)?;
+            answer(&request, file_id, Vec::new())
+        }
         // MS-SMB2 3.3.5.15.2: no DFS here, and it is not advertised.
         FsctlCode::DFS_GET_REFERRALS | FsctlCode::DFS_GET_REFERRALS_EX => {
             refuse(NtStatus::NOT_FOUND, "3.3.5.15.2: no DFS")

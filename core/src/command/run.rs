@@ -1,6 +1,6 @@
 //! Moves chains: gate, command, answer or call or wait, until the frame's last request is answered.
 
-use super::{Cx, Event, Step, dispatch, ending, gate, resume};
+use super::{Cx, Event, Step, create, dispatch, ending, gate, resume};
 use crate::{
     error::Refusal,
     flow::{
@@ -54,7 +54,9 @@ pub(crate) fn run_ready(cx: &mut Cx<'_>) {
         let Parked { mut job, step, .. } = parked;
         count_parked(cx, &job, false);
         let handled = resume(cx, &mut job.who, step, Event::Wake(wake));
-        if wake != Wake::HungUp {
+        if wake == Wake::HungUp {
+            create::settle(cx, &mut job.who, false);
+        } else {
             go_on_as(cx, job, handled, Some(id));
         }
     }
@@ -87,6 +89,7 @@ fn go_on_as(cx: &mut Cx<'_>, mut job: Job, mut handled: Handled<Step>, id: Optio
                 Err(refused) => handled = Err(refused),
             },
             Ok(Flow::Answer(answer)) => {
+                create::settle(cx, &mut job.who, !answer.status.is_error());
                 link(&mut job);
                 job.answer(answer);
                 handled = match next(cx, &mut job) {

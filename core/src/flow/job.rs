@@ -7,9 +7,14 @@ use crate::{
     crypto::{PreauthHash, SessionKeys},
     id::{AsyncId, ConnId, OpenId, SessionId, TreeId},
     message::{Arrived, Asked, Element, Outbound, Reply, ReplyBody, ReplyElement, Request},
+    state::durable::CreateKey,
     status::NtStatus,
     vfs::Identity,
-    wire::{error_response::ErrorResponse, header::Header, message::ResponseBody},
+    wire::{
+        error_response::ErrorResponse,
+        header::{Header, HeaderFlags},
+        message::ResponseBody,
+    },
 };
 use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
 
@@ -54,6 +59,10 @@ pub(crate) struct Who {
     pub(crate) preauth: Option<PreauthHash>,
     /// No request follows in the chain.
     pub(crate) last: bool,
+    /// SMB2_FLAGS_REPLAY_OPERATION: it may have been carried out before.
+    pub(crate) replay: bool,
+    /// A CREATE that would be known when it came again, while it is under way.
+    pub(crate) creating: Option<CreateKey>,
 }
 
 /// What a related request takes from the one before (MS-SMB2 3.3.5.2.7.2).
@@ -103,6 +112,8 @@ impl Who {
             bytes: element.bytes.clone(),
             preauth: element.preauth.clone(),
             last,
+            replay: element.header.flags.contains(HeaderFlags::REPLAY_OPERATION),
+            creating: None,
         }
     }
 }

@@ -133,7 +133,9 @@ impl State {
     /// The client may cache that it has the file open: nobody else opens it in a way that this
     /// open would notice.
     pub(crate) fn caches_handle(&self, open: &Open) -> bool {
-        self.cached(open.id).contains(LeaseState::HANDLE_CACHING)
+        let lease = self.holder(open.id).and_then(|holder| self.leases.get(&holder));
+        let left = lease.map(|lease| lease.breaking.map_or(lease.state, |breaking| breaking.then));
+        left.is_some_and(|state| state.contains(LeaseState::HANDLE_CACHING))
     }
 
     /// Opens of the other streams of a file, named or not.

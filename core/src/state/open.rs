@@ -107,6 +107,10 @@ impl Open {
         matches!(self.what, What::File { kind: FileKind::Directory, .. })
     }
 
+    pub(crate) fn is_of(&self, wanted: FileKind) -> bool {
+        matches!(self.what, What::File { kind, .. } if kind == wanted)
+    }
+
     pub(crate) fn is_pipe(&self) -> bool {
         matches!(self.what, What::Pipe)
     }

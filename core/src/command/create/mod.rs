@@ -1,6 +1,9 @@
 //! CREATE: begin → opened → check → (overwrite) → finish.
 
+mod again;
+mod app;
 mod context;
+mod durable;
 mod grant;
 mod lease;
 mod pipe;
@@ -11,15 +14,18 @@ mod wanted;
 use super::{Cx, Event, ending};
 use crate::{
     flow::{Flow, Handled, Refused, job::Who, park::Wake, refuse},
+    state::{durable::Creation, session::Tree},
     status::NtStatus,
     vfs::{Call, Done, FileInfo, FileKind, Op, Opened, VfsError},
     wire::{
-        create::{CreateAction, CreateRequest, CreateResponse, CreateResponseFlags},
+        create::{CreateAction, CreateRequest, CreateResponse, CreateResponseFlags, OplockLevel},
         message::ResponseBody,
     },
 };
+use again::Found;
 use alloc::{boxed::Box, sync::Arc};
 use context::Contexts;
+use durable::Asked;
 use wanted::Wanted;
 
 #[derive(Debug)]
@@ -32,6 +38,14 @@ pub(crate) enum Step {
     Withdrawn(Refused),
     /// A pipe is being opened.
     Pipe,
+    /// Another open is going; then the file is opened anew.
+    Retry(Box<Wanted>),
+    /// An open is wanted back that a lost connection still uses.
+    Reclaim(Box<CreateRequest>),
+    /// An open is given back; its metadata are asked for.
+    Reclaimed(Box<Found>),
+    /// The same CREATE again: the open is there.
+    Replayed(Box<Found>),
 }
 
 /// MS-SMB2 3.3.5.9.
@@ -41,9 +55,22 @@ pub(super) fn begin(
     request: CreateRequest,
 ) -> Handled<super::Step> {
     let (session, tree) = (who.session()?, who.tree()?);
+    let mut contexts = Contexts::read(&request.contexts);
+    let pipe = cx.state.tree(session, tree).is_some_and(Tree::is_pipe);
+    if let (Ok(contexts), false) = (&mut contexts, pipe) {
+        let asked = contexts.asked(cx, who)?;
+        if let Asked::Again(again) = asked {
+            return again::reclaim(cx, who, request, core::mem::take(contexts), again);
+        }
+        if let Some(handled) = again::replay(cx, who, &request, contexts, asked) {
+            return handled;
+        }
+        who.creating = durable::key(cx, who, asked);
+    }
     if is_full(cx) {
         return refuse(NtStatus::TOO_MANY_OPENED_FILES, "as many opens as allowed");
     }
+    cx.state.creations.extend(who.creating.map(|key| (key, Creation::Pending)));
     let tree = cx.state.tree(session, tree).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
     let identity = Arc::clone(&tree.identity);
     if tree.is_pipe() {
@@ -53,10 +80,27 @@ pub(super) fn begin(
         let call = Call { identity, op: Op::PipeOpen { name, account } };
         return Ok(Flow::Call(call, super::Step::Create(Step::Pipe)));
     }
-    let wanted = Box::new(validate::wanted(request, tree)?);
-    let how = wanted::how(tree, &wanted)?;
-    let call = Call { identity, op: Op::Open(Box::new(how)) };
+    let wanted = Box::new(validate::wanted(request, contexts, tree)?);
+    open(cx, who, wanted)
+}
+
+/// Asks the file system for it.
+fn open(cx: &Cx<'_>, who: &Who, wanted: Box<Wanted>) -> Handled<super::Step> {
+    let tree = cx.state.tree(who.session()?, who.tree()?).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
+    let op = Op::Open(Box::new(wanted::how(tree, &wanted)?));
+    let call = Call { identity: Arc::clone(&tree.identity), op };
     Ok(Flow::Call(call, super::Step::Create(Step::Opened(wanted))))
+}
+
+/// A CREATE is answered, or never will be: it is known by its open from now on, or not at all.
+pub(super) fn settle(cx: &mut Cx<'_>, who: &mut Who, made: bool) {
+    let Some(key) = who.creating.take() else {
+        return;
+    };
+    match who.open.filter(|_| made) {
+        Some(id) => cx.state.creations.insert(key, Creation::Done(id)),
+        None => cx.state.creations.remove(&key),
+    };
 }
 
 /// Opens on their way count as well; they are only counted where it matters.
@@ -74,11 +118,15 @@ pub(super) fn resume(
     step: Step,
     event: Event,
 ) -> Handled<super::Step> {
-    match (step, event.done()) {
+    let event = match (step, event) {
+        (step, Event::Wake(wake)) => return woken(cx, who, step, wake),
+        (step, Event::Done(done)) => (step, done),
+    };
+    match event {
         (Step::Opened(wanted), Done::Opened(done)) => opened(cx, who, wanted, *done),
         (Step::Opened(wanted), Done::Failed(error)) => failed(cx, who, &wanted, error),
         (Step::Overwritten(wanted, action), Done::Info(info)) => {
-            Flow::answer(ResponseBody::Create(response(cx, who, &wanted, &info, action)?))
+            finish(cx, who, &wanted, &info, action)
         }
         (Step::Overwritten(..), done) => {
             // Reserved before the call, so taken out after it failed.
@@ -96,7 +144,33 @@ pub(super) fn resume(
             };
             Err(status.into())
         }
+        (Step::Reclaimed(found) | Step::Replayed(found), Done::Info(info)) => {
+            let id = who.open()?;
+            let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
+            let action = match found.asked {
+                Asked::Again(_) => CreateAction::OPENED,
+                _ => open.claim.action,
+            };
+            let Found { contexts, asked, level } = &*found;
+            let told = Told { contexts, asked: *asked, level: *level };
+            Flow::answer(ResponseBody::Create(response(cx, who, &told, &info, action)?))
+        }
+        (Step::Reclaimed(_), done) => {
+            // Nobody would know its new FileId.
+            ending::end_open(cx, who.open()?, Wake::Closed);
+            Err(error_of(&done).into())
+        }
         (_, done) => Err(error_of(&done).into()),
+    }
+}
+
+/// What was waited for may have come.
+fn woken(cx: &mut Cx<'_>, who: &mut Who, step: Step, wake: Wake) -> Handled<super::Step> {
+    match (step, wake) {
+        (_, Wake::Cancelled) => refuse(NtStatus::CANCELLED, "3.3.5.16: cancelled"),
+        (Step::Retry(wanted), _) => open(cx, who, wanted),
+        (Step::Reclaim(request), _) => begin(cx, who, *request),
+        _ => Err(NtStatus::INTERNAL_ERROR.into()),
     }
 }
 
@@ -129,7 +203,11 @@ fn opened(
     let file = opened.file.clone();
     let (created, path) = (opened.created, opened.path.clone());
     let (key, directory) = (opened.info.key, opened.info.kind == FileKind::Directory);
-    match reserve::reserve(cx, who, &wanted, opened) {
+    let superseded = app::supersede(cx, who, &wanted, &opened);
+    if let Ok(Some(after)) = superseded {
+        return app::retry(cx, wanted, file, after);
+    }
+    match superseded.and_then(|_| reserve::reserve(cx, who, &wanted, opened)) {
         Ok((_, action))
             if action == CreateAction::OVERWRITTEN || action == CreateAction::SUPERSEDED =>
         {
@@ -139,9 +217,7 @@ fn opened(
             let step = super::Step::Create(Step::Overwritten(wanted, action));
             Ok(Flow::Call(Call { identity, op }, step))
         }
-        Ok((info, action)) => {
-            Flow::answer(ResponseBody::Create(response(cx, who, &wanted, &info, action)?))
-        }
+        Ok((info, action)) => finish(cx, who, &wanted, &info, action),
         Err(refused) => {
             cx.out.release(file);
             let tree = cx.state.tree(who.session()?, who.tree()?);
@@ -157,17 +233,46 @@ fn opened(
     }
 }
 
+/// A new open is answered.
+fn finish(
+    cx: &mut Cx<'_>,
+    who: &Who,
+    wanted: &Wanted,
+    info: &FileInfo,
+    action: CreateAction,
+) -> Handled<super::Step> {
+    let asked = wanted.contexts.asked(cx, who)?;
+    durable::grant(cx, who.open()?, asked);
+    let told = Told { contexts: &wanted.contexts, asked, level: None };
+    Flow::answer(ResponseBody::Create(response(cx, who, &told, info, action)?))
+}
+
+/// What an answer depends on besides the open.
+struct Told<'a> {
+    contexts: &'a Contexts,
+    asked: Asked,
+    /// What a replay asks for: it is told no other oplock than that.
+    level: Option<OplockLevel>,
+}
+
 /// MS-SMB2 2.2.14.
 fn response(
     cx: &Cx<'_>,
     who: &Who,
-    wanted: &Wanted,
+    told: &Told<'_>,
     info: &FileInfo,
     action: CreateAction,
 ) -> Result<CreateResponse, NtStatus> {
     let mut flags = CreateResponseFlags::empty();
     flags.set(CreateResponseFlags::REPARSEPOINT, info.kind == FileKind::Symlink);
-    let (oplock_level, lease) = lease::answer(cx.state, who.open()?);
+    let id = who.open()?;
+    let (held, lease) = lease::answer(cx.state, id);
+    let oplock_level = match told.level {
+        Some(level) if lease.is_none() => held.min(level),
+        _ => held,
+    };
+    let tree = cx.state.tree(who.session()?, who.tree()?).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
+    let durable = durable::answer(cx.state, id, told.asked, oplock_level);
     Ok(CreateResponse {
         oplock_level,
         flags,
@@ -180,6 +285,6 @@ fn response(
         end_of_file: info.size,
         file_attributes: info.attributes.bits(),
         file_id: reserve::file_id(cx, who)?,
-        contexts: wanted.contexts.answer(info, wanted.token(), wanted.read_only, lease),
+        contexts: told.contexts.answer(info, tree, lease, durable),
     })
 }

@@ -1,12 +1,11 @@
 //! Into the tables with a file that has been opened.
 
-use super::{Wanted, grant, lease::Asked};
+use super::{Wanted, durable, grant, lease::Asked};
 use crate::{
     command::Cx,
     flow::{Refused, job::Who},
     id::OpenId,
     state::{
-        durable::Claim,
         file::FileState,
         lease::Caching,
         open::{Listing, Open, Place, Stage, What},
@@ -44,6 +43,7 @@ pub(super) fn reserve(
     let place = Place { root, path, stream, directory };
     let what = What::File { key: info.key, kind: info.kind, place };
     let (share, identity) = (Arc::clone(&tree.share), Arc::clone(&tree.identity));
+    let claim = durable::claim(cx, who, wanted, action);
     let open = Open {
         id: OpenId(0),
         volatile: 0,
@@ -63,7 +63,7 @@ pub(super) fn reserve(
         listing: Listing::default(),
         running: 0,
         stage: Stage::Live,
-        claim: Claim::default(),
+        claim,
     };
     let id = insert(cx, who, open);
     asked.grant(cx.state, info.key, id);
