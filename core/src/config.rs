@@ -84,6 +84,8 @@ pub struct Limits {
     pub unauthenticated_frame: usize,
     /// A connection without a session is closed after this.
     pub setup_time: Duration,
+    /// How long an acknowledgment of a break is waited for (MS-SMB2 3.3.2.1).
+    pub break_time: Duration,
     /// A connection without opens that says nothing is closed after this; zero is never.
     pub idle_time: Duration,
 }
@@ -106,6 +108,7 @@ impl Default for Limits {
             credits: 8192,
             unauthenticated_frame: 66 * 1024,
             setup_time: Duration::from_secs(30),
+            break_time: Duration::from_secs(35),
             idle_time: Duration::ZERO,
         }
     }

@@ -10,6 +10,7 @@ use crate::{
         header::{Command, Header},
         message::{RequestBody, ResponseBody},
         negotiate::Dialect,
+        oplock_break::OplockBreakResponse,
     },
 };
 use alloc::{sync::Arc, vec::Vec};
@@ -62,6 +63,8 @@ pub enum Outbound {
     ForgetKeys(SessionId),
     /// Answers to one or more requests of a chain, or an interim answer.
     Reply(Reply),
+    /// What nobody asked for: a break of an oplock or lease.
+    Notification(Notification),
     /// Hang up, after what was sent before.
     Close(&'static str),
 }
@@ -86,6 +89,17 @@ pub struct Reply {
     pub elements: Vec<ReplyElement>,
     /// Encrypt the frame for this session.
     pub seal: Option<(SessionId, Arc<SessionKeys>)>,
+}
+
+/// A message to a client that answers nothing (MS-SMB2 3.3.4.6, 3.3.4.7): never signed.
+#[derive(Debug)]
+pub struct Notification {
+    /// SessionId of the header.
+    pub session_id: u64,
+    /// Encrypt the frame for this session.
+    pub seal: Option<(SessionId, Arc<SessionKeys>)>,
+    /// The message.
+    pub body: OplockBreakResponse,
 }
 
 /// One answer.

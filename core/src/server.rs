@@ -4,7 +4,7 @@ use crate::{
     command::{self, Cx, Step},
     config::Config,
     connection::Connection,
-    flow::{Flows, job::Job, park::Wake, timer::Timer},
+    flow::{Flows, breaks, job::Job, park::Wake, timer::Timer},
     id::{ConnId, OpId},
     message::{Outbound, Request},
     sink::Sink,
@@ -65,6 +65,12 @@ pub struct Counters {
     pub kept: usize,
     /// CREATEs that may come again.
     pub creations: usize,
+    /// Oplocks.
+    pub oplocks: usize,
+    /// Leases.
+    pub leases: usize,
+    /// Oplocks and leases whose break is not acknowledged.
+    pub breaks: usize,
     /// Requests that wait.
     pub parked: usize,
     /// Calls that have not completed.
@@ -159,6 +165,9 @@ impl Server {
             durable: state.enduring.len(),
             kept: state.opens.values().filter(|open| open.stage == Stage::Kept).count(),
             creations: state.creations.len(),
+            oplocks: state.leases.values().filter(|lease| lease.is_oplock()).count(),
+            leases: state.leases.values().filter(|lease| !lease.is_oplock()).count(),
+            breaks: state.leases.values().filter(|lease| lease.breaking.is_some()).count(),
             parked: self.flows.parking.len(),
             running: self.flows.running.len(),
             timers: self.flows.timers.len(),
@@ -193,6 +202,7 @@ fn fire(cx: &mut Cx<'_>, timer: Timer) {
                 cx.send(id, Outbound::Close("no session in time"));
             }
         }
+        Timer::Break(holder) => breaks::timed_out(cx, holder),
         Timer::Idle(id) => idle(cx, id),
         Timer::Kept(id) => command::expire(cx, id),
     }

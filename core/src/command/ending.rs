@@ -2,12 +2,12 @@
 //! that use them are back. One mechanism for CLOSE, TREE_DISCONNECT, LOGOFF and hang-up.
 
 use super::{
-    Cx, Step,
+    Cx, Step, contend,
     durable::{self, Fate},
 };
 use crate::{
     flow::{
-        Running,
+        Running, breaks,
         job::Job,
         park::{Scope, Wait, Wake},
         timer::Timer,
@@ -36,6 +36,7 @@ pub(super) fn end_open(cx: &mut Cx<'_>, id: OpenId, why: Wake) {
     {
         // MS-FSA 2.1.5.5: the first close of a delete-on-close handle dooms the file.
         file.delete.get_or_insert(place);
+        contend::delete(cx, id);
     }
     wake_users(cx, id, why);
     advance(cx, id);
@@ -61,6 +62,12 @@ pub(super) fn end_tree(cx: &mut Cx<'_>, session: SessionId, tree: TreeId, why: W
             end_open(cx, id, why);
         }
     }
+    // A CREATE that waits has no open yet.
+    cx.flows.parking.wake_where(why, |parked| {
+        let who = &parked.job.who;
+        (who.session, who.tree, who.open) == (Some(session), Some(tree), None)
+            && !matches!(parked.park.wait, Wait::Gone(_))
+    });
 }
 
 /// All trees of a session end; it is found by nobody any more.
@@ -143,7 +150,7 @@ fn last_act(cx: &Cx<'_>, key: FileKey, open: &Open) -> Option<Op> {
 
 /// The open leaves the tables: share mode, locks and handle go, and who waited is woken.
 fn remove(cx: &mut Cx<'_>, id: OpenId) {
-    cx.state.stop_caching(id);
+    breaks::leave(cx, id);
     let Some(open) = cx.state.opens.remove(&id) else {
         return;
     };
@@ -165,6 +172,7 @@ fn leave_file(cx: &mut Cx<'_>, key: FileKey, id: OpenId) {
         return;
     };
     file.opens.retain(|other| *other != id);
+    cx.flows.parking.wake(Wait::File(key));
     if file.locks.remove_all(id) {
         cx.flows.parking.wake(Wait::Range(key));
     }

@@ -1,6 +1,6 @@
 //! LOCK.
 
-use super::{Cx, Event};
+use super::{Cx, Event, contend};
 use crate::{
     flow::{
         Flow, Handled, Refused,
@@ -115,6 +115,7 @@ fn lock(
         return wait(false, request);
     }
     let Err(refused) = take_all(locks, id, limit, &request.locks) else {
+        contend::data(cx, id);
         return Flow::answer(ResponseBody::Lock);
     };
     let waits =

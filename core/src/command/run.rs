@@ -4,7 +4,7 @@ use super::{Cx, Event, Step, create, dispatch, ending, gate, resume};
 use crate::{
     error::Refusal,
     flow::{
-        Answer, Flow, Handled, Refused, Running,
+        Answer, Flow, Handled, Refused, Running, breaks,
         job::Job,
         park::{Park, Parked, Wait, Wake},
     },
@@ -50,6 +50,7 @@ pub(crate) fn completed(cx: &mut Cx<'_>, op: OpId, done: Done) {
 
 /// Everything that was woken checks again. Ends every entry into the server.
 pub(crate) fn run_ready(cx: &mut Cx<'_>) {
+    finish_breaks(cx);
     while let Some((id, parked, wake)) = cx.flows.parking.next_ready(&mut cx.flows.timers) {
         let Parked { mut job, step, .. } = parked;
         count_parked(cx, &job, false);
@@ -59,6 +60,15 @@ pub(crate) fn run_ready(cx: &mut Cx<'_>) {
         } else {
             go_on_as(cx, job, handled, Some(id));
         }
+        finish_breaks(cx);
+    }
+}
+
+/// What breaks have left to do.
+fn finish_breaks(cx: &mut Cx<'_>) {
+    breaks::finish(cx);
+    for id in core::mem::take(&mut cx.flows.purged) {
+        ending::end_open(cx, id, Wake::Closed);
     }
 }
 

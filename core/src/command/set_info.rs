@@ -1,8 +1,13 @@
 //! SET_INFO.
 
-use super::{Cx, Event, ea, security, stream};
+use super::{Cx, Event, contend, ea, security, stream};
 use crate::{
-    flow::{Flow, Handled, Refused, job::Who, refuse},
+    flow::{
+        Flow, Handled, Refused,
+        job::Who,
+        park::{Park, Wake},
+        refuse,
+    },
     id::{FileKey, OpenId},
     name::{SharePath, same_name},
     state::{
@@ -25,12 +30,14 @@ use crate::{
         set_info::SetInfoRequest,
     },
 };
-use alloc::sync::Arc;
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 #[derive(Debug)]
 pub(crate) enum Step {
     /// The call is all there is.
     Done,
+    /// Others have been told that the file does not stay as it is; then it is tried again.
+    Contended(Box<SetFileInformation>),
     /// The name changes in the tables when it has changed on the disk.
     Renamed { from: SharePath, to: SharePath },
     /// Metadata decides whether the file may go.
@@ -56,7 +63,11 @@ pub(super) fn begin(
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.21: longer than MaxTransactSize");
     }
     match request.info_type {
-        InfoType::FILE => set_file(cx, id, request),
+        InfoType::FILE => {
+            let class = FileInfoClass(request.info_class);
+            let parsed = SetFileInformation::parse(class, &request.buffer);
+            set_file(cx, id, parsed.map_err(|error| refused(class, error))?)
+        }
         InfoType::FILESYSTEM => {
             refuse(NtStatus::ACCESS_DENIED, "3.3.5.21.2: volumes stay as they are")
         }
@@ -69,10 +80,7 @@ pub(super) fn begin(
     }
 }
 
-fn set_file(cx: &mut Cx<'_>, id: OpenId, request: &SetInfoRequest) -> Handled<super::Step> {
-    let class = FileInfoClass(request.info_class);
-    let parsed = SetFileInformation::parse(class, &request.buffer);
-    let set = parsed.map_err(|error| refused(class, error))?;
+fn set_file(cx: &mut Cx<'_>, id: OpenId, set: SetFileInformation) -> Handled<super::Step> {
     match set {
         SetFileInformation::Basic(set) => basic(cx, id, &set),
         SetFileInformation::EndOfFile { end_of_file: size } => {
@@ -81,7 +89,7 @@ fn set_file(cx: &mut Cx<'_>, id: OpenId, request: &SetInfoRequest) -> Handled<su
         SetFileInformation::Allocation { allocation_size: size } => {
             sized(cx, id, |file| Op::SetAllocation { file, size })
         }
-        SetFileInformation::Rename(target) => rename(cx, id, &target),
+        SetFileInformation::Rename(target) => rename(cx, id, target),
         SetFileInformation::Disposition { delete_pending } => disposition(cx, id, delete_pending),
         SetFileInformation::Position { current_byte_offset } => {
             let open = cx.state.opens.get_mut(&id).ok_or(NtStatus::FILE_CLOSED)?;
@@ -112,6 +120,10 @@ pub(super) fn resume(
     step: Step,
     event: Event,
 ) -> Handled<super::Step> {
+    let (step, event) = match (step, event) {
+        (Step::Contended(set), Event::Wake(wake)) => return again(cx, who, *set, wake),
+        other => other,
+    };
     let done = event.done();
     if let Done::Failed(error) = done {
         return Err(error.status().into());
@@ -129,6 +141,21 @@ pub(super) fn resume(
         (Step::IsEmpty, _) => doom(cx, who.open()?),
         _ => Flow::answer(ResponseBody::SetInfo),
     }
+}
+
+/// The wait for others is over: everything is checked again.
+fn again(cx: &mut Cx<'_>, who: &Who, set: SetFileInformation, wake: Wake) -> Handled<super::Step> {
+    match wake {
+        Wake::Ready | Wake::TimedOut => set_file(cx, who.open()?, set),
+        Wake::Cancelled => refuse(NtStatus::CANCELLED, "3.3.5.16: cancelled"),
+        Wake::Closed | Wake::TreeGone | Wake::LoggedOff | Wake::HungUp => {
+            refuse(NtStatus::FILE_CLOSED, "3.3.5.21: the open is gone")
+        }
+    }
+}
+
+fn waits(park: Park, set: SetFileInformation) -> Handled<super::Step> {
+    Ok(Flow::Park(park, super::Step::SetInfo(Step::Contended(Box::new(set)))))
 }
 
 fn open_of<'a>(cx: &'a Cx<'_>, id: OpenId) -> Result<&'a Open, NtStatus> {
@@ -174,11 +201,17 @@ fn basic(cx: &Cx<'_>, id: OpenId, set: &BasicInformation) -> Handled<super::Step
 }
 
 /// MS-FSA 2.1.5.15.1, 2.1.5.15.4.
-fn sized(cx: &Cx<'_>, id: OpenId, op: impl FnOnce(crate::vfs::File) -> Op) -> Handled<super::Step> {
+fn sized(
+    cx: &mut Cx<'_>,
+    id: OpenId,
+    op: impl FnOnce(crate::vfs::File) -> Op,
+) -> Handled<super::Step> {
     let open = open_of(cx, id)?;
     if open.is_directory() {
         return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.15: directories have no size");
     }
+    contend::data(cx, id);
+    let open = open_of(cx, id)?;
     call(open, op(open.handle.clone()), Step::Done)
 }
 
@@ -197,7 +230,7 @@ fn set_mode(cx: &mut Cx<'_>, id: OpenId, mode: FileMode) -> Handled<super::Step>
 }
 
 /// MS-FSA 2.1.5.15.12.
-fn rename(cx: &Cx<'_>, id: OpenId, target: &Target) -> Handled<super::Step> {
+fn rename(cx: &mut Cx<'_>, id: OpenId, target: Target) -> Handled<super::Step> {
     let open = open_of(cx, id)?;
     if target.root_directory != 0 {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.21.1: RootDirectory");
@@ -225,7 +258,14 @@ fn rename(cx: &Cx<'_>, id: OpenId, target: &Target) -> Handled<super::Step> {
             "MS-FSA 2.1.5.15.12: a stream stays in its file",
         );
     }
-    if cx.state.other_streams(*key).next().is_some() {
+    let (key, share) = (*key, Arc::clone(&open.share));
+    let targets = opens_at(cx, &share.path, &to);
+    if let Some(park) = contend::rename(cx, id, &targets) {
+        return waits(park, SetFileInformation::Rename(target));
+    }
+    let open = open_of(cx, id)?;
+    let place = open.place().ok_or(NtStatus::INVALID_PARAMETER)?;
+    if cx.state.other_streams(key).next().is_some() {
         return refuse(NtStatus::ACCESS_DENIED, "MS-FSA 2.1.5.15.12: a stream is open");
     }
     if open.is_directory() && holds_opens(cx, open, &place.path) {
@@ -235,11 +275,20 @@ fn rename(cx: &Cx<'_>, id: OpenId, target: &Target) -> Handled<super::Step> {
         root: place.root.clone(),
         from: place.path.clone(),
         to: to.clone(),
-        key: *key,
+        key,
         replace: target.replace_if_exists(),
         token: security::token(cx, open),
     };
     call(open, op, Step::Renamed { from: place.path.clone(), to })
+}
+
+/// What is open under the new name, which it may lose.
+fn opens_at(cx: &Cx<'_>, share: &str, to: &SharePath) -> Vec<FileKey> {
+    let there = |open: &&Open| {
+        open.share.path == share
+            && open.place().is_some_and(|place| same_name(place.path.as_str(), to.as_str()))
+    };
+    cx.state.opens.values().filter(there).filter_map(Open::key).collect()
 }
 
 /// Renaming opens the target's directory to add the name, without sharing its deletion: whoever has
@@ -296,6 +345,10 @@ fn disposition(cx: &mut Cx<'_>, id: OpenId, delete: bool) -> Handled<super::Step
     if open.place().is_none_or(Place::is_root) {
         return refuse(NtStatus::CANNOT_DELETE, "the share's own directory stays");
     }
+    if let Some(park) = contend::delete(cx, id) {
+        return waits(park, SetFileInformation::Disposition { delete_pending: true });
+    }
+    let open = open_of(cx, id)?;
     call(open, Op::Query { file: open.handle.clone() }, Step::MayDelete)
 }
 

@@ -1,7 +1,7 @@
 //! WRITE.
 
 use super::{
-    Cx, Event, pipe,
+    Cx, Event, contend, pipe,
     read::{Io, begin_io, end_io},
 };
 use crate::{
@@ -53,6 +53,7 @@ pub(super) fn begin(
     let op = Op::Write { file, offset: request.offset, data, through };
     let call = Call { identity: open.identity.clone(), op };
     let io = begin_io(cx, id, Touch::Write, request.offset, length)?;
+    contend::data(cx, id);
     Ok(Flow::Call(call, super::Step::Write(Step(io))))
 }
 

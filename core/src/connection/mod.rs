@@ -146,6 +146,7 @@ impl Connection {
                 Ok(None)
             }
             Outbound::Reply(reply) => self.seal_reply(reply).map(Some),
+            Outbound::Notification(notification) => self.seal_notification(&notification).map(Some),
             Outbound::Close(why) => Err(ConnectionError::Closed(why)),
         }
     }

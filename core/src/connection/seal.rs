@@ -6,7 +6,7 @@ use crate::{
     crypto::SessionKeys,
     error::ConnectionError,
     id::SessionId,
-    message::{Reply, ReplyBody, ReplyElement},
+    message::{Notification, Reply, ReplyBody, ReplyElement},
     status::NtStatus,
     wire::{
         codec::{Malformed, Writer},
@@ -58,6 +58,28 @@ impl Connection {
         }
         match reply.seal {
             Some((session, keys)) => encrypt(bytes, session, &keys),
+            None => prefixed(bytes, MESSAGE - PREFIX_LEN),
+        }
+    }
+
+    /// MS-SMB2 3.3.4.6, 3.3.4.7: it answers no request, so it grants no credits.
+    pub(super) fn seal_notification(
+        &mut self,
+        notification: &Notification,
+    ) -> Result<Frame, ConnectionError> {
+        let header = Header {
+            message_id: u64::MAX,
+            flags: HeaderFlags::SERVER_TO_REDIR,
+            session_id: notification.session_id,
+            ..Header::new(Command::OPLOCK_BREAK)
+        };
+        let mut bytes = self.pool.take_short();
+        bytes.resize(MESSAGE, 0);
+        let mut writer = Writer::new(&mut bytes);
+        header.encode(&mut writer);
+        notification.body.encode(&mut writer);
+        match &notification.seal {
+            Some((session, keys)) => encrypt(bytes, *session, keys),
             None => prefixed(bytes, MESSAGE - PREFIX_LEN),
         }
     }

@@ -88,12 +88,14 @@ pub(crate) fn level_of(state: LeaseState) -> OplockLevel {
     }
 }
 
-/// Who opens this way neither looks into a file nor minds who does: it breaks nothing, and keeps
-/// nothing from being granted (MS-FSA 2.1.4.12).
-pub(crate) fn is_stat_open(access: AccessMask) -> bool {
-    let stat = AccessMask::FILE_READ_ATTRIBUTES
+/// Who opens this way neither looks into a file nor minds who does: it breaks nothing that `holder`
+/// has, and keeps nothing from being granted to it (MS-FSA 2.1.4.12, OPEN). Leases know better than
+/// oplocks.
+pub(crate) fn is_stat_open(access: AccessMask, holder: Holder) -> bool {
+    let mut stat = AccessMask::FILE_READ_ATTRIBUTES
         | AccessMask::FILE_WRITE_ATTRIBUTES
         | AccessMask::SYNCHRONIZE;
+    stat.set(AccessMask::READ_CONTROL, matches!(holder, Holder::Lease(_)));
     stat.contains(access)
 }
 
@@ -110,7 +112,7 @@ pub(crate) fn grantable(
     let others = state.siblings(key).filter(|open| open.id != mine);
     for open in others {
         let other = state.holder(open.id);
-        if other == Some(holder) || other.is_none() && is_stat_open(open.granted) {
+        if other == Some(holder) || other.is_none() && is_stat_open(open.granted, holder) {
             continue;
         }
         granted.remove(W);
@@ -134,6 +136,11 @@ pub(crate) fn grantable(
 impl Lease {
     pub(crate) fn is_oplock(&self) -> bool {
         self.kind == Kind::Oplock
+    }
+
+    /// A break has to be acknowledged: there is more than can be thrown away without a word.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.state.intersects(W | H)
     }
 
     /// What this holder would be left with when others take `taken`. An oplock is never broken to
@@ -177,23 +184,15 @@ impl State {
         holders
     }
 
-    /// The open caches no more; `true` when its oplock or lease went with it.
-    pub(crate) fn stop_caching(&mut self, open: OpenId) -> bool {
-        let Some(holder) = self.holder(open) else {
-            return false;
-        };
+    /// The open caches no more; its oplock or lease, when that went with it.
+    pub(crate) fn stop_caching(&mut self, open: OpenId) -> Option<Lease> {
+        let holder = self.holder(open)?;
         if let Some(open) = self.opens.get_mut(&open) {
             open.caching = Caching::None;
         }
-        let Some(lease) = self.leases.get_mut(&holder) else {
-            return false;
-        };
+        let lease = self.leases.get_mut(&holder)?;
         lease.opens.retain(|id| *id != open);
-        let gone = lease.opens.is_empty();
-        if gone {
-            self.leases.remove(&holder);
-        }
-        gone
+        if lease.opens.is_empty() { self.leases.remove(&holder) } else { None }
     }
 }
 

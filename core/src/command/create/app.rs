@@ -1,30 +1,30 @@
 //! An application that has moved to another machine opens its files anew, and what it had open on
 //! the first goes (MS-SMB2 3.3.5.9.13).
 
-use super::{Step, Wanted, durable};
+use super::{Wanted, durable};
 use crate::{
-    command::{self, Cx, access, ending},
+    command::{Cx, access, ending},
     flow::{
-        Flow, Handled, Refused,
+        Refused,
         job::Who,
         park::{Park, Scope, Wait, Wake},
         refuse,
     },
-    id::OpenId,
     state::{durable::App, open::Open},
     status::NtStatus,
-    vfs::{File, Opened},
+    vfs::Opened,
     wire::{fscc::AccessMask, negotiate::Dialect},
 };
-use alloc::{boxed::Box, vec::Vec};
+use alloc::vec::Vec;
 
-/// Ends what the same application has open elsewhere. `Some`: that takes time, wait for it.
+/// Ends what the same application has open elsewhere. `Some`: that takes time, and the file may
+/// be another one then.
 pub(super) fn supersede(
     cx: &mut Cx<'_>,
     who: &Who,
     wanted: &Wanted,
     opened: &Opened,
-) -> Result<Option<OpenId>, Refused> {
+) -> Result<Option<Park>, Refused> {
     let settled = durable::settled(cx, who)?;
     let dialect = settled.chosen.dialect;
     let Some(app) = wanted.contexts.durable.app(dialect) else {
@@ -49,7 +49,9 @@ pub(super) fn supersede(
     for id in &theirs {
         ending::end_open(cx, *id, Wake::Closed);
     }
-    Ok(theirs.into_iter().find(|id| cx.state.opens.contains_key(id)))
+    let after = theirs.into_iter().find(|id| cx.state.opens.contains_key(id));
+    let wait = |id| Park { wait: Wait::Gone(Scope::Open(id)), deadline: None, interim: false };
+    Ok(after.map(wait))
 }
 
 /// What is open is not of an older instance than what is asked for.
@@ -59,18 +61,4 @@ fn is_newer(theirs: Option<App>, mine: App, dialect: Dialect) -> bool {
         (theirs, None) => theirs.is_some(),
         (None, Some(_)) => false,
     }
-}
-
-/// Lets go of the file, and opens it anew when the other open is gone: it may have been deleted with
-/// it.
-pub(super) fn retry(
-    cx: &mut Cx<'_>,
-    wanted: Box<Wanted>,
-    file: File,
-    after: OpenId,
-) -> Handled<command::Step> {
-    cx.out.release(file);
-    let wait = Wait::Gone(Scope::Open(after));
-    let step = command::Step::Create(Step::Retry(wanted));
-    Ok(Flow::Park(Park { wait, deadline: None, interim: false }, step))
 }

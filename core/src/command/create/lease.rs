@@ -108,9 +108,10 @@ impl Asked {
             opens: alloc::vec![],
         });
         lease.opens.push(open);
-        // MS-SMB2 3.3.5.9.8: only what is on top of all that is held is granted on top of it.
+        // MS-SMB2 3.3.5.9.8: what is there becomes more when all that is asked for can be had on
+        // top of it, and else it stays (smb2.lease.upgrade3).
         let first = lease.opens.len() == 1;
-        let more = granted != lease.state && granted.contains(lease.state);
+        let more = granted == asked && granted != lease.state && granted.contains(lease.state);
         if first || more && lease.breaking.is_none() {
             lease.state = granted;
             lease.next_epoch();

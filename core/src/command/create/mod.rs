@@ -1,12 +1,12 @@
 //! CREATE: begin → opened → check → (overwrite) → finish.
 
-mod again;
 mod app;
 mod context;
 mod durable;
 mod grant;
 mod lease;
 mod pipe;
+mod reopen;
 mod reserve;
 mod validate;
 mod wanted;
@@ -22,10 +22,11 @@ use crate::{
         message::ResponseBody,
     },
 };
-use again::Found;
 use alloc::{boxed::Box, sync::Arc};
 use context::Contexts;
 use durable::Asked;
+use reopen::Found;
+use reserve::Reserved;
 use wanted::Wanted;
 
 #[derive(Debug)]
@@ -36,10 +37,10 @@ pub(crate) enum Step {
     Overwritten(Box<Wanted>, CreateAction),
     /// A file that was made for nothing is being removed.
     Withdrawn(Refused),
+    /// Others have been told that they may not cache what this would change; then it begins anew.
+    Contended(Box<Wanted>),
     /// A pipe is being opened.
     Pipe,
-    /// Another open is going; then the file is opened anew.
-    Retry(Box<Wanted>),
     /// An open is wanted back that a lost connection still uses.
     Reclaim(Box<CreateRequest>),
     /// An open is given back; its metadata are asked for.
@@ -60,9 +61,9 @@ pub(super) fn begin(
     if let (Ok(contexts), false) = (&mut contexts, pipe) {
         let asked = contexts.asked(cx, who)?;
         if let Asked::Again(again) = asked {
-            return again::reclaim(cx, who, request, core::mem::take(contexts), again);
+            return reopen::reclaim(cx, who, request, core::mem::take(contexts), again);
         }
-        if let Some(handled) = again::replay(cx, who, &request, contexts, asked) {
+        if let Some(handled) = reopen::replay(cx, who, &request, contexts, asked) {
             return handled;
         }
         who.creating = durable::key(cx, who, asked);
@@ -81,15 +82,28 @@ pub(super) fn begin(
         return Ok(Flow::Call(call, super::Step::Create(Step::Pipe)));
     }
     let wanted = Box::new(validate::wanted(request, contexts, tree)?);
-    open(cx, who, wanted)
+    open(tree, wanted)
 }
 
 /// Asks the file system for it.
-fn open(cx: &Cx<'_>, who: &Who, wanted: Box<Wanted>) -> Handled<super::Step> {
-    let tree = cx.state.tree(who.session()?, who.tree()?).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
-    let op = Op::Open(Box::new(wanted::how(tree, &wanted)?));
-    let call = Call { identity: Arc::clone(&tree.identity), op };
+fn open(tree: &Tree, wanted: Box<Wanted>) -> Handled<super::Step> {
+    let how = wanted::how(tree, &wanted)?;
+    let call = Call { identity: Arc::clone(&tree.identity), op: Op::Open(Box::new(how)) };
     Ok(Flow::Call(call, super::Step::Create(Step::Opened(wanted))))
+}
+
+/// The wait for others is over: the name is looked up again, for it may mean another file by now.
+fn again(cx: &Cx<'_>, who: &Who, wanted: Box<Wanted>, wake: Wake) -> Handled<super::Step> {
+    match wake {
+        Wake::Ready | Wake::TimedOut => {}
+        Wake::Cancelled => return refuse(NtStatus::CANCELLED, "3.3.5.16: cancelled"),
+        Wake::LoggedOff => return refuse(NtStatus::USER_SESSION_DELETED, "3.3.5.6: logged off"),
+        Wake::Closed | Wake::TreeGone | Wake::HungUp => {
+            return refuse(NtStatus::NETWORK_NAME_DELETED, "3.3.5.8: disconnected");
+        }
+    }
+    let tree = cx.state.tree(who.session()?, who.tree()?);
+    open(tree.ok_or(NtStatus::NETWORK_NAME_DELETED)?, wanted)
 }
 
 /// A CREATE is answered, or never will be: it is known by its open from now on, or not at all.
@@ -118,11 +132,15 @@ pub(super) fn resume(
     step: Step,
     event: Event,
 ) -> Handled<super::Step> {
-    let event = match (step, event) {
-        (step, Event::Wake(wake)) => return woken(cx, who, step, wake),
-        (step, Event::Done(done)) => (step, done),
+    let (step, event) = match (step, event) {
+        (Step::Contended(wanted), Event::Wake(wake)) => return again(cx, who, wanted, wake),
+        (Step::Reclaim(_), Event::Wake(Wake::Cancelled)) => {
+            return refuse(NtStatus::CANCELLED, "3.3.5.16: cancelled");
+        }
+        (Step::Reclaim(request), Event::Wake(_)) => return begin(cx, who, *request),
+        other => other,
     };
-    match event {
+    match (step, event.done()) {
         (Step::Opened(wanted), Done::Opened(done)) => opened(cx, who, wanted, *done),
         (Step::Opened(wanted), Done::Failed(error)) => failed(cx, who, &wanted, error),
         (Step::Overwritten(wanted, action), Done::Info(info)) => {
@@ -164,16 +182,6 @@ pub(super) fn resume(
     }
 }
 
-/// What was waited for may have come.
-fn woken(cx: &mut Cx<'_>, who: &mut Who, step: Step, wake: Wake) -> Handled<super::Step> {
-    match (step, wake) {
-        (_, Wake::Cancelled) => refuse(NtStatus::CANCELLED, "3.3.5.16: cancelled"),
-        (Step::Retry(wanted), _) => open(cx, who, wanted),
-        (Step::Reclaim(request), _) => begin(cx, who, *request),
-        _ => Err(NtStatus::INTERNAL_ERROR.into()),
-    }
-}
-
 fn error_of(done: &Done) -> NtStatus {
     match done {
         Done::Failed(error) => error.status(),
@@ -197,18 +205,28 @@ fn failed(cx: &Cx<'_>, who: &Who, wanted: &Wanted, error: VfsError) -> Handled<s
 fn opened(
     cx: &mut Cx<'_>,
     who: &mut Who,
-    wanted: Box<Wanted>,
-    opened: Opened,
+    mut wanted: Box<Wanted>,
+    mut opened: Opened,
 ) -> Handled<super::Step> {
+    // It was made before there was something to wait for.
+    opened.created |= wanted.created;
+    opened.file_created |= wanted.file_created;
     let file = opened.file.clone();
+    let file_created = opened.file_created;
     let (created, path) = (opened.created, opened.path.clone());
     let (key, directory) = (opened.info.key, opened.info.kind == FileKind::Directory);
-    let superseded = app::supersede(cx, who, &wanted, &opened);
-    if let Ok(Some(after)) = superseded {
-        return app::retry(cx, wanted, file, after);
-    }
-    match superseded.and_then(|_| reserve::reserve(cx, who, &wanted, opened)) {
-        Ok((_, action))
+    let later = match app::supersede(cx, who, &wanted, &opened) {
+        Ok(None) => reserve::reserve(cx, who, &wanted, opened),
+        Ok(Some(park)) => Ok(Reserved::Later(park)),
+        Err(refused) => Err(refused),
+    };
+    match later {
+        Ok(Reserved::Later(park)) => {
+            cx.out.release(file);
+            (wanted.created, wanted.file_created) = (created, file_created);
+            Ok(Flow::Park(park, super::Step::Create(Step::Contended(wanted))))
+        }
+        Ok(Reserved::In(_, action))
             if action == CreateAction::OVERWRITTEN || action == CreateAction::SUPERSEDED =>
         {
             let identity = who.identity.clone().ok_or(NtStatus::INTERNAL_ERROR)?;
@@ -217,7 +235,7 @@ fn opened(
             let step = super::Step::Create(Step::Overwritten(wanted, action));
             Ok(Flow::Call(Call { identity, op }, step))
         }
-        Ok((info, action)) => finish(cx, who, &wanted, &info, action),
+        Ok(Reserved::In(info, action)) => finish(cx, who, &wanted, &info, action),
         Err(refused) => {
             cx.out.release(file);
             let tree = cx.state.tree(who.session()?, who.tree()?);

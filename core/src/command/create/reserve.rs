@@ -3,8 +3,8 @@
 use super::{Wanted, durable, grant, lease::Asked};
 use crate::{
     command::Cx,
-    flow::{Refused, job::Who},
-    id::OpenId,
+    flow::{Refused, breaks, job::Who, park::Park, refuse},
+    id::{FileKey, OpenId},
     state::{
         file::FileState,
         lease::Caching,
@@ -14,10 +14,20 @@ use crate::{
     vfs::{FileInfo, FileKind, Opened},
     wire::{
         create::{CreateAction, CreateDisposition, CreateOptions},
+        create_context::LeaseState,
+        fscc::AccessMask,
         header::FileId,
     },
 };
 use alloc::sync::Arc;
+
+/// What became of an open.
+pub(super) enum Reserved {
+    /// It is in the tables.
+    In(FileInfo, CreateAction),
+    /// Others have to be waited for, and then it is tried again.
+    Later(Park),
+}
 
 /// Checks, and puts the open into the tables.
 pub(super) fn reserve(
@@ -25,7 +35,7 @@ pub(super) fn reserve(
     who: &mut Who,
     wanted: &Wanted,
     opened: Opened,
-) -> Result<(FileInfo, CreateAction), Refused> {
+) -> Result<Reserved, Refused> {
     let Opened { file, path, stream, info, created, file_created } = opened;
     let (session, tree_id) = (who.session()?, who.tree()?);
     let tree = cx.state.tree(session, tree_id).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
@@ -33,6 +43,10 @@ pub(super) fn reserve(
     let directory = info.kind == FileKind::Directory;
     let asked = Asked::of(cx.state, who.conn, tree, wanted).on(cx.state, who.conn, directory);
     asked.check(cx.state, info.key)?;
+    if let Some(park) = contend(cx, wanted, asked, info.key, granted)? {
+        return Ok(Reserved::Later(park));
+    }
+    let tree = cx.state.tree(session, tree_id).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
     let action = match wanted.request.create_disposition {
         _ if created => CreateAction::CREATED,
         CreateDisposition::SUPERSEDE => CreateAction::SUPERSEDED,
@@ -67,7 +81,33 @@ pub(super) fn reserve(
     };
     let id = insert(cx, who, open);
     asked.grant(cx.state, info.key, id);
-    Ok((info, action))
+    Ok(Reserved::In(info, action))
+}
+
+/// Breaks what others cache and this open would not leave true (MS-FSA 2.1.5.1.2, 2.1.4.12): that
+/// they keep the file open, when they do not share it; that nobody else reads or writes it.
+fn contend(
+    cx: &mut Cx<'_>,
+    wanted: &Wanted,
+    asked: Asked,
+    key: FileKey,
+    granted: AccessMask,
+) -> Result<Option<Park>, Refused> {
+    let mine = asked.holder();
+    let handles = LeaseState::HANDLE_CACHING;
+    if let Some(held) = grant::clash(cx.state, wanted, key, granted) {
+        if breaks::contend(cx, held, mine, handles, handles) {
+            return Ok(Some(Park::for_break(held)));
+        }
+        return refuse(NtStatus::SHARING_VIOLATION, "MS-FSA 2.1.5.1.2.2: share modes");
+    }
+    let writes = LeaseState::WRITE_CACHING;
+    let taken = if wanted.overwrites() { writes | LeaseState::READ_CACHING } else { writes };
+    let access = if wanted.overwrites() { granted | AccessMask::FILE_WRITE_DATA } else { granted };
+    if breaks::contend_open(cx, key, mine, access, taken) {
+        return Ok(Some(Park::for_break(key)));
+    }
+    Ok(None)
 }
 
 /// FileModeInformation repeats these options (MS-FSCC 2.4.31).

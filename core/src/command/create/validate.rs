@@ -62,7 +62,8 @@ pub(super) fn wanted(
             return refuse(NtStatus::INVALID_PRIMARY_GROUP, "MS-DTYP 2.5.3.4.1: a foreign group");
         }
     }
-    Ok(Wanted { desired, request, contexts, token })
+    let (created, file_created) = (false, false);
+    Ok(Wanted { desired, request, contexts, token, created, file_created })
 }
 
 fn options(request: &CreateRequest, desired: AccessMask) -> Result<(), Refused> {

@@ -24,6 +24,10 @@ pub(crate) struct Wanted {
     pub(super) contexts: Contexts,
     /// The tree's.
     pub(super) token: Option<Arc<Token>>,
+    /// It has been made already, before others had to be waited for.
+    pub(super) created: bool,
+    /// The file it is a stream of, too.
+    pub(super) file_created: bool,
 }
 
 impl Wanted {
@@ -115,7 +119,7 @@ pub(super) fn how(tree: &Tree, wanted: &Wanted) -> Result<OpenHow, Refused> {
             (true, false) => Missing::CreateFile,
         },
         existing: match wanted.request.create_disposition {
-            CreateDisposition::CREATE => Existing::Fail,
+            CreateDisposition::CREATE if !wanted.created => Existing::Fail,
             _ => Existing::Open,
         },
         kind: match (directory, no_directory) {
