@@ -14,7 +14,7 @@ use crate::{
     },
     id::{ConnId, FileKey, OpenId, SessionId, TreeId},
     message::Outbound,
-    state::open::{Open, Stage},
+    state::open::{Open, Stage, What},
     vfs::{Call, Op},
     wire::header::Command,
 };
@@ -158,8 +158,12 @@ fn remove(cx: &mut Cx<'_>, id: OpenId) {
         leave_file(cx, key, id);
     }
     cx.state.forget_claim(&open);
-    let Open { session, tree, handle, .. } = open;
+    let Open { session, tree, handle, what, .. } = open;
     cx.out.release(handle);
+    if let What::File { place, .. } = what {
+        // An open that was kept may have outlived the tree that the directory is of.
+        cx.out.release(place.root);
+    }
     cx.flows.parking.wake(Wait::Gone(Scope::Open(id)));
     cx.flows.parking.wake(Wait::Idle(id));
     cx.flows.parking.wake(Wait::Gone(Scope::Tree(session, tree)));

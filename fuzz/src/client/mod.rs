@@ -3,6 +3,7 @@
 
 pub mod body;
 mod create;
+pub mod durable;
 mod frame;
 pub mod request;
 mod response;

@@ -13,7 +13,12 @@ mod wanted;
 
 use super::{Cx, Event, ending};
 use crate::{
-    flow::{Flow, Handled, Refused, job::Who, park::Wake, refuse},
+    flow::{
+        Flow, Handled, Refused,
+        job::Who,
+        park::{Park, Wake},
+        refuse,
+    },
     state::{durable::Creation, session::Tree},
     status::NtStatus,
     vfs::{Call, Done, FileInfo, FileKind, Op, Opened, VfsError},
@@ -224,6 +229,9 @@ fn opened(
         Ok(Reserved::Later(park)) => {
             cx.out.release(file);
             (wanted.created, wanted.file_created) = (created, file_created);
+            // Who is not there does not keep anybody waiting.
+            let interim = park.interim && cx.flows.purged.is_empty();
+            let park = Park { interim, ..park };
             Ok(Flow::Park(park, super::Step::Create(Step::Contended(wanted))))
         }
         Ok(Reserved::In(_, action))
