@@ -3,7 +3,7 @@
 
 use super::{Cx, ending};
 use crate::{
-    flow::{Refused, job::Who, park::Wake, refuse, timer::Timer},
+    flow::{Refused, breaks, job::Who, park::Wake, refuse, timer::Timer},
     id::{OpenId, SessionId, TreeId},
     state::{
         State,
@@ -13,7 +13,10 @@ use crate::{
     },
     status::NtStatus,
     vfs::FileKind,
-    wire::{fsctl::NetworkResiliencyRequest, header::FileId, negotiate::Dialect},
+    wire::{
+        create_context::LeaseState, fsctl::NetworkResiliencyRequest, header::FileId,
+        negotiate::Dialect,
+    },
 };
 use core::time::Duration;
 
@@ -77,6 +80,14 @@ pub(super) fn take_back(cx: &mut Cx<'_>, id: OpenId, session: SessionId, tree: T
     open.tree = tree;
     if let Some(until) = open.claim.until.take() {
         cx.flows.timers.clear(until, Timer::Kept(id));
+    }
+    // Nobody could tell the client that others need what it caches: it learns by the answer.
+    if let Some(holder) = cx.state.holder(id)
+        && let Some(lease) = cx.state.leases.get(&holder)
+        && lease.breaking.is_some()
+        && lease.opens == [id]
+    {
+        breaks::settle(cx, holder, LeaseState::empty());
     }
 }
 
