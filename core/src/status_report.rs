@@ -6,6 +6,7 @@ use crate::{
     id::{ConnId, OpenId, SessionId, TreeId},
     server::Server,
     state::{
+        durable::Endurance,
         open::{Open, What},
         session::{Session, UserKind},
     },
@@ -122,6 +123,17 @@ pub enum OpenKind {
     Pipe,
 }
 
+/// What becomes of an open when its connection is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenEndurance {
+    /// It is closed.
+    Closed,
+    /// It waits for its client until others need it.
+    Durable,
+    /// It waits for its client.
+    Resilient,
+}
+
 /// One open.
 #[derive(Clone, Debug)]
 pub struct OpenStatus {
@@ -145,6 +157,10 @@ pub struct OpenStatus {
     pub share_access: ShareAccess,
     /// The file goes when nobody has it open any more.
     pub delete_pending: bool,
+    /// What becomes of it when its connection is lost.
+    pub endurance: OpenEndurance,
+    /// Its connection is lost, and so are `session` and `tree`: for how long it waits yet.
+    pub kept: Option<Duration>,
     /// Its byte-range locks.
     pub locks: Vec<LockStatus>,
 }
@@ -179,7 +195,7 @@ impl Server {
             connections: self.connections(now),
             sessions: self.sessions(),
             trees: self.trees(),
-            opens: self.state.opens.values().map(|open| self.open(open)).collect(),
+            opens: self.state.opens.values().map(|open| self.open(open, now)).collect(),
             budgets: self.budgets(),
         }
     }
@@ -237,7 +253,7 @@ impl Server {
         self.state.sessions.iter().flat_map(of_session).collect()
     }
 
-    fn open(&self, open: &Open) -> OpenStatus {
+    fn open(&self, open: &Open, now: crate::time::Instant) -> OpenStatus {
         let file = open.key().and_then(|key| self.state.files.get(&key));
         let locks = file.into_iter().flat_map(|file| file.locks.of(open.id));
         let locks = locks.map(|lock| LockStatus {
@@ -260,6 +276,12 @@ impl Server {
             uid: open.identity.uid,
             access: open.granted,
             share_access: open.share_access,
+            endurance: match open.claim.endurance {
+                Endurance::None => OpenEndurance::Closed,
+                Endurance::Durable => OpenEndurance::Durable,
+                Endurance::Resilient => OpenEndurance::Resilient,
+            },
+            kept: open.claim.until.map(|until| until.since(now)),
             delete_pending: open.delete_on_close || file.is_some_and(|file| file.delete.is_some()),
             locks: locks.collect(),
         }

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 
 use ksmbd_core::crypto::{Cipher, SigningAlgorithm};
 use ksmbd_core::status_report::{
-    ConnectionStatus, OpenKind, OpenStatus, SessionKind, SessionStatus, Status, TreeStatus,
+    ConnectionStatus, OpenEndurance, OpenKind, OpenStatus, SessionKind, SessionStatus, Status,
+    TreeStatus,
 };
 use ksmbd_core::wire::create::ShareAccess;
 use ksmbd_core::wire::fscc::AccessMask;
@@ -104,6 +105,8 @@ fn open(open: &OpenStatus) -> Value {
         "access_letters": access(open.access),
         "share_mode": share_mode(open.share_access),
         "delete_pending": open.delete_pending,
+        "when_lost": endurance(open.endurance),
+        "kept_seconds": open.kept.map(|left| left.as_secs()),
         "locks": locks.collect::<Vec<_>>(),
     })
 }
@@ -172,6 +175,15 @@ pub(super) fn open_kind(kind: OpenKind) -> &'static str {
         OpenKind::Directory => "directory",
         OpenKind::Other => "other",
         OpenKind::Pipe => "pipe",
+    }
+}
+
+/// What becomes of an open when its connection is lost.
+pub(super) fn endurance(endurance: OpenEndurance) -> &'static str {
+    match endurance {
+        OpenEndurance::Closed => "closed",
+        OpenEndurance::Durable => "durable",
+        OpenEndurance::Resilient => "resilient",
     }
 }
 
@@ -269,6 +281,8 @@ pub(super) mod tests {
                 access: AccessMask::FILE_READ_DATA | AccessMask::DELETE,
                 share_access: ShareAccess::READ,
                 delete_pending: false,
+                endurance: OpenEndurance::Durable,
+                kept: None,
                 locks: vec![LockStatus { offset: 1, length: 2, exclusive: true }],
             }],
             budgets: vec![
@@ -304,6 +318,7 @@ pub(super) mod tests {
                 "id": 9, "session": "0xab", "tree": 2, "share": "a", "path": "d/file",
                 "kind": "file", "uid": 1000, "access": "0x10001", "access_letters": "r-d",
                 "share_mode": "r--", "delete_pending": false,
+                "when_lost": "durable", "kept_seconds": null,
                 "locks": [{ "offset": 1, "length": 2, "exclusive": true }],
             })
         );
