@@ -90,18 +90,24 @@ fn with_a_lease() {
     a.close(back.file_id).ok();
 }
 
-/// 3.3.5.6, 3.3.5.8: who says good-bye closes.
+/// 3.3.5.8: who disconnects the tree closes; smb2.durable-open.reopen4: who logs off does not.
 #[test]
-fn logoff_and_tree_disconnect_close_it() {
+fn tree_disconnect_and_logoff() {
     let w = World::new();
     let mut a = w.logged_on("alice");
-    a.create("x").batch().durable().ok();
+    let f = a.create("x").batch().durable().ok();
     a.tree_disconnect().ok();
     assert_eq!(w.counters().opens, 0);
     a.connect_tree("share");
-    a.create("x").batch().durable().ok();
+    a.create("x").again(f).is(NtStatus::OBJECT_NAME_NOT_FOUND);
+    let f = a.create("x").batch().durable().ok();
+    a.create("y").ok();
     a.logoff().ok();
-    assert_eq!(w.counters().opens, 0);
+    assert_eq!((w.counters().opens, w.counters().kept), (1, 1));
+    a.session_id = 0;
+    let mut a = a.logged_on("alice");
+    let back = a.create("").again(f).ok();
+    a.close(back).ok();
 }
 
 /// 3.3.5.5.3: the session that PreviousSessionId names is lost, not logged off.

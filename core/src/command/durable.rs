@@ -69,11 +69,18 @@ pub(crate) fn expire(cx: &mut Cx<'_>, id: OpenId) {
 
 /// Somebody is back for it: it is theirs before anything else is done. Its FileId is a new one, so
 /// that what the old connection still says does not reach it.
-pub(super) fn take_back(cx: &mut Cx<'_>, id: OpenId, session: SessionId, tree: TreeId) {
+pub(super) fn take_back(
+    cx: &mut Cx<'_>,
+    id: OpenId,
+    (session, tree): (SessionId, TreeId),
+    client: Guid,
+) {
     let volatile = cx.state.new_volatile();
     let Some(open) = cx.state.opens.get_mut(&id) else {
         return;
     };
+    let (before, create) = (open.claim.client, open.claim.create);
+    open.claim.client = client;
     open.stage = Stage::Live;
     open.volatile = volatile;
     open.session = session;
@@ -81,6 +88,10 @@ pub(super) fn take_back(cx: &mut Cx<'_>, id: OpenId, session: SessionId, tree: T
     if let Some(until) = open.claim.until.take() {
         cx.flows.timers.clear(until, Timer::Kept(id));
     }
+    cx.state.enduring.remove(&before);
+    cx.state.enduring.add(client);
+    // It is known without its CREATE's answer.
+    cx.state.forget_creation(id, create.map(|create| (before, create)));
     // Nobody could tell the client that others need what it caches: it learns by the answer.
     if let Some(holder) = cx.state.holder(id)
         && let Some(lease) = cx.state.leases.get(&holder)

@@ -53,7 +53,8 @@ pub(super) fn reclaim(
         let park = Park { wait: Wait::Idle(id), deadline: None, interim: false };
         return Ok(Flow::Park(park, command::Step::Create(Step::Reclaim(Box::new(request)))));
     }
-    command::durable::take_back(cx, id, who.session()?, who.tree()?);
+    let client = durable::settled(cx, who)?.client_guid;
+    command::durable::take_back(cx, id, (who.session()?, who.tree()?), client);
     let found = Found { contexts, asked: Asked::Again(again), level: None };
     query(cx, who, id, found, Step::Reclaimed)
 }
@@ -76,8 +77,10 @@ fn check<'a>(
         return none("3.3.5.9.7: it is in use");
     }
     if let Some((create, flags)) = again.v2 {
-        if claim.create != Some(create) || claim.client != settled.client_guid {
-            return none("3.3.5.9.12: another CreateGuid or ClientGuid");
+        // What was opened with version 1 has none: that is a CreateGuid of zeros. Which client it
+        // is matters for leases alone, as on Windows.
+        if claim.create.unwrap_or_default() != create {
+            return none("3.3.5.9.12: another CreateGuid");
         }
         if flags.contains(DurableFlags::PERSISTENT) {
             return none("3.3.5.9.12: it is not persistent");
