@@ -8,7 +8,7 @@ use crate::{
     state::open::Open,
     wire::create_context::LeaseState,
 };
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 
 const DATA: LeaseState = LeaseState::READ_CACHING.union(LeaseState::WRITE_CACHING);
 const HANDLES: LeaseState = LeaseState::HANDLE_CACHING;
@@ -62,6 +62,18 @@ pub(super) fn rename(cx: &mut Cx<'_>, id: OpenId, targets: &[FileKey]) -> Option
         }
     }
     first.map(quiet)
+}
+
+/// A file is listed differently by now: by its name, its size, its times. Who caches its directory
+/// is told, but for whom the directory's lease belongs to as well.
+pub(super) fn listing(cx: &mut Cx<'_>, id: OpenId) {
+    let Some((share, path)) = cx.state.opens.get(&id).and_then(|open| {
+        let path = &open.place().filter(|place| !place.path.is_root())?.path;
+        Some((Arc::clone(&open.share), path.parent()))
+    }) else {
+        return;
+    };
+    breaks::directory_changed(cx, &share, &path, Some(id));
 }
 
 /// These waits are not told the client (smb2.compound_async.rename_non_compound_no_async).

@@ -30,6 +30,7 @@ pub(super) fn end_open(cx: &mut Cx<'_>, id: OpenId, why: Wake) {
     if let Some(until) = open.claim.until.take() {
         cx.flows.timers.clear(until, Timer::Kept(id));
     }
+    let modified = core::mem::take(&mut open.modified);
     let (key, place) = (open.key(), open.place().filter(|_| open.delete_on_close).cloned());
     if let Some(file) = key.and_then(|key| cx.state.files.get_mut(&key))
         && let Some(place) = place
@@ -37,6 +38,10 @@ pub(super) fn end_open(cx: &mut Cx<'_>, id: OpenId, why: Wake) {
         // MS-FSA 2.1.5.5: the first close of a delete-on-close handle dooms the file.
         file.delete.get_or_insert(place);
         contend::delete(cx, id);
+    }
+    if modified {
+        // Writing shows in the directory when the file is closed (smb2.lease.v2_request).
+        contend::listing(cx, id);
     }
     wake_users(cx, id, why);
     advance(cx, id);
@@ -97,6 +102,7 @@ pub(crate) fn end_connection(cx: &mut Cx<'_>, id: ConnId) {
 
 /// The delete has been tried; whether it worked is for nobody to know.
 pub(super) fn deleted(cx: &mut Cx<'_>, id: OpenId) {
+    contend::listing(cx, id);
     let Some(open) = cx.state.opens.get_mut(&id) else {
         return;
     };

@@ -128,7 +128,7 @@ fn resume(cx: &mut Cx<'_>, who: &mut Who, step: Step, event: Event) -> Handled<S
         Step::Create(step) => create::resume(cx, who, step, event),
         Step::Close(step) => close::resume(cx, who, step, event),
         Step::Read(step) => read::resume(cx, who, step, event),
-        Step::Write(step) => write::resume(cx, step, event),
+        Step::Write(step) => write::resume(cx, who, step, event),
         Step::Lock(step) => lock::resume(cx, who, step, event),
         Step::QueryDirectory(step) => query_directory::resume(cx, who, step, event),
         Step::QueryInfo(step) => query_info::resume(cx, who, step, event),

@@ -26,24 +26,20 @@ pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: &OplockBreakRequest
 fn oplock(cx: &mut Cx<'_>, who: &Who, acknowledged: OplockBreak) -> Handled<Step> {
     let holder = Holder::Open(who.open()?);
     let level = acknowledged.oplock_level;
-    if level == OplockLevel::LEASE {
-        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.22.1: an oplock is no lease");
-    }
     let held = cx.state.leases.get(&holder);
-    let breaking = held.and_then(|lease| lease.breaking);
-    let lower = match held.map(|lease| lease::level_of(lease.state)) {
-        Some(OplockLevel::II) => level == OplockLevel::NONE,
-        _ => level == OplockLevel::NONE || level == OplockLevel::II,
+    let Some(breaking) = held.and_then(|lease| lease.breaking) else {
+        if held.is_some_and(|lease| lease.state.is_empty()) {
+            return refuse(NtStatus::INVALID_OPLOCK_PROTOCOL, "2.2.24.1: level II goes unasked");
+        }
+        return refuse(NtStatus::INVALID_DEVICE_STATE, "3.3.5.22.1: no break is under way");
     };
-    if !lower {
-        if breaking.is_some() {
-            breaks::settle(cx, holder, LeaseState::empty());
+    if level != OplockLevel::NONE && level != OplockLevel::II {
+        breaks::settle(cx, holder, LeaseState::empty());
+        if level == OplockLevel::LEASE {
+            return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.22.1: an oplock is no lease");
         }
         return refuse(NtStatus::INVALID_OPLOCK_PROTOCOL, "3.3.5.22.1: not a lower level");
     }
-    let Some(breaking) = breaking else {
-        return refuse(NtStatus::INVALID_DEVICE_STATE, "3.3.5.22.1: no break is under way");
-    };
     let state = lease::of_level(level) & breaking.to;
     breaks::settle(cx, holder, state);
     let answer = OplockBreak { oplock_level: lease::level_of(state), ..acknowledged };

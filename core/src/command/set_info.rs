@@ -1,6 +1,10 @@
 //! SET_INFO.
 
-use super::{Cx, Event, contend, ea, security, stream};
+use super::{
+    Cx, Event, contend, ea,
+    read::{Io, begin_change, end_io},
+    security, stream,
+};
 use crate::{
     flow::{
         Flow, Handled, Refused,
@@ -36,6 +40,8 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 pub(crate) enum Step {
     /// The call is all there is.
     Done,
+    /// The file has another size.
+    Sized(Io),
     /// Others have been told that the file does not stay as it is; then it is tried again.
     Contended(Box<SetFileInformation>),
     /// The name changes in the tables when it has changed on the disk.
@@ -125,12 +131,18 @@ pub(super) fn resume(
         other => other,
     };
     let done = event.done();
+    if let Step::Sized(io) = &step {
+        end_io(cx, io);
+    }
     if let Done::Failed(error) = done {
         return Err(error.status().into());
     }
     match (step, done) {
         (Step::Renamed { from, to }, _) => {
+            // Gone from one directory, come to another, and maybe not the same lease knows.
+            contend::listing(cx, who.open()?);
             renamed(cx, who.open()?, &from, &to);
+            contend::listing(cx, who.open()?);
             Flow::answer(ResponseBody::SetInfo)
         }
         (Step::StreamRenamed { to }, _) => {
@@ -139,7 +151,10 @@ pub(super) fn resume(
         }
         (Step::MayDelete, Done::Info(info)) => may_delete(cx, who.open()?, &info),
         (Step::IsEmpty, _) => doom(cx, who.open()?),
-        _ => Flow::answer(ResponseBody::SetInfo),
+        _ => {
+            contend::listing(cx, who.open()?);
+            Flow::answer(ResponseBody::SetInfo)
+        }
     }
 }
 
@@ -211,8 +226,9 @@ fn sized(
         return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.15: directories have no size");
     }
     contend::data(cx, id);
+    let io = begin_change(cx, id)?;
     let open = open_of(cx, id)?;
-    call(open, op(open.handle.clone()), Step::Done)
+    call(open, op(open.handle.clone()), Step::Sized(io))
 }
 
 /// MS-FSA 2.1.5.15.9.

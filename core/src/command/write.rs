@@ -57,10 +57,15 @@ pub(super) fn begin(
     Ok(Flow::Call(call, super::Step::Write(Step(io))))
 }
 
-pub(super) fn resume(cx: &mut Cx<'_>, step: Step, event: Event) -> Handled<super::Step> {
+pub(super) fn resume(cx: &mut Cx<'_>, who: &Who, step: Step, event: Event) -> Handled<super::Step> {
     end_io(cx, &step.0);
     match event.done() {
-        Done::Wrote(count) => Flow::answer(ResponseBody::Write(WriteResponse { count })),
+        Done::Wrote(count) => {
+            if let Some(open) = who.open.and_then(|id| cx.state.opens.get_mut(&id)) {
+                open.modified = true;
+            }
+            Flow::answer(ResponseBody::Write(WriteResponse { count }))
+        }
         Done::Failed(error) => Err(error.status().into()),
         _ => Err(NtStatus::INTERNAL_ERROR.into()),
     }

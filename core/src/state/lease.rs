@@ -118,6 +118,8 @@ pub(crate) fn grantable(
         granted.remove(W);
         let cached = state.cached(open.id);
         match (holder, other) {
+            // What is not written yet cannot be read: a glance at the attributes broke nothing.
+            _ if cached.contains(W) => return LeaseState::empty(),
             // An oplock knows nothing of handles that are kept, nor who keeps them of oplocks.
             (Holder::Open(_), _) if cached.contains(H) => granted = LeaseState::empty(),
             (Holder::Lease(_), Some(Holder::Open(_))) if !cached.is_empty() => granted.remove(H),
@@ -192,7 +194,24 @@ impl State {
         }
         let lease = self.leases.get_mut(&holder)?;
         lease.opens.retain(|id| *id != open);
-        if lease.opens.is_empty() { self.leases.remove(&holder) } else { None }
+        if !lease.opens.is_empty() {
+            return None;
+        }
+        if let Holder::Lease(id) = holder {
+            self.directories.remove(&id);
+        }
+        self.leases.remove(&holder)
+    }
+
+    /// The lease of the directory above, as the open's own lease names it.
+    pub(crate) fn parent_lease(&self, open: OpenId) -> Option<LeaseId> {
+        let Holder::Lease(LeaseId { client, .. }) = self.holder(open)? else {
+            return None;
+        };
+        match self.leases.get(&self.holder(open)?)?.kind {
+            Kind::V2 { parent, .. } => parent.map(|key| LeaseId { client, key }),
+            _ => None,
+        }
     }
 }
 

@@ -11,11 +11,15 @@ pub(crate) mod share_mode;
 
 use crate::{
     config::Config,
-    id::{ConnId, FileKey, Holder, OpenId, SessionId, TreeId},
+    id::{ConnId, FileKey, Holder, LeaseId, OpenId, SessionId, TreeId},
     rng::Rng,
     wire::create_context::LeaseState,
 };
-use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    vec::Vec,
+};
 use conn::Conn;
 use durable::{CreateKey, Creation, Endurance, Enduring};
 use file::FileState;
@@ -36,6 +40,8 @@ pub(crate) struct State {
     pub(crate) enduring: Enduring,
     /// Oplocks and leases.
     pub(crate) leases: BTreeMap<Holder, Lease>,
+    /// Those of [`Self::leases`] that are of directories.
+    pub(crate) directories: BTreeSet<LeaseId>,
     next_conn: u64,
     next_open: u64,
     next_volatile: u64,
@@ -53,6 +59,7 @@ impl State {
             creations: BTreeMap::new(),
             enduring: Enduring::default(),
             leases: BTreeMap::new(),
+            directories: BTreeSet::new(),
             next_conn: 0,
             next_open: 0,
             next_volatile: 1 << 32,

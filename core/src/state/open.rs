@@ -38,6 +38,8 @@ pub(crate) struct Open {
     pub(crate) delete_on_close: bool,
     /// FILE_WRITE_THROUGH: every write is.
     pub(crate) write_through: bool,
+    /// It has written.
+    pub(crate) modified: bool,
     /// FilePositionInformation: a number clients keep here.
     pub(crate) position: u64,
     /// FileModeInformation.

@@ -7,6 +7,7 @@ use crate::{
     state::{
         State,
         lease::{self, Caching, Kind, Lease},
+        open::Open,
         session::Tree,
     },
     status::NtStatus,
@@ -77,6 +78,14 @@ impl Asked {
         }
     }
 
+    /// It asks for something to be granted.
+    pub(super) fn wants(self) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Oplock(state) | Self::Lease(_, state, _) => !state.is_empty(),
+        }
+    }
+
     /// MS-SMB2 3.3.5.9.8: a lease key names one file.
     pub(super) fn check(self, state: &State, key: FileKey) -> Result<(), Refused> {
         let held = self.holder().and_then(|holder| state.leases.get(&holder));
@@ -91,6 +100,7 @@ impl Asked {
 
     /// Grants what is possible beside the others to an open that is in the tables.
     pub(super) fn grant(self, state: &mut State, key: FileKey, open: OpenId) {
+        let directory = state.opens.get(&open).is_some_and(Open::is_directory);
         let (caching, holder, asked, kind) = match self {
             Self::Nothing => return,
             Self::Oplock(asked) => (Caching::Oplock, Holder::Open(open), asked, Kind::Oplock),
@@ -108,6 +118,11 @@ impl Asked {
             opens: alloc::vec![],
         });
         lease.opens.push(open);
+        if let Holder::Lease(id) = holder
+            && directory
+        {
+            state.directories.insert(id);
+        }
         // MS-SMB2 3.3.5.9.8: what is there becomes more when all that is asked for can be had on
         // top of it, and else it stays (smb2.lease.upgrade3).
         let first = lease.opens.len() == 1;

@@ -11,7 +11,10 @@ mod reserve;
 mod validate;
 mod wanted;
 
-use super::{Cx, Event, ending};
+use super::{
+    Cx, Event, contend, ending,
+    read::{Io, begin_change, end_io},
+};
 use crate::{
     flow::{
         Flow, Handled, Refused,
@@ -39,7 +42,7 @@ pub(crate) enum Step {
     /// The file is being opened, or made.
     Opened(Box<Wanted>),
     /// The open is in the tables; the file is being emptied.
-    Overwritten(Box<Wanted>, CreateAction),
+    Overwritten(Box<Wanted>, CreateAction, Io),
     /// A file that was made for nothing is being removed.
     Withdrawn(Refused),
     /// Others have been told that they may not cache what this would change; then it begins anew.
@@ -148,10 +151,13 @@ pub(super) fn resume(
     match (step, event.done()) {
         (Step::Opened(wanted), Done::Opened(done)) => opened(cx, who, wanted, *done),
         (Step::Opened(wanted), Done::Failed(error)) => failed(cx, who, &wanted, error),
-        (Step::Overwritten(wanted, action), Done::Info(info)) => {
+        (Step::Overwritten(wanted, action, io), Done::Info(info)) => {
+            end_io(cx, &io);
+            contend::listing(cx, who.open()?);
             finish(cx, who, &wanted, &info, action)
         }
-        (Step::Overwritten(..), done) => {
+        (Step::Overwritten(_, _, io), done) => {
+            end_io(cx, &io);
             // Reserved before the call, so taken out after it failed.
             ending::end_open(cx, who.open()?, Wake::Closed);
             who.open = None;
@@ -232,6 +238,7 @@ fn opened(
             // Who is not there does not keep anybody waiting.
             let interim = park.interim && cx.flows.purged.is_empty();
             let park = Park { interim, ..park };
+            wanted.waited = true;
             Ok(Flow::Park(park, super::Step::Create(Step::Contended(wanted))))
         }
         Ok(Reserved::In(_, action))
@@ -240,10 +247,16 @@ fn opened(
             let identity = who.identity.clone().ok_or(NtStatus::INTERNAL_ERROR)?;
             let eas = wanted.contexts.eas.clone();
             let op = Op::Overwrite { file, attributes: wanted.attributes(), eas };
-            let step = super::Step::Create(Step::Overwritten(wanted, action));
+            let io = begin_change(cx, who.open()?)?;
+            let step = super::Step::Create(Step::Overwritten(wanted, action, io));
             Ok(Flow::Call(Call { identity, op }, step))
         }
-        Ok(Reserved::In(info, action)) => finish(cx, who, &wanted, &info, action),
+        Ok(Reserved::In(info, action)) => {
+            if action == CreateAction::CREATED {
+                contend::listing(cx, who.open()?);
+            }
+            finish(cx, who, &wanted, &info, action)
+        }
         Err(refused) => {
             cx.out.release(file);
             let tree = cx.state.tree(who.session()?, who.tree()?);

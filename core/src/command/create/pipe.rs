@@ -52,6 +52,7 @@ pub(super) fn opened(cx: &mut Cx<'_>, who: &mut Who, handle: File) -> Handled<St
         caching: Caching::None,
         delete_on_close: false,
         write_through: false,
+        modified: false,
         position: 0,
         mode: 0,
         listing: Listing::default(),

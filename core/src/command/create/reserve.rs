@@ -3,7 +3,13 @@
 use super::{Wanted, durable, grant, lease::Asked};
 use crate::{
     command::Cx,
-    flow::{Refused, breaks, job::Who, park::Park, refuse},
+    flow::{
+        Refused,
+        breaks::{self, Opener},
+        job::Who,
+        park::{Park, Wait},
+        refuse,
+    },
     id::{FileKey, OpenId},
     state::{
         file::FileState,
@@ -41,8 +47,9 @@ pub(super) fn reserve(
     let tree = cx.state.tree(session, tree_id).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
     let granted = grant::check(cx.state, tree, wanted, &info, (created, file_created))?;
     let directory = info.kind == FileKind::Directory;
-    let asked = Asked::of(cx.state, who.conn, tree, wanted).on(cx.state, who.conn, directory);
+    let asked = Asked::of(cx.state, who.conn, tree, wanted);
     asked.check(cx.state, info.key)?;
+    let asked = asked.on(cx.state, who.conn, directory);
     if let Some(park) = contend(cx, wanted, asked, info.key, granted)? {
         return Ok(Reserved::Later(park));
     }
@@ -72,6 +79,7 @@ pub(super) fn reserve(
         caching: Caching::None,
         delete_on_close: wanted.has(CreateOptions::DELETE_ON_CLOSE),
         write_through: wanted.has(CreateOptions::WRITE_THROUGH),
+        modified: false,
         position: 0,
         mode: mode(wanted.request.create_options),
         listing: Listing::default(),
@@ -101,11 +109,20 @@ fn contend(
         }
         return refuse(NtStatus::SHARING_VIOLATION, "MS-FSA 2.1.5.1.2.2: share modes");
     }
-    let writes = LeaseState::WRITE_CACHING;
-    let taken = if wanted.overwrites() { writes | LeaseState::READ_CACHING } else { writes };
-    let access = if wanted.overwrites() { granted | AccessMask::FILE_WRITE_DATA } else { granted };
-    if breaks::contend_open(cx, key, mine, access, taken) {
+    // Who deletes a file on close wants it gone then, and not when others get round to it.
+    let deletes = wanted.has(CreateOptions::DELETE_ON_CLOSE);
+    let overwrites = wanted.overwrites();
+    let access = if overwrites { granted | AccessMask::FILE_WRITE_DATA } else { granted };
+    let opener = Opener { mine, access, overwrites, patient: wanted.waited };
+    let waits = deletes && breaks::contend(cx, key, mine, handles, handles);
+    if breaks::contend_open(cx, key, opener) || waits {
         return Ok(Some(Park::for_break(key)));
+    }
+    let writes = cx.state.files.get(&key).is_some_and(|file| file.locks.is_written());
+    if writes && asked.wants() {
+        // As long as a write takes, for what would be read now is not what will be there.
+        let wait = Wait::Range(key);
+        return Ok(Some(Park { wait, deadline: None, interim: false }));
     }
     Ok(None)
 }

@@ -62,8 +62,15 @@ pub(super) fn wanted(
             return refuse(NtStatus::INVALID_PRIMARY_GROUP, "MS-DTYP 2.5.3.4.1: a foreign group");
         }
     }
-    let (created, file_created) = (false, false);
-    Ok(Wanted { desired, request, contexts, token, created, file_created })
+    Ok(Wanted {
+        desired,
+        request,
+        contexts,
+        token,
+        waited: false,
+        created: false,
+        file_created: false,
+    })
 }
 
 fn options(request: &CreateRequest, desired: AccessMask) -> Result<(), Refused> {

@@ -24,6 +24,8 @@ pub(crate) struct Wanted {
     pub(super) contexts: Contexts,
     /// The tree's.
     pub(super) token: Option<Arc<Token>>,
+    /// Others had to be waited for.
+    pub(super) waited: bool,
     /// It has been made already, before others had to be waited for.
     pub(super) created: bool,
     /// The file it is a stream of, too.
