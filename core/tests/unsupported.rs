@@ -36,7 +36,6 @@ fn control_codes() {
         (FsctlCode::QUERY_NETWORK_INTERFACE_INFO, FileId::ANY, NtStatus::NOT_SUPPORTED),
         (FsctlCode::SRV_COPYCHUNK, f, nothing),
         (FsctlCode::SET_SPARSE, f, nothing),
-        (FsctlCode::LMR_REQUEST_RESILIENCY, f, nothing),
         (FsctlCode(0x0012_3456), f, nothing),
         (FsctlCode::SET_SPARSE, FileId::ANY, NtStatus::FILE_CLOSED),
     ];
