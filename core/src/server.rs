@@ -140,6 +140,11 @@ impl Server {
         self.enter(now, out, |cx| command::end_connection(cx, conn));
     }
 
+    /// The server ends, after all clients: opens that wait for theirs are closed.
+    pub fn close_kept(&mut self, now: Now, out: &mut dyn Sink) {
+        self.enter(now, out, command::expire_all);
+    }
+
     /// When, and why, [`Self::handle_timeout`] has to be called.
     pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
         self.flows.timers.first()

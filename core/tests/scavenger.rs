@@ -84,3 +84,19 @@ fn locks_are_let_go() {
     w.advance(Duration::from_secs(61));
     b.answer(waiting.mid).ok();
 }
+
+/// Expiry while what the open caches is being broken, and a break that was under way when the
+/// connection was lost: who has been asked to let go is not kept.
+#[test]
+fn a_break_is_under_way() {
+    let w = World::new();
+    w.put("x", b"");
+    let mut a = w.logged_on("alice");
+    a.create("x").batch().durable().ok();
+    let mut b = w.logged_on("bob");
+    let waiting = b.create("x").send().waits();
+    a.forget();
+    a.hang_up();
+    b.answer(waiting.mid).ok();
+    assert_eq!((w.counters().opens, w.counters().kept), (1, 0));
+}

@@ -18,6 +18,7 @@ use crate::{
         negotiate::Dialect,
     },
 };
+use alloc::vec::Vec;
 use core::time::Duration;
 
 /// What becomes of the opens of a session that ends.
@@ -64,6 +65,14 @@ fn endures(state: &State, open: &Open) -> bool {
 pub(crate) fn expire(cx: &mut Cx<'_>, id: OpenId) {
     if cx.state.opens.get(&id).is_some_and(|open| open.stage == Stage::Kept) {
         ending::end_open(cx, id, Wake::Closed);
+    }
+}
+
+/// The server ends, so nobody will: what goes with an open that is closed is still done.
+pub(crate) fn expire_all(cx: &mut Cx<'_>) {
+    let kept = cx.state.opens.values().filter(|open| open.stage == Stage::Kept);
+    for id in kept.map(|open| open.id).collect::<Vec<_>>() {
+        expire(cx, id);
     }
 }
 

@@ -30,7 +30,7 @@ mod tree_connect;
 mod tree_disconnect;
 mod write;
 
-pub(crate) use durable::expire;
+pub(crate) use durable::{expire, expire_all};
 pub(crate) use ending::end_connection;
 pub(crate) use run::{begin, completed, run_ready};
 

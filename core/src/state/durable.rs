@@ -53,7 +53,7 @@ pub(crate) enum Endurance {
     Resilient,
 }
 
-/// The user that an open belongs to.
+/// The user that an open belongs to, by the name that the daemon knows the account by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Owner {
     account: String,
@@ -62,10 +62,9 @@ pub(crate) struct Owner {
 
 impl Owner {
     pub(crate) fn of(user: &User) -> Option<Self> {
-        let Some(account) = (user.kind == UserKind::Account).then(|| user.account.clone()) else {
-            return None;
-        };
-        Some(Self { account, uid: user.identity.uid })
+        let identity = &user.identity;
+        let own = || Self { account: identity.name.clone(), uid: identity.uid };
+        (user.kind == UserKind::Account).then(own)
     }
 }
 

@@ -137,12 +137,13 @@ impl State {
         }
     }
 
-    /// The client may cache that it has the file open: nobody else opens it in a way that this
-    /// open would notice.
+    /// The client may cache that it has the file open, and nobody has asked it to let go
+    /// (Open.OplockState is Held).
     pub(crate) fn caches_handle(&self, open: &Open) -> bool {
         let lease = self.holder(open.id).and_then(|holder| self.leases.get(&holder));
-        let left = lease.map(|lease| lease.breaking.map_or(lease.state, |breaking| breaking.then));
-        left.is_some_and(|state| state.contains(LeaseState::HANDLE_CACHING))
+        lease.is_some_and(|lease| {
+            lease.breaking.is_none() && lease.state.contains(LeaseState::HANDLE_CACHING)
+        })
     }
 
     /// Opens of the other streams of a file, named or not.
