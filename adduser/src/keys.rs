@@ -100,6 +100,8 @@ pub const KEYS: &[Key] = &[
     global(&["max active sessions"], Number),
     global(&["max open files"], Number),
     global(&["deadtime"], Number),
+    global(&["failed logons"], Number),
+    global(&["failed logon delay"], Number),
     global(&["ipc timeout"], Number),
     global(&["map to guest"], Text),
     global(&["restrict anonymous"], Number),
@@ -109,6 +111,7 @@ pub const KEYS: &[Key] = &[
     global(ROOT_DIRECTORY, Text),
     global(&["share:fake_fscaps"], Number),
     global(&["aapl model"], Text),
+    global(&["smbtorture hooks"], Switch),
     // In [global] these two are the server's own as well.
     share(&["max connections"], Number),
     share(&["guest account"], Text),

@@ -13,8 +13,9 @@ pub mod names;
 pub mod nt_hash;
 pub mod options;
 pub mod paths;
-#[cfg(test)]
-mod scratch;
+#[cfg(any(test, feature = "scratch"))]
+pub mod scratch;
+pub mod tool;
 
 pub use conf_file::{ConfFile, ConfProblem, Entry, Member, Section, Severity};
 pub use database::{Database, DatabaseError, DatabaseLock};

@@ -1,4 +1,5 @@
-//! The options that all of ksmbd's tools have, on top of `lexopt`.
+//! The options that all of ksmbd's tools have, on top of `lexopt`; and the command line of those that
+//! add, update and delete what has a name.
 
 use std::path::PathBuf;
 
@@ -82,6 +83,15 @@ impl CommonOptions {
 }
 
 impl Own {
+    /// It is this option, short or long.
+    pub fn is(&self, letter: char, word: &str) -> bool {
+        match self {
+            Self::Short(short) => *short == letter,
+            Self::Long(long) => long == word,
+            Self::Value(_) => false,
+        }
+    }
+
     /// The error for an option that the tool does not know.
     pub fn unexpected(&self) -> Error {
         match self {
@@ -89,6 +99,100 @@ impl Own {
             Self::Long(word) => Error::UnexpectedOption(format!("--{word}")),
             Self::Value(value) => Error::UnexpectedArgument(value.clone()),
         }
+    }
+}
+
+/// What a tool is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request<T> {
+    /// The help text.
+    Help,
+    /// The version.
+    Version,
+    /// Its work.
+    Run(T),
+}
+
+impl<T> Request<T> {
+    /// The same request, with what is to be done put otherwise.
+    pub fn and_then<U>(
+        self,
+        change: impl FnOnce(T) -> Result<U, Error>,
+    ) -> Result<Request<U>, Error> {
+        Ok(match self {
+            Self::Help => Request::Help,
+            Self::Version => Request::Version,
+            Self::Run(work) => Request::Run(change(work)?),
+        })
+    }
+}
+
+/// What to do with what is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It must not be there.
+    Add,
+    /// It must be there.
+    Update,
+    /// It goes.
+    Delete,
+    /// Without an option: whichever of the first two fits.
+    AddOrUpdate,
+}
+
+impl Action {
+    fn of(option: &Own) -> Option<Self> {
+        [('a', "add", Self::Add), ('u', "update", Self::Update), ('d', "delete", Self::Delete)]
+            .into_iter()
+            .find(|(letter, word, _)| option.is(*letter, word))
+            .map(|(_, _, action)| action)
+    }
+}
+
+/// `[-a | -u | -d] [OPTIONS] NAME`.
+#[derive(Clone, Debug)]
+pub struct Editing {
+    /// Those that all tools have.
+    pub common: CommonOptions,
+    /// What to do.
+    pub action: Action,
+    /// With what.
+    pub name: String,
+}
+
+impl Editing {
+    /// Reads the command line. `what` is what the help text calls NAME; `own` takes an option of the
+    /// tool's own with its value, or says that it is none.
+    pub fn parse(
+        mut parser: Parser,
+        what: &str,
+        mut own: impl FnMut(&Own, &mut Parser) -> Result<bool, Error>,
+    ) -> Result<Request<Self>, Error> {
+        let mut common = CommonOptions::default();
+        let (mut action, mut name) = (None, None);
+        while let Some(option) = common.next(&mut parser)? {
+            if let Some(asked) = Action::of(&option) {
+                if action.replace(asked).is_some_and(|before| before != asked) {
+                    return Err("only one of --add, --update and --delete can be given".into());
+                }
+            } else if !own(&option, &mut parser)? {
+                match option {
+                    Own::Value(value) if name.is_none() => name = Some(value),
+                    // It may be a password: it is not repeated.
+                    Own::Value(_) => return Err(format!("there is more than one {what}").into()),
+                    unknown => return Err(unknown.unexpected()),
+                }
+            }
+        }
+        if common.help {
+            return Ok(Request::Help);
+        }
+        if common.version {
+            return Ok(Request::Version);
+        }
+        let name = name.ok_or_else(|| format!("{what} is missing"))?;
+        let name = name.into_string().map_err(|_| format!("{what} is not UTF-8"))?;
+        Ok(Request::Run(Self { common, action: action.unwrap_or(Action::AddOrUpdate), name }))
     }
 }
 

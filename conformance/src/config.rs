@@ -40,6 +40,8 @@ pub(crate) struct Setup {
     pub(crate) name: String,
     pub(crate) global: Vec<String>,
     pub(crate) shares: Vec<Share>,
+    /// Of the server's process, besides what it inherits.
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 const STREAMS: &str = "vfs objects = acl_xattr streams_xattr";
@@ -67,7 +69,7 @@ impl Setup {
                 .map(str::to_owned)
                 .to_vec();
         lines.extend_from_slice(global);
-        Self { name: name.to_owned(), global: lines, shares }
+        Self { name: name.to_owned(), global: lines, shares, environment: Vec::new() }
     }
 
     /// For real clients: shares of every kind of permission.
@@ -81,7 +83,7 @@ impl Setup {
             Share::new("public", &["read only = no", "guest ok = yes"]),
         ];
         let global = global.iter().map(|&line| line.to_owned()).collect();
-        Self { name: name.to_owned(), global, shares }
+        Self { name: name.to_owned(), global, shares, environment: Vec::new() }
     }
 }
 

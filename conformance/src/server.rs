@@ -197,6 +197,7 @@ impl Server {
 
     fn launch(&mut self) -> Result<(), String> {
         let mut command = self.command();
+        command.envs(self.setup.environment.iter().map(|(name, value)| (name, value)));
         let program = command.get_program().to_owned();
         let fail = |e: std::io::Error| format!("{}: {e}", program.display());
         let log = OpenOptions::new().append(true).open(&self.log).map_err(fail)?;
@@ -218,7 +219,7 @@ impl Server {
         Ok(())
     }
 
-    fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
@@ -332,14 +333,19 @@ pub(crate) fn free_port() -> Result<u16, String> {
     listener.local_addr().map(|address| address.port()).map_err(|e| e.to_string())
 }
 
-/// Sends an SMB2 NEGOTIATE for 2.0.2 and wants any SMB2 answer.
-pub(crate) fn negotiate(to: SocketAddr, limit: Duration) -> std::io::Result<()> {
+/// Sends an SMB2 NEGOTIATE for 2.0.2 and wants any SMB2 answer. Returns the server's time: in units of
+/// 100 ns since 1601.
+pub(crate) fn negotiate(to: SocketAddr, limit: Duration) -> std::io::Result<u64> {
     let mut stream = TcpStream::connect_timeout(&to, limit)?;
     stream.set_read_timeout(Some(limit))?;
     stream.write_all(&negotiate_frame())?;
-    let mut head = [0; 8];
-    stream.read_exact(&mut head)?;
-    if head[4..] == *b"\xfeSMB" { Ok(()) } else { Err(std::io::ErrorKind::InvalidData.into()) }
+    let mut answer = [0; 4 + 64 + 48];
+    stream.read_exact(&mut answer)?;
+    let (head, time) = answer.split_at(answer.len() - 8);
+    match (head.get(4..8), time.try_into()) {
+        (Some(b"\xfeSMB"), Ok(time)) => Ok(u64::from_le_bytes(time)),
+        _ => Err(std::io::ErrorKind::InvalidData.into()),
+    }
 }
 
 fn negotiate_frame() -> Vec<u8> {

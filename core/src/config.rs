@@ -20,6 +20,8 @@ pub struct Config {
     pub require_signing: bool,
     /// `smb3 encryption`.
     pub encryption: Encryption,
+    /// `server multi channel support`: a session may be used over several connections.
+    pub multi_channel: bool,
     /// Bytes of one READ.
     pub max_read: u32,
     /// Bytes of one WRITE.
@@ -34,6 +36,8 @@ pub struct Config {
     pub allow_anonymous: bool,
     /// FILE_FILE_SYSTEM attributes that are added to the computed ones (`share:fake_fscaps`).
     pub extra_fs_attributes: u32,
+    /// `smbtorture hooks`: the FSCTLs by which smbtorture makes a server under test misbehave.
+    pub smbtorture_hooks: bool,
     /// Bounds for every table.
     pub limits: Limits,
 }
@@ -60,6 +64,8 @@ pub struct Limits {
     pub sessions: usize,
     /// Sessions of one connection, half-open ones counted: INSUFFICIENT_RESOURCES.
     pub sessions_per_connection: usize,
+    /// Connections of one session: INSUFFICIENT_RESOURCES.
+    pub channels_per_session: usize,
     /// Tree connects of one session: INSUFFICIENT_RESOURCES.
     pub trees_per_session: usize,
     /// Opens at once: TOO_MANY_OPENED_FILES.
@@ -80,6 +86,15 @@ pub struct Limits {
     pub parked_per_connection: usize,
     /// Credits a client may hold.
     pub credits: u16,
+    /// Attempts of one address at one account's password before the next ones have to wait. The
+    /// right password begins the count anew.
+    pub free_guesses: u32,
+    /// How long such an attempt waits at most; zero: none waits.
+    pub guess_delay: Duration,
+    /// Addresses with an account of which attempts are remembered; the quietest gives way.
+    pub guesses: usize,
+    /// Accounts of one address that are remembered apart; further ones are counted together.
+    pub guesses_per_address: usize,
     /// Bytes of a frame before the connection has a session.
     pub unauthenticated_frame: usize,
     /// A connection without a session is closed after this.
@@ -97,6 +112,8 @@ impl Default for Limits {
             connections_per_address: 32,
             sessions: 1024,
             sessions_per_connection: 64,
+            // As many as Windows has.
+            channels_per_session: 32,
             trees_per_session: 128,
             opens: 10_000,
             durable_opens: 4096,
@@ -106,6 +123,10 @@ impl Default for Limits {
             locks_per_open: 4096,
             parked_per_connection: 512,
             credits: 8192,
+            free_guesses: 10,
+            guess_delay: Duration::from_secs(5),
+            guesses: 1024,
+            guesses_per_address: 16,
             unauthenticated_frame: 66 * 1024,
             setup_time: Duration::from_secs(30),
             break_time: Duration::from_secs(35),
@@ -123,6 +144,7 @@ impl Default for Config {
             max_dialect: Dialect::SMB_3_1_1,
             require_signing: false,
             encryption: Encryption::Auto,
+            multi_channel: false,
             max_read: 4 << 20,
             max_write: 4 << 20,
             max_trans: 1 << 20,
@@ -130,6 +152,7 @@ impl Default for Config {
             leases: true,
             allow_anonymous: true,
             extra_fs_attributes: 0,
+            smbtorture_hooks: false,
             limits: Limits::default(),
         }
     }

@@ -27,8 +27,15 @@ ids! {
     OpenId(u64);
     /// A request that was answered with an interim response (MS-SMB2 2.2.1.1, AsyncId).
     AsyncId(u64);
+    /// An account that is being guessed at from an address.
+    GuessId(u64);
     /// A [`Call`](crate::vfs::Call) that has not completed.
     OpId(u64);
+}
+
+impl ConnId {
+    /// No connection.
+    pub const NONE: Self = Self(0);
 }
 
 impl SessionId {

@@ -65,6 +65,8 @@ pub enum Outbound {
     Reply(Reply),
     /// What nobody asked for: a break of an oplock or lease.
     Notification(Notification),
+    /// From now on so many bytes stand before the data of each READ (a test's, `smbtorture hooks`).
+    PadReads(u8),
     /// Hang up, after what was sent before.
     Close(&'static str),
 }

@@ -4,14 +4,16 @@ use crate::{
     command::{self, Cx, Step},
     config::Config,
     connection::Connection,
+    crypto::SessionKeys,
     flow::{Flows, breaks, job::Job, park::Wake, timer::Timer},
-    id::{ConnId, OpId},
+    id::{ConnId, OpId, SessionId},
     message::{Outbound, Request},
     sink::Sink,
     state::{
         State,
         conn::{self, Conn},
         open::Stage,
+        session::Session,
     },
     time::{Instant, Now},
     vfs::{Done, Peer},
@@ -51,6 +53,8 @@ pub struct Counters {
     pub connections: usize,
     /// Sessions, half-open ones too.
     pub sessions: usize,
+    /// Their channels, those that want to be too.
+    pub channels: usize,
     /// Tree connects.
     pub trees: usize,
     /// Opens.
@@ -119,6 +123,13 @@ impl Server {
         Ok(Connection::new(id, &limits))
     }
 
+    /// The keys that a connection which wants to join a session has to sign with
+    /// ([`Incoming::NeedKeys`](crate::connection::Incoming)), if there is such a session.
+    pub fn keys_to_bind(&self, session: SessionId) -> Option<Arc<SessionKeys>> {
+        let session = self.state.sessions.get(&session).filter(|session| !session.ending)?;
+        session.user.as_ref()?.keys.clone()
+    }
+
     /// A frame's requests.
     pub fn handle(&mut self, now: Now, request: Request, out: &mut dyn Sink) {
         let Some(conn) = self.state.conns.get_mut(&request.conn) else {
@@ -163,6 +174,7 @@ impl Server {
         Counters {
             connections: state.conns.len(),
             sessions: state.sessions.len(),
+            channels: state.sessions.values().map(Session::channel_count).sum(),
             trees: state.sessions.values().map(|session| session.trees.len()).sum(),
             opens: state.opens.len(),
             files: state.files.len(),
@@ -199,10 +211,9 @@ fn fire(cx: &mut Cx<'_>, timer: Timer) {
             cx.flows.parking.wake_one(id, Wake::TimedOut);
         }
         Timer::Setup(id) => {
-            let sessions = &cx.state.sessions;
-            let in_use = |conn: &Conn| {
-                conn.sessions.iter().any(|id| sessions.get(id).is_some_and(|s| s.user.is_some()))
-            };
+            let is_set_up =
+                |session| cx.state.session(id, session).is_some_and(|s| s.user.is_some());
+            let in_use = |conn: &Conn| conn.sessions.iter().copied().any(is_set_up);
             if cx.state.conns.get(&id).is_some_and(|conn| !in_use(conn)) {
                 cx.send(id, Outbound::Close("no session in time"));
             }

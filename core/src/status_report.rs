@@ -77,8 +77,8 @@ pub enum SessionKind {
 pub struct SessionStatus {
     /// The session.
     pub id: SessionId,
-    /// The connection that it is on.
-    pub connection: ConnId,
+    /// The connections that it is used over, the oldest first.
+    pub channels: Vec<ChannelStatus>,
     /// What it is.
     pub kind: SessionKind,
     /// The account; empty when there is none.
@@ -91,6 +91,15 @@ pub struct SessionStatus {
     pub cipher: Option<Cipher>,
     /// Each request has to be encrypted.
     pub encryption_required: bool,
+}
+
+/// A session on one connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChannelStatus {
+    /// The connection.
+    pub connection: ConnId,
+    /// It has joined, or made, the session; else it is still asked who it is.
+    pub bound: bool,
 }
 
 /// One tree connect.
@@ -222,7 +231,7 @@ impl Server {
             let keys = user.and_then(|user| user.keys.as_ref());
             SessionStatus {
                 id,
-                connection: session.conn,
+                channels: channels(session),
                 kind: user.map_or(SessionKind::Authenticating, |user| match user.kind {
                     UserKind::Account => SessionKind::Account,
                     UserKind::Guest => SessionKind::Guest,
@@ -255,6 +264,8 @@ impl Server {
 
     fn open(&self, open: &Open, now: crate::time::Instant) -> OpenStatus {
         let file = open.key().and_then(|key| self.state.files.get(&key));
+        let name = open.key().zip(open.place());
+        let doomed = name.is_some_and(|(key, place)| self.state.is_doomed(key, place));
         let locks = file.into_iter().flat_map(|file| file.locks.of(open.id));
         let locks = locks.map(|lock| LockStatus {
             offset: lock.offset,
@@ -282,7 +293,7 @@ impl Server {
                 Endurance::Resilient => OpenEndurance::Resilient,
             },
             kept: open.claim.until.map(|until| until.since(now)),
-            delete_pending: open.delete_on_close || file.is_some_and(|file| file.delete.is_some()),
+            delete_pending: open.delete_on_close || doomed,
             locks: locks.collect(),
         }
     }
@@ -309,6 +320,12 @@ impl Server {
                 limits.connections_per_address,
             ),
             bounded("sessions", counters.sessions, limits.sessions),
+            counted("channels", counters.channels),
+            bounded(
+                "channels of one session",
+                most(&mut state.sessions.values().map(Session::channel_count)),
+                limits.channels_per_session,
+            ),
             bounded(
                 "sessions of one connection",
                 most(&mut state.conns.values().map(|conn| conn.sessions.len())),
@@ -338,10 +355,19 @@ impl Server {
                 most(&mut state.conns.values().map(|conn| conn.parked)),
                 limits.parked_per_connection,
             ),
+            bounded("accounts guessed at", state.guesses.len(), limits.guesses),
             counted("running calls", counters.running),
             counted("timers", counters.timers),
         ]
     }
+}
+
+fn channels(session: &Session) -> Vec<ChannelStatus> {
+    let bound = session.channels.keys().map(|&connection| (connection, session.user.is_some()));
+    let joining = session.setups.iter().filter(|(_, setup)| setup.binding);
+    let joining = joining.map(|(&connection, _)| (connection, false));
+    let all = bound.chain(joining);
+    all.map(|(connection, bound)| ChannelStatus { connection, bound }).collect()
 }
 
 #[cfg(test)]

@@ -1,18 +1,24 @@
 //! Effects as values: what the server asks of the file system and of the daemon ([`Call`]), and what
 //! comes back ([`Done`]). The runtime carries them out; this crate never looks into a [`File`].
 
+mod done;
+mod error;
+mod how;
+
+pub use done::{Account, Admission, Done, FileInfo, FileKind, Opened, Permitted, VolumeInfo};
+pub use error::VfsError;
+pub use how::{Cursor, Existing, ListHow, Missing, OpenHow, OpenSecurity, SetBasic, WantedKind};
+
 use crate::{
     acl::{Change, Token},
-    buffer::{Payload, ReplyBuf},
+    buffer::Payload,
     config::Share,
     id::FileKey,
     name::SharePath,
-    status::NtStatus,
     stream::StreamName,
-    time::FileTime,
     wire::{
-        fscc::{FileAttributes, FileInfoClass, ea::FullEaInformation, file::StreamInformation},
-        security::{SecurityDescriptor, Sid},
+        fscc::{FileAttributes, ea::FullEaInformation},
+        security::Sid,
     },
 };
 use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
@@ -56,6 +62,15 @@ impl Identity {
     pub fn nobody() -> Self {
         Self { name: String::new(), uid: 65534, gid: 65534, groups: Vec::new(), sid: None }
     }
+}
+
+/// The other end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The client's address.
+    pub address: core::net::SocketAddr,
+    /// Ours.
+    pub local: core::net::SocketAddr,
 }
 
 /// One effect. File-system calls run under `identity`; each completes exactly once.
@@ -158,6 +173,20 @@ pub enum Op {
         /// On shares that keep descriptors: who has to be allowed to add to the directory.
         token: Option<Arc<Token>>,
     },
+    /// One more name for an open file (a hard link). [`VfsError::IsDirectory`] for a directory,
+    /// [`VfsError::TooManyLinks`] where the file system takes no more. → [`Done::Ok`]
+    Link {
+        /// The share.
+        root: File,
+        /// An open.
+        file: File,
+        /// The new name; its parent must exist.
+        to: SharePath,
+        /// Another file (never a directory) at `to` is replaced.
+        replace: bool,
+        /// On shares that keep descriptors: who has to be allowed to add to the directory.
+        token: Option<Arc<Token>>,
+    },
     /// Removes a name, if it still is the file `key` names. → [`Done::Ok`]
     Delete {
         /// The share.
@@ -217,6 +246,8 @@ pub enum Op {
         /// The share, or an open below it.
         file: File,
     },
+    /// The addresses that clients may use this server at. → [`Done::Interfaces`]
+    Interfaces,
     /// Asks the daemon for an account. → [`Done::Account`]
     Logon {
         /// As the client wrote it.
@@ -270,408 +301,4 @@ pub enum Op {
         /// In bytes.
         max: u32,
     },
-}
-
-/// How to open.
-#[derive(Debug)]
-pub struct OpenHow {
-    /// The share.
-    pub root: File,
-    /// Below the share; empty is the share itself.
-    pub path: SharePath,
-    /// Reading has to be permitted; without, the file is opened for it when it is first read.
-    pub read: bool,
-    /// Writing has to be permitted; without, as for `read`. Means nothing for a directory.
-    pub write: bool,
-    /// What to do when nothing is there.
-    pub missing: Missing,
-    /// What to do when something is there.
-    pub existing: Existing,
-    /// The named stream of the file at `path` that is meant. What is `missing` or `existing` is
-    /// then the stream; a file that is missing is made with it, and `kind` means nothing.
-    pub stream: Option<StreamName>,
-    /// What the client will take.
-    pub kind: WantedKind,
-    /// For what is created.
-    pub attributes: FileAttributes,
-    /// For what is created: bytes of disk space.
-    pub allocation: u64,
-    /// [`Permitted::DELETE`] has to be told; that can cost extra calls.
-    pub delete: bool,
-    /// For a file or directory that is created: extended attributes, with checked names.
-    pub eas: Vec<FullEaInformation>,
-    /// Open symbolic links themselves (FILE_OPEN_REPARSE_POINT) and not what they point at.
-    pub no_follow: bool,
-    /// On shares that keep descriptors.
-    pub security: Option<Box<OpenSecurity>>,
-}
-
-/// What descriptors are checked and made with.
-#[derive(Debug)]
-pub struct OpenSecurity {
-    /// Who; the directory's descriptor has to let it make things.
-    pub token: Arc<Token>,
-    /// For what is created (SMB2_CREATE_SD_BUFFER); its owner has been checked.
-    pub descriptor: Option<Box<SecurityDescriptor>>,
-}
-
-/// What to do when the name does not exist.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Missing {
-    /// [`VfsError::NotFound`].
-    Fail,
-    /// Make it.
-    CreateFile,
-    /// Make it.
-    CreateDirectory,
-}
-
-/// What to do when the name exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Existing {
-    /// [`VfsError::Exists`].
-    Fail,
-    /// Open it.
-    Open,
-}
-
-/// FILE_DIRECTORY_FILE, FILE_NON_DIRECTORY_FILE or neither.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WantedKind {
-    /// Either.
-    Any,
-    /// Else [`VfsError::IsDirectory`].
-    File,
-    /// Else [`VfsError::NotDirectory`].
-    Directory,
-}
-
-/// Times and attributes to set; `None` leaves a field alone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SetBasic {
-    /// Kept in `user.DOSATTRIB`.
-    pub creation_time: Option<FileTime>,
-    /// atime.
-    pub last_access_time: Option<FileTime>,
-    /// mtime.
-    pub last_write_time: Option<FileTime>,
-    /// Cannot be stored on Linux: shown by this open until something changes the file.
-    pub change_time: Option<FileTime>,
-    /// Kept in `user.DOSATTRIB`.
-    pub attributes: Option<FileAttributes>,
-    /// Reading through this open leaves the access time alone (FILETIME -1, and whenever it is set),
-    /// or no longer does (-2).
-    pub hold_access_time: Option<bool>,
-    /// The same for writing and the write time.
-    pub hold_write_time: Option<bool>,
-}
-
-/// A page of a directory.
-#[derive(Debug)]
-pub struct ListHow {
-    /// An open directory.
-    pub file: File,
-    /// Where the last page ended; `None` begins at the start.
-    pub cursor: Option<Cursor>,
-    /// A name with `*`, `?`, `<`, `>`, `"` ([`crate::name::Pattern`]).
-    pub pattern: crate::name::Pattern,
-    /// The layout of the entries.
-    pub class: FileInfoClass,
-    /// In bytes.
-    pub max: u32,
-    /// SL_RETURN_SINGLE_ENTRY.
-    pub single: bool,
-    /// Who looks, where the share keeps descriptors.
-    pub token: Option<Arc<Token>>,
-}
-
-/// The runtime's place in a directory: kept here, never looked into.
-#[derive(Debug)]
-pub struct Cursor(pub Box<dyn Any + Send + Sync>);
-
-/// What a call came to.
-#[derive(Debug)]
-pub enum Done {
-    /// Nothing to tell.
-    Ok,
-    /// A file was opened.
-    Opened(Box<Opened>),
-    /// Data, after its headroom.
-    Read(ReplyBuf),
-    /// How many bytes.
-    Wrote(u32),
-    /// Metadata.
-    Info(Box<FileInfo>),
-    /// A page; `data` is empty where nothing (more) matches.
-    Listed {
-        /// Packed entries.
-        data: Vec<u8>,
-        /// At least one name matched, though it did not fit.
-        overflow: bool,
-        /// For the next page.
-        cursor: Cursor,
-    },
-    /// Streams, as clients are told them.
-    Streams(Vec<StreamInformation>),
-    /// Extended attributes.
-    Eas(Vec<FullEaInformation>),
-    /// The file system.
-    Volume(Box<VolumeInfo>),
-    /// The daemon's answer to [`Op::Logon`].
-    Account(Account),
-    /// The daemon's answer to [`Op::Admit`].
-    Admitted(Result<Admission, NtStatus>),
-    /// A pipe was opened.
-    Pipe(File),
-    /// Data of a message; `more` when the message has more than fitted.
-    PipeData {
-        /// The bytes.
-        data: Vec<u8>,
-        /// STATUS_BUFFER_OVERFLOW.
-        more: bool,
-    },
-    /// It did not work.
-    Failed(VfsError),
-}
-
-/// The result of [`Op::Open`] and [`Op::OpenShare`].
-#[derive(Debug)]
-pub struct Opened {
-    /// The handle.
-    pub file: File,
-    /// The path with the case that the file system has.
-    pub path: SharePath,
-    /// The named stream, in the case that is on the disk.
-    pub stream: Option<StreamName>,
-    /// Metadata after the open.
-    pub info: FileInfo,
-    /// It was not there before.
-    pub created: bool,
-    /// Nor was the file that it is a stream of.
-    pub file_created: bool,
-}
-
-/// What a file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileKind {
-    /// A regular file.
-    File,
-    /// A directory.
-    Directory,
-    /// A symbolic link (only with `no_follow`, or where links are not followed).
-    Symlink,
-    /// A FIFO, socket or device: shown, never opened for data.
-    Special,
-}
-
-bitflags::bitflags! {
-    /// What the identity of the call may do with a file, from mode bits, owner and parent.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct Permitted: u8 {
-        /// Read data or list.
-        const READ = 1;
-        /// Write data, or add and remove entries.
-        const WRITE = 2;
-        /// Execute or traverse.
-        const EXECUTE = 4;
-        /// Change mode, owner, times and attributes.
-        const OWNER = 8;
-        /// Remove this name from its directory. Told when [`OpenHow::delete`] asks for it.
-        const DELETE = 16;
-        /// The directory it is in grants FILE_LIST_DIRECTORY, which shows attributes too
-        /// (MS-FSA 2.1.5.1.2.1).
-        const PARENT_LISTS = 32;
-        /// The directory it is in grants FILE_DELETE_CHILD.
-        const PARENT_DELETES = 64;
-    }
-}
-
-/// Metadata of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileInfo {
-    /// Which file.
-    pub key: FileKey,
-    /// What it is; a named stream is a file, also a directory's.
-    pub kind: FileKind,
-    /// In bytes; 0 for directories.
-    pub size: u64,
-    /// In bytes on disk, without extended attributes.
-    pub allocation: u64,
-    /// Hard links.
-    pub links: u32,
-    /// As the client sees them; NORMAL when there are no others.
-    pub attributes: FileAttributes,
-    /// Bytes of extended attributes (MS-FSCC 2.4.13); only [`Op::Query`] fills it in.
-    pub ea_size: u32,
-    /// From `user.DOSATTRIB`, else statx, else the earliest time known.
-    pub creation_time: FileTime,
-    /// atime.
-    pub last_access_time: FileTime,
-    /// mtime.
-    pub last_write_time: FileTime,
-    /// ctime.
-    pub change_time: FileTime,
-    /// Permission bits.
-    pub mode: u32,
-    /// Owner.
-    pub uid: u32,
-    /// Group.
-    pub gid: u32,
-    /// What the calling identity may do.
-    pub permitted: Permitted,
-    /// The stored descriptor; `None` where there is none, and then owner and mode count.
-    pub security: Option<Arc<SecurityDescriptor>>,
-}
-
-/// The file system below a share.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VolumeInfo {
-    /// `st_dev` hashed or the file system's id: stable for the share.
-    pub serial: u32,
-    /// Of the share's directory.
-    pub creation_time: FileTime,
-    /// Bytes of an allocation unit (fragment).
-    pub unit: u32,
-    /// In units.
-    pub total: u64,
-    /// In units, for the calling identity.
-    pub available: u64,
-    /// In units, for root.
-    pub free: u64,
-}
-
-/// The daemon's answer to a logon.
-pub enum Account {
-    /// The account exists: prove the password, then use the identity.
-    Found {
-        /// MD4 of the password.
-        nt_hash: zeroize::Zeroizing<[u8; 16]>,
-        /// Under whose name files are used.
-        identity: Arc<Identity>,
-    },
-    /// Nobody of that name; a guest where the configuration maps bad users to one.
-    Unknown {
-        /// `map to guest = bad user`.
-        guest: Option<Arc<Identity>>,
-    },
-}
-
-impl fmt::Debug for Account {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Found { identity, .. } => write!(f, "Found({})", identity.name),
-            Self::Unknown { guest } => write!(f, "Unknown(guest: {})", guest.is_some()),
-        }
-    }
-}
-
-/// A session may use a share.
-#[derive(Clone, Debug)]
-pub struct Admission {
-    /// The share's settings, as they are now.
-    pub share: Arc<Share>,
-    /// No changes for this session, whatever the file's permissions.
-    pub read_only: bool,
-    /// Instead of the session's own identity (`force user`, guests).
-    pub identity: Option<Arc<Identity>>,
-}
-
-/// The other end of a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Peer {
-    /// The client's address.
-    pub address: core::net::SocketAddr,
-    /// Ours.
-    pub local: core::net::SocketAddr,
-}
-
-/// Why an effect failed. Small on purpose: one function maps it to the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VfsError {
-    /// The last component does not exist.
-    NotFound,
-    /// Another component does not exist, or is not a directory.
-    PathNotFound,
-    /// Something of that name exists.
-    Exists,
-    /// The identity may not, or the path leaves the share.
-    AccessDenied,
-    /// The file system is read-only.
-    ReadOnly,
-    /// The disk or the quota is full.
-    NoSpace,
-    /// A directory where a file was wanted.
-    IsDirectory,
-    /// A file where a directory was wanted.
-    NotDirectory,
-    /// The directory has entries.
-    NotEmpty,
-    /// No descriptor is left.
-    TooManyFiles,
-    /// The name is longer than the file system takes.
-    NameTooLong,
-    /// Busy, or in use as a program or mount point.
-    Busy,
-    /// Across file systems.
-    CrossDevice,
-    /// A symbolic link that may not be followed, or a loop of them.
-    Symlink,
-    /// Who asks may not make that SID an owner.
-    InvalidOwner,
-    /// Who asks may not make that SID a file's group.
-    InvalidGroup,
-    /// The file system cannot do this.
-    NotSupported,
-    /// A number out of the file system's range.
-    Invalid,
-    /// Too large for the file system.
-    TooLarge,
-    /// More extended attributes than a file can have.
-    EaTooLarge,
-    /// The file is gone (stale handle, or the name is another file now).
-    Gone,
-    /// Nothing to read yet.
-    WouldBlock,
-    /// The share or the pipe is not there.
-    Unavailable,
-    /// No memory.
-    NoMemory,
-    /// The medium failed.
-    Io,
-    /// Whoever should have done it is gone.
-    HungUp,
-}
-
-impl VfsError {
-    /// The one mapping to the wire (MS-ERREF 2.3). Commands where the specification differs say so.
-    pub fn status(self) -> NtStatus {
-        match self {
-            Self::NotFound => NtStatus::OBJECT_NAME_NOT_FOUND,
-            Self::PathNotFound => NtStatus::OBJECT_PATH_NOT_FOUND,
-            Self::Exists => NtStatus::OBJECT_NAME_COLLISION,
-            Self::AccessDenied => NtStatus::ACCESS_DENIED,
-            Self::ReadOnly => NtStatus::MEDIA_WRITE_PROTECTED,
-            Self::NoSpace => NtStatus::DISK_FULL,
-            Self::IsDirectory => NtStatus::FILE_IS_A_DIRECTORY,
-            Self::NotDirectory => NtStatus::NOT_A_DIRECTORY,
-            Self::NotEmpty => NtStatus::DIRECTORY_NOT_EMPTY,
-            Self::TooManyFiles => NtStatus::TOO_MANY_OPENED_FILES,
-            Self::NameTooLong => NtStatus::OBJECT_NAME_INVALID,
-            Self::Busy => NtStatus::SHARING_VIOLATION,
-            Self::CrossDevice => NtStatus::NOT_SAME_DEVICE,
-            Self::Symlink => NtStatus::STOPPED_ON_SYMLINK,
-            Self::InvalidOwner => NtStatus::INVALID_OWNER,
-            Self::InvalidGroup => NtStatus::INVALID_PRIMARY_GROUP,
-            Self::NotSupported => NtStatus::NOT_SUPPORTED,
-            Self::Invalid => NtStatus::INVALID_PARAMETER,
-            Self::TooLarge => NtStatus::DISK_FULL,
-            Self::EaTooLarge => NtStatus::EA_TOO_LARGE,
-            Self::Gone => NtStatus::FILE_CLOSED,
-            Self::WouldBlock => NtStatus::PIPE_LISTENING,
-            Self::Unavailable => NtStatus::BAD_NETWORK_NAME,
-            Self::NoMemory => NtStatus::INSUFFICIENT_RESOURCES,
-            Self::Io => NtStatus::UNEXPECTED_IO_ERROR,
-            Self::HungUp => NtStatus::CANCELLED,
-        }
-    }
 }

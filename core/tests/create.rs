@@ -231,7 +231,7 @@ fn an_overwrite_that_fails() {
     w.put("x", b"data");
     w.vfs(|vfs| vfs.fail_next("overwrite", VfsError::Io));
     let overwrite = CreateDisposition::OVERWRITE;
-    a.create("x").exclusive().disposition(overwrite).is(NtStatus::UNEXPECTED_IO_ERROR);
+    a.create("x").exclusive().disposition(overwrite).is(NtStatus::IO_DEVICE_ERROR);
     assert_eq!((w.counters().opens, w.vfs(|vfs| vfs.live())), (0, 1));
     a.create("x").exclusive().ok();
 }
@@ -244,7 +244,8 @@ fn each_failure_of_the_file_system() {
         (VfsError::NoSpace, NtStatus::DISK_FULL),
         (VfsError::ReadOnly, NtStatus::MEDIA_WRITE_PROTECTED),
         (VfsError::TooManyFiles, NtStatus::TOO_MANY_OPENED_FILES),
-        (VfsError::Io, NtStatus::UNEXPECTED_IO_ERROR),
+        (VfsError::TimedOut, NtStatus::IO_TIMEOUT),
+        (VfsError::Io, NtStatus::IO_DEVICE_ERROR),
     ];
     for (error, status) in cases {
         w.vfs(|vfs| vfs.fail_next("open", error));

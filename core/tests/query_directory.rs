@@ -175,6 +175,6 @@ fn closed_while_a_page_is_read() {
 fn a_page_that_fails() {
     let (w, mut a, d) = listing();
     w.vfs(|vfs| vfs.fail_next("list", VfsError::Io));
-    a.list(d, "*", NEXT, 4096).is(NtStatus::UNEXPECTED_IO_ERROR);
+    a.list(d, "*", NEXT, 4096).is(NtStatus::IO_DEVICE_ERROR);
     assert_eq!(names(a.list(d, "*", NEXT, 4096).ok().data()).len(), 5);
 }

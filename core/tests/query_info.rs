@@ -145,7 +145,7 @@ fn security() {
 fn a_file_system_that_fails() {
     let (w, mut a, f) = opened();
     w.vfs(|vfs| vfs.fail_next("query", VfsError::Io));
-    a.query_file(f, FileInfoClass::BASIC, 4096).is(NtStatus::UNEXPECTED_IO_ERROR);
+    a.query_file(f, FileInfoClass::BASIC, 4096).is(NtStatus::IO_DEVICE_ERROR);
 }
 
 /// Answers about what was closed meanwhile still come.

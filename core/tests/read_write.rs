@@ -137,9 +137,9 @@ fn a_medium_that_fails() {
     for op in ["write", "read", "flush"] {
         w.vfs(|vfs| vfs.fail_next(op, VfsError::Io));
     }
-    a.write(f, 0, b"x").is(NtStatus::UNEXPECTED_IO_ERROR);
-    a.read(f, 0, 1).is(NtStatus::UNEXPECTED_IO_ERROR);
-    a.flush(f).is(NtStatus::UNEXPECTED_IO_ERROR);
+    a.write(f, 0, b"x").is(NtStatus::IO_DEVICE_ERROR);
+    a.read(f, 0, 1).is(NtStatus::IO_DEVICE_ERROR);
+    a.flush(f).is(NtStatus::IO_DEVICE_ERROR);
     a.write(f, 0, b"x").ok();
 }
 

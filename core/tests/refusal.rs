@@ -20,6 +20,30 @@ fn one_line_with_the_section() {
     assert!(!line.contains('\n'));
 }
 
+/// That no refusal of any test is without a reason is asserted by the world; here are those that come
+/// from below the commands.
+#[test]
+fn the_file_system_and_names_have_reasons() {
+    let w = World::new();
+    let mut a = w.logged_on("alice");
+    let f = a.create("x").ok();
+    w.refusals();
+    a.create("none\\x").is(NtStatus::OBJECT_PATH_NOT_FOUND);
+    a.create("a*b").is(NtStatus::OBJECT_NAME_INVALID);
+    a.rename(f, "a*b", false).is(NtStatus::OBJECT_NAME_INVALID);
+    a.link(f, "x", false).is(NtStatus::OBJECT_NAME_COLLISION);
+    w.vfs(|vfs| vfs.fail_next("flush", VfsError::Io));
+    a.flush(f).is(NtStatus::UNEXPECTED_IO_ERROR);
+    a.tree_connect("").is(NtStatus::BAD_NETWORK_NAME);
+    let reasons: Vec<_> = w.refusals().iter().map(|refusal| refusal.at).collect();
+    let name = "MS-FSCC 2.1.5: the name";
+    let exists = "MS-FSA 2.1.5.1: the name exists";
+    let directory = "MS-FSA 2.1.5.1: no such directory";
+    let share = "3.3.5.7: no name of a share";
+    let failed = "the file system failed";
+    assert_eq!(reasons, [directory, name, name, exists, failed, share]);
+}
+
 #[test]
 fn what_succeeds_is_not_refused() {
     let w = World::new();

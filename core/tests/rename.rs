@@ -2,7 +2,7 @@
 
 use ksmbd_core::wire::fscc::{
     file::FileInformation,
-    set_file::{RenameFlags, SetFileInformation, Target},
+    set_file::{SetFileInformation, Target},
 };
 use ksmbd_fuzz::prelude::*;
 
@@ -36,6 +36,28 @@ fn over_another() {
     a.rename(f, "y", true).ok();
     assert_eq!(w.data("y").unwrap(), b"new");
     assert!(!w.exists("x"));
+}
+
+/// MS-FSA 2.1.5.15.12: neither what is open, by whatever name, nor what is read-only.
+#[test]
+fn over_what_stays() {
+    let w = World::new();
+    let mut a = w.logged_on("alice");
+    let f = a.create("x").ok();
+    let held = a.create("y").ok();
+    a.link(held, "also y", false).ok();
+    a.rename(f, "y", true).is(NtStatus::ACCESS_DENIED);
+    a.rename(f, "ALSO Y", true).is(NtStatus::ACCESS_DENIED);
+    a.close(held).ok();
+    let locked = a.create("z").attributes(FileAttributes::READONLY).ok();
+    a.close(locked).ok();
+    a.rename(f, "z", true).is(NtStatus::ACCESS_DENIED);
+    a.rename(f, "y", true).ok();
+    assert!(!w.exists("x") && w.exists("z") && w.exists("also y"));
+    // Another name of the file itself goes, and the open's own with it.
+    a.link(f, "twin", false).ok();
+    a.rename(f, "twin", true).ok();
+    assert!(!w.exists("y") && w.exists("twin"));
 }
 
 /// A change of case is no collision.
@@ -118,9 +140,8 @@ fn what_makes_no_sense() {
     a.rename(f, "a*b", false).is(NtStatus::OBJECT_NAME_INVALID);
     a.rename(f, "..\\x", false).is(NtStatus::OBJECT_PATH_SYNTAX_BAD);
     a.rename(f, "\\", false).is(NtStatus::INVALID_PARAMETER);
-    let flags = RenameFlags::empty();
     let file_name = "y".encode_utf16().collect();
-    let target = Target { flags, root_directory: 7, file_name };
+    let target = Target { replace_if_exists: false, root_directory: 7, file_name };
     a.set_file(f, &SetFileInformation::Rename(target)).is(NtStatus::INVALID_PARAMETER);
     let d = a.create("d").directory().ok();
     a.rename(d, "d\\e", false).is(NtStatus::SHARING_VIOLATION);

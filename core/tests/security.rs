@@ -9,7 +9,7 @@ use ksmbd_core::{
         create_context::{ResponseContext, name},
         fscc::{
             file::BasicInformation,
-            set_file::{RenameFlags, SetFileInformation, Target},
+            set_file::{SetFileInformation, Target},
         },
         query_info::{InfoType, SecurityInformation},
         security::{Ace, AceFlags, Acl, SecurityControl, SecurityDescriptor, Sid},
@@ -306,7 +306,7 @@ fn set_basic(f: FileId) -> RequestBody {
 
 fn rename(f: FileId) -> RequestBody {
     let file_name = "renamed".encode_utf16().collect();
-    let target = Target { flags: RenameFlags::REPLACE_IF_EXISTS, root_directory: 0, file_name };
+    let target = Target { replace_if_exists: true, root_directory: 0, file_name };
     body::set_file(f, &SetFileInformation::Rename(target))
 }
 

@@ -5,6 +5,7 @@ use ksmbd_core::wire::{
     change_notify::{ChangeNotifyFlags, ChangeNotifyRequest, CompletionFilter},
     create::OplockLevel,
     create_context::name,
+    fscc::set_file::SetFileInformation,
     fsctl::FsctlCode,
     query_info::InfoType,
 };
@@ -47,6 +48,30 @@ fn control_codes() {
         ioctl.flags = Default::default();
     }
     a.request(&not_fsctl).is(NtStatus::NOT_SUPPORTED);
+}
+
+/// What Windows has for its own programs, and answers over the network as if it were not written.
+#[test]
+fn classes_with_flags() {
+    let w = World::new();
+    let mut a = w.logged_on("alice");
+    let f = a.create("x").ok();
+    for class in [FileInfoClass::DISPOSITION_EX, FileInfoClass::RENAME_EX, FileInfoClass::LINK_EX] {
+        let mut buffer = vec![0; 24];
+        buffer[0] = 3;
+        let set = body::set_raw(f, InfoType::FILE, class.0, &buffer);
+        a.request(&set).is(NtStatus::NOT_IMPLEMENTED);
+    }
+    a.request(&body::set_raw(f, InfoType::FILE, 200, &[0; 24])).is(NtStatus::INVALID_INFO_CLASS);
+    let privileged = [
+        SetFileInformation::ValidDataLength { valid_data_length: 0 },
+        SetFileInformation::ShortName { file_name: "X".encode_utf16().collect() },
+    ];
+    for set in privileged {
+        a.set_file(f, &set).is(NtStatus::PRIVILEGE_NOT_HELD);
+    }
+    a.close(f).ok();
+    assert!(w.exists("x"));
 }
 
 #[test]

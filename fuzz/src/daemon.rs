@@ -5,7 +5,9 @@ use ksmbd_core::{
     auth::ntlm::client::Credentials,
     config::{Share, ShareKind},
     status::NtStatus,
+    time::FileTime,
     vfs::{Account, Admission, Call, Done, File, FileObject, Identity, Op, VfsError},
+    wire::network_interface::NetworkInterfaceInfo,
 };
 use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
@@ -19,6 +21,10 @@ pub struct Daemon {
     accounts: BTreeMap<String, (String, Arc<Identity>)>,
     /// `map to guest = bad user`.
     pub guest: Option<Arc<Identity>>,
+    /// Until when a logon counts.
+    pub expires: Option<FileTime>,
+    /// What the server listens on.
+    pub interfaces: Vec<NetworkInterfaceInfo>,
     shares: BTreeMap<String, Rules>,
     /// Admissions that were not taken back.
     admitted: usize,
@@ -40,7 +46,15 @@ impl Daemon {
     /// Nobody and nothing.
     pub(crate) fn new() -> Self {
         let (accounts, shares) = (BTreeMap::new(), BTreeMap::new());
-        Self { accounts, guest: None, shares, admitted: 0, live: Live::default() }
+        Self {
+            accounts,
+            guest: None,
+            expires: None,
+            interfaces: Vec::new(),
+            shares,
+            admitted: 0,
+            live: Live::default(),
+        }
     }
 
     /// Pipes that are open.
@@ -69,6 +83,7 @@ impl Daemon {
     pub(crate) fn run(&mut self, call: Call) -> Result<Done, Call> {
         Ok(match call.op {
             Op::Logon { user, .. } => Done::Account(self.logon(&user)),
+            Op::Interfaces => Done::Interfaces(self.interfaces.clone()),
             Op::Admit { share, account, .. } => self.admit(&share, account.as_deref()),
             Op::Leave { .. } => {
                 assert!(self.admitted > 0, "a tree left that was never admitted");
@@ -91,6 +106,7 @@ impl Daemon {
             Some((password, identity)) => Account::Found {
                 nt_hash: Credentials::new(user, "", password).nt_hash,
                 identity: Arc::clone(identity),
+                expires: self.expires,
             },
             None => Account::Unknown { guest: self.guest.clone() },
         }

@@ -13,6 +13,7 @@ use ksmbd_core::vfs::{Done, VfsError};
 use ksmbd_runtime_threads::daemon::{Letter, PipeId, Question};
 
 use crate::admit::{Visitor, admit};
+use crate::config::interfaces;
 use crate::rpc::{Pipe, PipeError};
 use crate::state::Current;
 
@@ -72,6 +73,15 @@ impl Daemon {
 
     fn answer(&mut self, question: &Question) -> Done {
         match question {
+            Question::Interfaces => {
+                match interfaces::advertised(&self.current.get().settings.global) {
+                    Ok(interfaces) => Done::Interfaces(interfaces),
+                    Err(error) => {
+                        log::warn!("{error}");
+                        Done::Failed(VfsError::Io)
+                    }
+                }
+            }
             Question::Logon { user, domain } => self.logon(user, domain),
             Question::Admit { share, account, guest, peer } => {
                 let visitor = Visitor { account: account.as_deref(), guest: *guest, peer };

@@ -13,8 +13,6 @@ pub mod logger;
 pub mod options;
 pub mod random;
 pub mod rpc;
-#[cfg(test)]
-mod scratch;
 pub mod serve;
 pub mod server;
 pub mod state;

@@ -109,29 +109,8 @@ fn is_server(pid: i32) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::process::{Child, Command};
-    use std::time::Duration;
-
     use super::*;
-    use crate::scratch::Scratch;
-    use std::os::unix::fs::symlink;
-
-    fn sleeper(scratch: &Scratch, name: &str) -> Child {
-        let program = scratch.path().join(name);
-        // Not a copy: while another test forks, a file just written cannot be executed.
-        symlink("/bin/sleep", &program).expect("linked");
-        let child = Command::new(&program).arg("60").spawn().expect("started");
-        for _ in 0..500 {
-            let of = |what| fs::read_to_string(format!("/proc/{}/{what}", child.id()));
-            // An exec sets the name before the arguments.
-            let named = of("comm").is_ok_and(|comm| comm.trim_end() == name);
-            if named && of("cmdline").is_ok_and(|line| !line.is_empty()) {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        child
-    }
+    use ksmbd_adduser::scratch::{Scratch, sleeper};
 
     #[test]
     fn it_holds_our_pid_and_goes_with_us() {

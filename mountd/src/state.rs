@@ -204,7 +204,7 @@ impl Directory for State {
 mod tests {
     use super::*;
     use crate::account::tests::Village;
-    use crate::scratch::Scratch;
+    use ksmbd_adduser::scratch::Scratch;
 
     const ALICE: &str = "alice:pPScQGUQvcq2gk58ww/YUg==\n";
 

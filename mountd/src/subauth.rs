@@ -127,7 +127,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::scratch::Scratch;
+    use ksmbd_adduser::scratch::Scratch;
 
     #[test]
     fn the_first_start_makes_it_up_and_the_next_finds_it() {

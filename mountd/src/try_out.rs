@@ -153,7 +153,7 @@ impl Drop for Folder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scratch::Scratch;
+    use ksmbd_adduser::scratch::Scratch;
 
     #[test]
     fn the_invitation_has_the_lines_to_copy() {

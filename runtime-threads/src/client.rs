@@ -9,7 +9,7 @@ use crate::{
 };
 use crossbeam_channel::Sender;
 use ksmbd_core::{
-    connection::Connection,
+    connection::{Connection, Incoming},
     error::ConnectionError,
     id::{ConnId, OpId},
     message::Outbound,
@@ -152,7 +152,15 @@ impl Client {
     fn serve(&mut self) -> Result<std::convert::Infallible, End> {
         loop {
             self.settle()?;
-            while let Some(request) = self.connection.poll_request()? {
+            while let Some(incoming) = self.connection.poll_request()? {
+                let request = match incoming {
+                    Incoming::Request(request) => request,
+                    Incoming::NeedKeys(session) => {
+                        let keys = self.shared.keys_to_bind(session);
+                        self.connection.give_keys(session, keys);
+                        continue;
+                    }
+                };
                 self.frame = None;
                 let me = Some((self.connection.id(), &mut self.own));
                 self.shared.enter_as(me, "handle", |server, now, sink| {

@@ -28,6 +28,8 @@ pub struct PipeId(pub u64);
 /// What the daemon is asked; the calls of [`Op`] that are not the file system's.
 #[derive(Debug)]
 pub enum Question {
+    /// Where can clients reach this server? Answered with [`Done::Interfaces`].
+    Interfaces,
     /// Who is this? Answered with [`Done::Account`].
     Logon {
         /// As the client wrote it.
@@ -219,6 +221,7 @@ impl Post {
         op: Op,
     ) -> Result<(), Op> {
         let (question, pipe, opens) = match op {
+            Op::Interfaces => (Question::Interfaces, None, false),
             Op::Logon { user, domain } => (Question::Logon { user, domain }, None, false),
             Op::Admit { share, account, guest, peer } => {
                 (Question::Admit { share, account, guest, peer }, None, false)

@@ -12,8 +12,9 @@ use crossbeam_channel::Sender;
 use ksmbd_core::{
     buffer::ReplyBuf,
     connection::Connection,
+    crypto::SessionKeys,
     error::Refusal,
-    id::{ConnId, OpId},
+    id::{ConnId, OpId, SessionId},
     message::Outbound,
     server::{Counters, Server, Unwelcome},
     sink::{Executor, Sink},
@@ -265,6 +266,11 @@ impl Shared {
             locked.clients.insert(connection.id(), mailbox);
             Ok(connection)
         })
+    }
+
+    /// What a connection that wants to join a session signs with.
+    pub(crate) fn keys_to_bind(&self, session: SessionId) -> Option<Arc<SessionKeys>> {
+        self.hold("keys_to_bind", |locked| locked.server.keys_to_bind(session))
     }
 
     /// How full the tables are.

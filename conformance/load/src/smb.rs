@@ -316,7 +316,7 @@ fn seal_into(
     sealed: &mut Vec<u8>,
 ) -> io::Result<()> {
     let length = head.len() + data.len();
-    let (Some(key), Some(nonce)) = (keys.client_to_server(), keys.next_nonce(1)) else {
+    let (Some(key), Some(nonce)) = (keys.client_to_server(), keys.next_nonce()) else {
         return Err(broken("nothing to encrypt with"));
     };
     let header = TransformHeader {

@@ -5,6 +5,8 @@ mod accounts;
 mod daemon;
 mod files;
 mod foreign;
+mod guessing;
+mod gvfs;
 mod matrix;
 mod rclone;
 mod refusals;
@@ -101,6 +103,7 @@ fn groups() -> Vec<Group> {
         checks.extend(refusals::checks());
         checks.extend(foreign::checks());
         checks.extend(rclone::checks());
+        checks.extend(gvfs::checks());
         checks.extend(tools::checks());
         checks.extend(rpcclient::checks());
         checks
@@ -112,6 +115,7 @@ fn groups() -> Vec<Group> {
             checks: refusals::guest_checks(),
         },
         Group { setup: Setup::clients("slow", &[]), checks: slow::checks() },
+        Group { setup: Setup::clients("guessing", &[]), checks: guessing::checks() },
         Group { setup: Setup::clients("daemon", &[]), checks: daemon::checks() },
         Group { setup: Setup::clients("faults", &[]), checks: crate::faults::checks() },
     ]

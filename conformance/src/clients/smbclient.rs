@@ -61,6 +61,13 @@ impl Smbclient {
         Ok(run(&mut command, b"", LIMIT)?)
     }
 
+    /// Types lines, whatever comes of them. Those with `!` are the shell's.
+    pub(crate) fn typed(&self, directory: &Path, lines: &str) -> Checked<Output> {
+        let mut command = self.base();
+        command.arg(self.target()).current_dir(directory);
+        Ok(run(&mut command, lines.as_bytes(), LIMIT)?)
+    }
+
     /// Runs commands, all of which must succeed.
     pub(crate) fn run(&self, directory: &Path, commands: &str) -> Checked<Output> {
         let output = self.attempt(directory, commands)?;

@@ -1,6 +1,8 @@
 //! What goes wrong below the server and around it: suite `faults`. Clients write meanwhile and remember
 //! what a FLUSH or a CLOSE has acknowledged: none of it may be lost, and nothing may hang.
 
+mod broken;
+mod clock;
 mod disk;
 mod journal;
 
@@ -21,8 +23,13 @@ use journal::Journal;
 const SECONDS: u64 = 3;
 
 pub(crate) fn checks() -> Vec<Check> {
-    let bodies: [(&str, Plain); 7] = [
+    let bodies: [(&str, Plain); 12] = [
         ("full-disk", full_disk),
+        ("io-error", broken::io_error),
+        ("smbclient", broken::smbclient),
+        ("dead-fuse", broken::dead_fuse),
+        ("gives-up", broken::gives_up),
+        ("clock", clock::jumps),
         ("late-error", late_error),
         ("path-vanishes", path_vanishes),
         ("path-replaced", path_replaced),
@@ -31,7 +38,19 @@ pub(crate) fn checks() -> Vec<Check> {
         ("kill", |context| ended(context, Signal::KILL)),
     ];
     let check = |(name, body)| Check::new(format!("faults.{name}"), body);
-    bodies.into_iter().map(check).collect()
+    let mut checks: Vec<Check> = bodies.into_iter().map(check).collect();
+    let errnos = [
+        ("EIO", 0xc000_0185),
+        ("ENOTCONN", 0xc000_0185),
+        ("ETIMEDOUT", 0xc000_00b5),
+        ("ESTALE", 0xc000_0128),
+        ("EROFS", 0xc000_00a2),
+    ];
+    checks.extend(errnos.map(|(errno, status)| {
+        let body = move |context: &Context<'_>| broken::errno(context, errno, status);
+        Check::new(format!("faults.errno.{errno}"), body)
+    }));
+    checks
 }
 
 fn own_server(context: &Context<'_>) -> Checked<Server> {

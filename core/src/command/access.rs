@@ -88,7 +88,10 @@ fn ioctl(code: FsctlCode, file_id: FileId) -> Need {
         | FsctlCode::QUERY_NETWORK_INTERFACE_INFO
         | FsctlCode::DFS_GET_REFERRALS
         | FsctlCode::DFS_GET_REFERRALS_EX
-        | FsctlCode::PIPE_WAIT => TREE,
+        | FsctlCode::PIPE_WAIT
+        | FsctlCode::SMBTORTURE_UNACKED
+        | FsctlCode::SMBTORTURE_PAD_IOCTL
+        | FsctlCode::SMBTORTURE_PAD_READS => TREE,
         // Refused by the command; here they only have to name an open.
         _ => open(file_id, AccessMask::empty()),
     }
@@ -157,10 +160,9 @@ fn set(kind: InfoType, class: u8) -> AccessMask {
 fn set_file(class: FileInfoClass) -> AccessMask {
     match class {
         FileInfoClass::BASIC => AccessMask::FILE_WRITE_ATTRIBUTES,
-        FileInfoClass::RENAME
-        | FileInfoClass::RENAME_EX
-        | FileInfoClass::DISPOSITION
-        | FileInfoClass::DISPOSITION_EX => AccessMask::DELETE,
+        FileInfoClass::RENAME | FileInfoClass::DISPOSITION => AccessMask::DELETE,
+        // A second name asks for nothing of the file, but of the directory (MS-FSA 2.1.5.15.6).
+        FileInfoClass::LINK => AccessMask::empty(),
         FileInfoClass::END_OF_FILE
         | FileInfoClass::ALLOCATION
         | FileInfoClass::VALID_DATA_LENGTH => AccessMask::FILE_WRITE_DATA,

@@ -8,7 +8,7 @@ use crate::{
     state::open::Open,
     wire::create_context::LeaseState,
 };
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{collections::BTreeSet, sync::Arc, vec::Vec};
 
 const DATA: LeaseState = LeaseState::READ_CACHING.union(LeaseState::WRITE_CACHING);
 const HANDLES: LeaseState = LeaseState::HANDLE_CACHING;
@@ -52,8 +52,12 @@ pub(super) fn rename(cx: &mut Cx<'_>, id: OpenId, targets: &[FileKey]) -> Option
     keys.extend(cx.state.other_streams(key).filter_map(Open::key));
     keys.extend_from_slice(targets);
     keys.push(key);
-    keys.sort_unstable();
-    keys.dedup();
+    replace(cx, id, &keys)
+}
+
+/// These files lose their names: others may not keep them open.
+pub(super) fn replace(cx: &mut Cx<'_>, id: OpenId, keys: &[FileKey]) -> Option<Park> {
+    let keys: BTreeSet<_> = keys.iter().copied().collect();
     let mine = cx.state.holder(id);
     let mut first = None;
     for key in keys {

@@ -3,7 +3,7 @@
 
 use super::{Cx, ending};
 use crate::{
-    flow::{Refused, breaks, job::Who, park::Wake, refuse, timer::Timer},
+    flow::{NO_OPEN, Refused, breaks, job::Who, park::Wake, refuse, timer::Timer},
     id::{OpenId, SessionId, TreeId},
     state::{
         State,
@@ -149,7 +149,7 @@ pub(super) fn resiliency(cx: &mut Cx<'_>, who: &Who, input: &[u8]) -> Result<Fil
     if dialect.is_none_or(|dialect| dialect == Dialect::SMB_2_0_2) {
         return refuse(NtStatus::INVALID_DEVICE_REQUEST, "3.3.5.15.9: not in 2.0.2");
     }
-    let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
+    let open = cx.state.opens.get(&id).ok_or(NO_OPEN)?;
     let file_id = open.file_id();
     let can_be = open.is_of(FileKind::File) && open.claim.owner.is_some();
     if !cx.state.config.durable_handles || !can_be {

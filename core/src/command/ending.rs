@@ -14,7 +14,11 @@ use crate::{
     },
     id::{ConnId, FileKey, OpenId, SessionId, TreeId},
     message::Outbound,
-    state::open::{Open, Stage, What},
+    sink::{Executor, Sink},
+    state::{
+        open::{Open, Place, Stage, What},
+        session::Tree,
+    },
     vfs::{Call, Op},
     wire::header::Command,
 };
@@ -31,12 +35,11 @@ pub(super) fn end_open(cx: &mut Cx<'_>, id: OpenId, why: Wake) {
         cx.flows.timers.clear(until, Timer::Kept(id));
     }
     let modified = core::mem::take(&mut open.modified);
-    let (key, place) = (open.key(), open.place().filter(|_| open.delete_on_close).cloned());
-    if let Some(file) = key.and_then(|key| cx.state.files.get_mut(&key))
-        && let Some(place) = place
+    if let (Some(key), Some(place), true) = (open.key(), open.place(), open.delete_on_close)
+        && let Some(file) = cx.state.files.get_mut(&key)
     {
-        // MS-FSA 2.1.5.5: the first close of a delete-on-close handle dooms the file.
-        file.delete.get_or_insert(place);
+        // MS-FSA 2.1.5.5: the first close of a delete-on-close handle dooms the name.
+        file.doom(place, &open.identity);
         contend::delete(cx, id);
     }
     if modified {
@@ -75,20 +78,43 @@ pub(super) fn end_tree(cx: &mut Cx<'_>, session: SessionId, tree: TreeId, why: W
     });
 }
 
+/// A session ends on all its channels.
+pub(super) fn end_session(cx: &mut Cx<'_>, id: SessionId, why: Wake, fate: Fate) {
+    let Some(session) = cx.state.sessions.get(&id).filter(|session| !session.ending) else {
+        return;
+    };
+    for conn in session.channels.keys().copied().collect::<Vec<_>>() {
+        cx.send(conn, Outbound::ForgetKeys(id));
+    }
+    end_trees(cx, id, why, fate);
+}
+
+/// The same by LOGOFF: the connection it came on forgets the keys after the answer.
+pub(super) fn log_off(cx: &mut Cx<'_>, id: SessionId, on: ConnId) {
+    let Some(session) = cx.state.sessions.get(&id).filter(|session| !session.ending) else {
+        return;
+    };
+    for conn in session.channels.keys().copied().filter(|conn| *conn != on).collect::<Vec<_>>() {
+        cx.send(conn, Outbound::ForgetKeys(id));
+    }
+    end_trees(cx, id, Wake::LoggedOff, Fate::Keep);
+}
+
 /// All trees of a session end; it is found by nobody any more.
-pub(crate) fn end_session(cx: &mut Cx<'_>, id: SessionId, why: Wake, fate: Fate) {
-    let Some(session) = cx.state.sessions.get_mut(&id).filter(|session| !session.ending) else {
+fn end_trees(cx: &mut Cx<'_>, id: SessionId, why: Wake, fate: Fate) {
+    let Some(session) = cx.state.sessions.get_mut(&id) else {
         return;
     };
     session.ending = true;
-    session.setup = None;
+    session.setups.values_mut().for_each(|setup| setup.authenticator = None);
     for tree in session.trees.keys().copied().collect::<Vec<_>>() {
         end_tree(cx, id, tree, why, fate);
     }
     forget_if_empty(cx, id);
 }
 
-/// The client is gone.
+/// A connection is gone. What was begun on it is given up; a session that has other channels stays,
+/// and with it what was opened over this one.
 pub(crate) fn end_connection(cx: &mut Cx<'_>, id: ConnId) {
     let Some(conn) = cx.state.conns.remove(&id) else {
         return;
@@ -96,8 +122,16 @@ pub(crate) fn end_connection(cx: &mut Cx<'_>, id: ConnId) {
     cx.flows.timers.forget(id);
     cx.flows.parking.wake_where(Wake::HungUp, |parked| parked.job.conn == id);
     for session in conn.sessions {
-        end_session(cx, session, Wake::HungUp, Fate::Keep);
+        let Some(state) = cx.state.sessions.get_mut(&session) else {
+            continue;
+        };
+        state.channels.remove(&id);
+        state.setups.remove(&id);
+        if state.channels.is_empty() {
+            end_session(cx, session, Wake::HungUp, Fate::Keep);
+        }
     }
+    breaks::connection_lost(cx, id);
 }
 
 /// The delete has been tried; whether it worked is for nobody to know.
@@ -106,14 +140,19 @@ pub(super) fn deleted(cx: &mut Cx<'_>, id: OpenId) {
     let Some(open) = cx.state.opens.get_mut(&id) else {
         return;
     };
-    if let Some(key) = open.key().filter(|key| key.is_stream())
-        && let Some(place) = cx.state.files.get_mut(&key).and_then(|stream| stream.delete.take())
-    {
+    let Some((key, place)) = open.key().zip(open.place()) else {
+        return remove(cx, id);
+    };
+    let files = &mut cx.state.files;
+    let stream = files.get_mut(&key).filter(|_| key.is_stream());
+    if let Some(gone) = stream.and_then(|stream| stream.spare(place)) {
         // The stream is gone; by now its file may be next.
         open.stage = Stage::Closing;
-        cx.out.release(place.root);
+        cx.out.release(gone.root);
         return advance(cx, id);
     }
+    let gone = files.get_mut(&key.base()).and_then(|file| file.spare(place));
+    gone.into_iter().for_each(|gone| cx.out.release(gone.root));
     remove(cx, id);
 }
 
@@ -125,33 +164,36 @@ pub(super) fn advance(cx: &mut Cx<'_>, id: OpenId) {
     if open.stage != Stage::Closing || open.running > 0 {
         return;
     }
-    let Some(op) = open.key().and_then(|key| last_act(cx, key, open)) else {
+    let Some(call) = open.key().and_then(|key| last_act(cx, key, open)) else {
         return remove(cx, id);
     };
-    let call = Call { identity: open.identity.clone(), op };
-    let conn = cx.state.sessions.get(&open.session).map(|session| session.conn);
+    let conn = cx.state.notify_on(open.session, None);
     if let Some(open) = cx.state.opens.get_mut(&id) {
         open.stage = Stage::Deleting;
     }
     cx.start(conn, call, Running { job: None, step: Step::DeleteOnClose(id), open: None });
 }
 
-/// What goes with the last open: of a file, with the last of all its streams (MS-FSA 2.1.5.5).
-fn last_act(cx: &Cx<'_>, key: FileKey, open: &Open) -> Option<Op> {
-    let files = &cx.state.files;
-    let doomed = |key| files.get(&key).and_then(|file| file.delete.clone());
-    if files.get(&key).is_some_and(|file| file.opens.len() > 1) {
+/// What goes with the last open: of a stream, with its own; of a file's name, with the last that was
+/// made by it, whatever stream it is of (MS-FSA 2.1.5.5). It goes as whoever asked for it: who closes
+/// last may not be allowed to.
+fn last_act(cx: &Cx<'_>, key: FileKey, open: &Open) -> Option<Call> {
+    let (files, mine) = (&cx.state.files, open.place()?);
+    let doomed = |key| files.get(&key).and_then(|file| file.doomed(mine));
+    let alone = files.get(&key).is_none_or(|file| file.opens.len() <= 1);
+    if let Some(stream) = doomed(key).filter(|_| key.is_stream() && alone) {
+        let op = Op::DeleteStream { file: open.handle.clone() };
+        return Some(Call { identity: stream.by.clone(), op });
+    }
+    let name = doomed(key.base())?;
+    let by_name = |other: &Open| other.place().is_some_and(|place| place.is_same(mine));
+    let mut others = cx.state.siblings(key).chain(cx.state.other_streams(key));
+    if others.any(|other| other.id != open.id && by_name(other)) {
         return None;
     }
-    if key.is_stream() && doomed(key).is_some() {
-        return Some(Op::DeleteStream { file: open.handle.clone() });
-    }
-    let place = doomed(key.base())?;
-    if cx.state.other_streams(key).next().is_some() {
-        return None;
-    }
-    let (key, directory) = (key.base(), place.directory);
-    Some(Op::Delete { root: place.root, path: place.path, key, directory })
+    let Place { root, path, directory, .. } = name.place.clone();
+    let op = Op::Delete { root, path, key: key.base(), directory };
+    Some(Call { identity: name.by.clone(), op })
 }
 
 /// The open leaves the tables: share mode, locks and handle go, and who waited is woken.
@@ -188,24 +230,24 @@ fn leave_file(cx: &mut Cx<'_>, key: FileKey, id: OpenId) {
     }
     // A file that is to be deleted is remembered while streams of it are open.
     let waits =
-        !key.is_stream() && file.delete.is_some() && cx.state.other_streams(key).next().is_some();
+        !key.is_stream() && !file.doomed.is_empty() && cx.state.other_streams(key).next().is_some();
     if cx.state.files.get(&key).is_some_and(|file| file.opens.is_empty()) && !waits {
         forget(cx, key);
     }
-    let alone = cx.state.files.range(key.family()).all(|(_, file)| file.opens.is_empty());
-    if alone {
+    if !cx.state.is_open(key) {
         forget(cx, key.base());
     }
 }
 
 fn forget(cx: &mut Cx<'_>, key: FileKey) {
-    let doomed = cx.state.files.remove(&key).and_then(|file| file.delete);
+    let doomed = cx.state.files.remove(&key).map(|file| file.doomed).unwrap_or_default();
     // The tree that the name belongs to may have gone before.
-    doomed.into_iter().for_each(|place| cx.out.release(place.root));
+    doomed.into_iter().for_each(|doomed| cx.out.release(doomed.place.root));
 }
 
 /// A tree that has ended goes when its last open is gone, and so does a session.
 pub(super) fn forget_if_empty(cx: &mut Cx<'_>, id: SessionId) {
+    let on = cx.state.notify_on(id, None).map_or(Executor::Worker, Executor::Client);
     let Some(session) = cx.state.sessions.get_mut(&id) else {
         return;
     };
@@ -221,11 +263,13 @@ pub(super) fn forget_if_empty(cx: &mut Cx<'_>, id: SessionId) {
         let Some(tree) = session.trees.remove(&tree) else {
             continue;
         };
-        leave(cx.out, cx.state.conns.contains_key(&session.conn), tree, session.conn, cx.flows);
+        leave(cx.out, on, tree, cx.flows);
     }
-    if session.ending && session.trees.is_empty() {
-        let conn = session.conn;
-        cx.state.sessions.remove(&id);
+    let gone = session.ending && session.trees.is_empty();
+    let Some(session) = gone.then(|| cx.state.sessions.remove(&id)).flatten() else {
+        return;
+    };
+    for conn in session.conns() {
         if let Some(conn) = cx.state.conns.get_mut(&conn) {
             conn.sessions.remove(&id);
         }
@@ -233,15 +277,7 @@ pub(super) fn forget_if_empty(cx: &mut Cx<'_>, id: SessionId) {
 }
 
 /// Tells the daemon, and lets the share's directory go.
-fn leave(
-    out: &mut dyn crate::sink::Sink,
-    alive: bool,
-    tree: crate::state::session::Tree,
-    conn: ConnId,
-    flows: &mut crate::flow::Flows<Step>,
-) {
-    use crate::sink::Executor;
-    let on = if alive { Executor::Client(conn) } else { Executor::Worker };
+fn leave(out: &mut dyn Sink, on: Executor, tree: Tree, flows: &mut crate::flow::Flows<Step>) {
     let op = flows.start(Running { job: None, step: Step::Nothing, open: None });
     out.call(on, op, Call { identity: tree.identity, op: Op::Leave { share: tree.share } });
     tree.root.into_iter().for_each(|root| out.release(root));

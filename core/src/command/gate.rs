@@ -4,20 +4,29 @@
 
 use super::{Cx, access};
 use crate::{
+    crypto::SessionKeys,
     flow::{
-        Refused,
-        job::{Job, Link},
+        NO_OPEN, Refused,
+        job::{Job, Link, Who},
         refuse,
     },
     id::{OpenId, SessionId, TreeId},
     message::Element,
     state::{
         open::{Open, Stage},
+        sequence::Order,
         session::User,
     },
     status::NtStatus,
-    wire::header::{Command, FileId, HeaderFlags},
+    wire::{
+        header::{Command, FileId, HeaderFlags},
+        negotiate::Dialect,
+    },
 };
+use alloc::sync::Arc;
+
+/// Why there is no body.
+pub(super) const NOT_UNDERSTOOD: &str = "3.3.5.2: malformed, unpaid or wrongly signed";
 
 /// Lets a request through, with [`Job::who`] filled in, or says what it is refused with.
 pub(super) fn pass(cx: &mut Cx<'_>, job: &mut Job, element: &Element) -> Result<(), Refused> {
@@ -34,7 +43,7 @@ pub(super) fn pass(cx: &mut Cx<'_>, job: &mut Job, element: &Element) -> Result<
     }
     if matches!(command, Command::NEGOTIATE | Command::SESSION_SETUP) {
         job.link.valid = true;
-        return element.body.as_ref().map(|_| ()).map_err(|status| (*status).into());
+        return element.body.as_ref().map(|_| ()).map_err(|status| status.at(NOT_UNDERSTOOD));
     }
     let without_session = matches!(command, Command::ECHO | Command::CANCEL);
     if without_session && job.who.session_id == 0 {
@@ -44,7 +53,7 @@ pub(super) fn pass(cx: &mut Cx<'_>, job: &mut Job, element: &Element) -> Result<
     job.link.valid = true;
     let body = match &element.body {
         Ok(body) => body,
-        Err(status) => return refuse(*status, "3.3.5.2: malformed, unpaid or wrongly signed"),
+        Err(status) => return refuse(*status, NOT_UNDERSTOOD),
     };
     let need = access::need(body);
     if need.tree {
@@ -73,11 +82,13 @@ fn check_session(cx: &Cx<'_>, job: &mut Job, command: Command) -> Result<(), Ref
     let who = &mut job.who;
     let id = SessionId(who.session_id);
     let session = cx.state.session(who.conn, id);
-    let Some(user) = session.and_then(|session| session.user.as_ref()) else {
+    let Some((session, user)) = session.and_then(|session| Some((session, session.user.as_ref()?)))
+    else {
         return refuse(NtStatus::USER_SESSION_DELETED, "3.3.5.2.9: no such session here");
     };
     who.session = Some(id);
-    protect(who, id, user);
+    let channel = session.channels.get(&who.conn);
+    protect(who, id, user, channel.and_then(|channel| channel.keys.as_ref()));
     if user.encrypt && !who.encrypted {
         return refuse(NtStatus::ACCESS_DENIED, "3.3.5.2.9: the session must be encrypted");
     }
@@ -85,12 +96,21 @@ fn check_session(cx: &Cx<'_>, job: &mut Job, command: Command) -> Result<(), Ref
     if user.signing_required && !who.signed && command != Command::CANCEL {
         return refuse(NtStatus::ACCESS_DENIED, "3.3.5.2.4: the session must be signed");
     }
+    if user.has_expired(cx.now.wall) && !is_for_the_expired(command) {
+        return refuse(NtStatus::NETWORK_SESSION_EXPIRED, "3.3.5.2.9: authenticate again");
+    }
     Ok(())
 }
 
+/// What lets things go (MS-SMB2 3.3.5.2.9), and what is of no session.
+fn is_for_the_expired(command: Command) -> bool {
+    let ends = matches!(command, Command::LOGOFF | Command::CLOSE | Command::LOCK);
+    ends || matches!(command, Command::CANCEL | Command::ECHO)
+}
+
 /// What the answer is protected with (MS-SMB2 3.3.4.1.1, 3.3.4.1.4).
-fn protect(who: &mut crate::flow::job::Who, id: SessionId, user: &User) {
-    let Some(keys) = &user.keys else { return };
+fn protect(who: &mut Who, id: SessionId, user: &User, keys: Option<&Arc<SessionKeys>>) {
+    let Some(keys) = keys else { return };
     if who.encrypted {
         who.seal = Some((id, keys.clone()));
     } else if who.signed || user.signing_required {
@@ -130,7 +150,7 @@ fn halves_agree(cx: &Cx<'_>, id: FileId) -> bool {
 
 /// The open by both halves of its id, in this session and tree, and what it was granted.
 fn check_open(
-    cx: &Cx<'_>,
+    cx: &mut Cx<'_>,
     job: &mut Job,
     id: FileId,
     related: bool,
@@ -152,6 +172,8 @@ fn check_open(
     };
     who.open = Some(id);
     who.identity = Some(open.identity.clone());
+    check_sequence(cx, who, id)?;
+    let open = cx.state.opens.get(&id).ok_or(NO_OPEN)?;
     if open.is_pipe() {
         return Ok(());
     }
@@ -165,4 +187,31 @@ fn check_open(
         return refuse(NtStatus::MEDIA_WRITE_PROTECTED, "the share is read-only");
     }
     Ok(())
+}
+
+/// MS-SMB2 3.3.5.2.10: who has lost a connection counts on, and what still comes from before changes
+/// nothing.
+fn check_sequence(cx: &mut Cx<'_>, who: &mut Who, id: OpenId) -> Result<(), Refused> {
+    let dialect = cx.state.conns.get(&who.conn).and_then(|conn| conn.dialect());
+    if dialect.is_none_or(|dialect| dialect < Dialect::SMB_3_0) {
+        return Ok(());
+    }
+    let open = cx.state.opens.get_mut(&id).ok_or(NO_OPEN)?;
+    match open.channel_sequence.begin(who.channel_sequence, who.replay) {
+        Order::Counted => who.counted = Some(id),
+        Order::Stale => {
+            let changes = [Command::WRITE, Command::SET_INFO, Command::IOCTL];
+            if changes.contains(&who.asked.command) {
+                return refuse(NtStatus::FILE_NOT_AVAILABLE, "3.3.5.2.10: from before");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The request is answered (MS-SMB2 3.3.4.1), or nobody is there to be answered.
+pub(super) fn passed(cx: &mut Cx<'_>, who: &mut Who) {
+    if let Some(open) = who.counted.take().and_then(|id| cx.state.opens.get_mut(&id)) {
+        open.channel_sequence.end(who.channel_sequence);
+    }
 }

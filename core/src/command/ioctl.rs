@@ -1,8 +1,8 @@
 //! IOCTL.
 
-use super::{Cx, Step, pipe};
+use super::{Cx, Step, interfaces, pipe, smbtorture};
 use crate::{
-    flow::{Flow, Handled, job::Who, refuse},
+    flow::{Flow, Handled, NO_OPEN, job::Who, refuse},
     message::Outbound,
     status::NtStatus,
     wire::{
@@ -34,15 +34,17 @@ pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: IoctlRequest) -> Ha
         }
         FsctlCode::LMR_REQUEST_RESILIENCY => {
             let file_id = super::durable::resiliency(cx, who, &request.input)?;
-            answer(&request, file_id, Vec::new())
+            answer(request.ctl_code, file_id, Vec::new())
         }
         // MS-SMB2 3.3.5.15.2: no DFS here, and it is not advertised.
         FsctlCode::DFS_GET_REFERRALS | FsctlCode::DFS_GET_REFERRALS_EX => {
             refuse(NtStatus::NOT_FOUND, "3.3.5.15.2: no DFS")
         }
-        FsctlCode::QUERY_NETWORK_INTERFACE_INFO => {
-            refuse(NtStatus::NOT_SUPPORTED, "3.3.5.15.11: one channel only")
-        }
+        FsctlCode::QUERY_NETWORK_INTERFACE_INFO => interfaces::begin(cx, who, &request),
+        FsctlCode::SMBTORTURE_UNACKED
+        | FsctlCode::SMBTORTURE_PAD_IOCTL
+        | FsctlCode::SMBTORTURE_PAD_READS
+        | FsctlCode::SMBTORTURE_SLEEP => smbtorture::begin(cx, who, &request),
         _ => refuse(NtStatus::INVALID_DEVICE_REQUEST, "3.3.5.15: this FSCTL is not here"),
     }
 }
@@ -52,7 +54,7 @@ pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: IoctlRequest) -> Ha
 fn validate(cx: &mut Cx<'_>, who: &mut Who, request: &IoctlRequest) -> Handled<Step> {
     let conn = cx.state.conns.get(&who.conn).and_then(|conn| conn.negotiated);
     let Some(settled) = conn else {
-        return Err(NtStatus::INVALID_PARAMETER.into());
+        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.15.12: nothing was negotiated");
     };
     let chosen = settled.chosen.dialect;
     let told = ValidateNegotiateInfoRequest::parse(&request.input).ok().filter(|told| {
@@ -78,7 +80,7 @@ fn validate(cx: &mut Cx<'_>, who: &mut Who, request: &IoctlRequest) -> Handled<S
     };
     let mut output = Vec::new();
     response.encode(&mut Writer::new(&mut output));
-    answer(request, FileId::ANY, output)
+    answer(request.ctl_code, FileId::ANY, output)
 }
 
 /// Bytes of FILE_OBJECTID_BUFFER (MS-FSCC 2.1.3).
@@ -88,7 +90,7 @@ const OBJECT_ID_LEN: usize = 64;
 /// are the ObjectId, and the BirthObjectId too. The domain is always zero.
 fn object_id(cx: &Cx<'_>, who: &Who, request: &IoctlRequest) -> Handled<Step> {
     let id = who.open()?;
-    let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
+    let open = cx.state.opens.get(&id).ok_or(NO_OPEN)?;
     let Some(key) = open.key() else {
         return refuse(NtStatus::INVALID_DEVICE_REQUEST, "3.3.5.15: a pipe has no object id");
     };
@@ -105,14 +107,10 @@ fn object_id(cx: &Cx<'_>, who: &Who, request: &IoctlRequest) -> Handled<Step> {
     writer.zeros(16);
     unique(&mut writer);
     writer.zeros(16);
-    answer(request, open.file_id(), output)
+    answer(request.ctl_code, open.file_id(), output)
 }
 
-fn answer(request: &IoctlRequest, file_id: FileId, output: Vec<u8>) -> Handled<Step> {
-    Flow::answer(ResponseBody::Ioctl(IoctlResponse {
-        ctl_code: request.ctl_code,
-        file_id,
-        input: Vec::new(),
-        output,
-    }))
+pub(super) fn answer(code: FsctlCode, file_id: FileId, output: Vec<u8>) -> Handled<Step> {
+    let response = IoctlResponse { output, ..IoctlResponse::new(code, file_id) };
+    Flow::answer(ResponseBody::Ioctl(response))
 }

@@ -3,7 +3,7 @@
 use super::{Cx, Event, contend};
 use crate::{
     flow::{
-        Flow, Handled, Refused,
+        CANCELLED, Flow, Handled, NO_OPEN, OUR_BUG, Refused,
         job::Who,
         park::{Park, Wait, Wake},
         refuse,
@@ -14,8 +14,11 @@ use crate::{
     wire::{
         lock::{LockElement, LockFlags, LockRequest},
         message::ResponseBody,
+        negotiate::Capabilities,
     },
 };
+
+const CLOSED: &str = "3.3.5.14: the open is gone";
 
 /// Locks that wait for others to go.
 #[derive(Debug)]
@@ -24,19 +27,41 @@ pub(crate) struct Step(LockRequest);
 /// MS-SMB2 3.3.5.14.
 pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: LockRequest) -> Handled<super::Step> {
     let id = who.open()?;
-    let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
+    let open = cx.state.opens.get(&id).ok_or(NO_OPEN)?;
     if open.is_directory() || open.is_pipe() {
         return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.8: only files have ranges");
     }
-    let key = open.key().ok_or(NtStatus::INVALID_PARAMETER)?;
+    let key = open.key().ok_or(NO_OPEN)?;
     let Some(first) = request.locks.first() else {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.14: LockCount is 0");
     };
-    if first.flags.contains(LockFlags::UNLOCK) {
-        unlock(cx, key, id, &request)
-    } else {
-        lock(cx, who, key, id, request)
+    let unlocks = first.flags.contains(LockFlags::UNLOCK);
+    if has_sequences(cx, who) {
+        let open = cx.state.opens.get_mut(&id).ok_or(NO_OPEN)?;
+        if open.lock_sequences.is_replay(request.lock_sequence) {
+            return Flow::answer(ResponseBody::Lock);
+        }
     }
+    match unlocks {
+        true => unlock(cx, who, key, &request),
+        false => lock(cx, who, key, id, request),
+    }
+}
+
+/// Whether a LOCK that comes twice is noticed: where clients may have to ask again (MS-SMB2 3.3.5.14).
+fn has_sequences(cx: &Cx<'_>, who: &Who) -> bool {
+    let conn = cx.state.conns.get(&who.conn).and_then(|conn| conn.negotiated);
+    conn.is_some_and(|settled| settled.server_capabilities.contains(Capabilities::MULTI_CHANNEL))
+}
+
+/// It is done, and will not be done again.
+fn done(cx: &mut Cx<'_>, who: &Who, sequence: u32) -> Handled<super::Step> {
+    if has_sequences(cx, who)
+        && let Some(open) = who.open.and_then(|id| cx.state.opens.get_mut(&id))
+    {
+        open.lock_sequences.done(sequence);
+    }
+    Flow::answer(ResponseBody::Lock)
 }
 
 pub(super) fn resume(
@@ -46,31 +71,27 @@ pub(super) fn resume(
     event: Event,
 ) -> Handled<super::Step> {
     let Event::Wake(wake) = event else {
-        return Err(NtStatus::INTERNAL_ERROR.into());
+        return Err(OUR_BUG);
     };
     match wake {
         Wake::Ready => {
             let id = who.open()?;
-            let open = cx.state.opens.get(&id).ok_or(NtStatus::RANGE_NOT_LOCKED)?;
-            let key = open.key().ok_or(NtStatus::RANGE_NOT_LOCKED)?;
+            let key = cx.state.opens.get(&id).and_then(|open| open.key());
+            let key = key.ok_or(NtStatus::RANGE_NOT_LOCKED.at(CLOSED))?;
             lock(cx, who, key, id, step.0)
         }
-        Wake::Cancelled => refuse(NtStatus::CANCELLED, "3.3.5.16: cancelled"),
+        Wake::Cancelled => Err(CANCELLED),
         Wake::TimedOut => refuse(NtStatus::LOCK_NOT_GRANTED, "3.3.5.14: waited long enough"),
         // Whoever asked no longer has the open that would hold the lock.
         Wake::Closed | Wake::TreeGone | Wake::LoggedOff | Wake::HungUp => {
-            refuse(NtStatus::RANGE_NOT_LOCKED, "3.3.5.14: the open is gone")
+            refuse(NtStatus::RANGE_NOT_LOCKED, CLOSED)
         }
     }
 }
 
 /// MS-SMB2 3.3.5.14.1: in order; what was unlocked before a failure stays so.
-fn unlock(
-    cx: &mut Cx<'_>,
-    key: FileKey,
-    id: OpenId,
-    request: &LockRequest,
-) -> Handled<super::Step> {
+fn unlock(cx: &mut Cx<'_>, who: &Who, key: FileKey, request: &LockRequest) -> Handled<super::Step> {
+    let id = who.open()?;
     let mut result = Ok(());
     let mut released = false;
     for element in &request.locks {
@@ -78,7 +99,7 @@ fn unlock(
             result = refuse(NtStatus::INVALID_PARAMETER, "3.3.5.14.1: not an unlock");
             break;
         }
-        let file = cx.state.files.get_mut(&key).ok_or(NtStatus::FILE_CLOSED)?;
+        let file = cx.state.files.get_mut(&key).ok_or(NO_OPEN)?;
         if !file.locks.remove(id, element.offset, element.length) {
             result = refuse(NtStatus::RANGE_NOT_LOCKED, "3.3.5.14.1: no such lock");
             break;
@@ -89,7 +110,7 @@ fn unlock(
         cx.flows.parking.wake(Wait::Range(key));
     }
     result?;
-    Flow::answer(ResponseBody::Lock)
+    done(cx, who, request.lock_sequence)
 }
 
 /// MS-SMB2 3.3.5.14.2: all or none. Only a request of one lock may wait for another lock.
@@ -105,7 +126,7 @@ fn lock(
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.14.2: several locks that wait");
     }
     let limit = cx.state.config.limits.locks_per_open;
-    let locks = &mut cx.state.files.get_mut(&key).ok_or(NtStatus::FILE_CLOSED)?.locks;
+    let locks = &mut cx.state.files.get_mut(&key).ok_or(NO_OPEN)?.locks;
     let wait = |interim, request| {
         let park = Park { wait: Wait::Range(key), deadline: None, interim };
         Ok(Flow::Park(park, super::Step::Lock(Step(request))))
@@ -116,7 +137,7 @@ fn lock(
     }
     let Err(refused) = take_all(locks, id, limit, &request.locks) else {
         contend::data(cx, id);
-        return Flow::answer(ResponseBody::Lock);
+        return done(cx, who, request.lock_sequence);
     };
     let waits =
         refused.status == NtStatus::LOCK_NOT_GRANTED && !request.locks.first().is_some_and(at_once);

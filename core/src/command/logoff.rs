@@ -1,11 +1,11 @@
 //! LOGOFF.
 
-use super::{Cx, Step, durable::Fate, ending};
+use super::{Cx, Step, ending};
 use crate::{
     flow::{
         Flow, Handled,
         job::Who,
-        park::{Park, Scope, Wait, Wake},
+        park::{Park, Scope, Wait},
     },
     wire::message::ResponseBody,
 };
@@ -13,7 +13,7 @@ use crate::{
 /// MS-SMB2 3.3.5.6: every open of the session is closed before the answer, but for what outlives its
 /// session, as on Windows (smb2.durable-open.reopen4).
 pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who) -> Handled<Step> {
-    ending::end_session(cx, who.session()?, Wake::LoggedOff, Fate::Keep);
+    ending::log_off(cx, who.session()?, who.conn);
     resume(cx, who)
 }
 

@@ -12,6 +12,7 @@ mod echo;
 mod ending;
 mod flush;
 mod gate;
+mod interfaces;
 mod ioctl;
 mod lock;
 mod logoff;
@@ -25,6 +26,7 @@ mod run;
 mod security;
 mod session_setup;
 mod set_info;
+mod smbtorture;
 mod stream;
 mod tree_connect;
 mod tree_disconnect;
@@ -35,12 +37,12 @@ pub(crate) use ending::end_connection;
 pub(crate) use run::{begin, completed, run_ready};
 
 use crate::{
-    flow::{self, Flow, Handled, job::Who, park::Wake, refuse},
+    flow::{self, Flow, Handled, Refused, job::Who, park::Wake, refuse},
     id::OpenId,
     message::Element,
     status::NtStatus,
     vfs::Done,
-    wire::message::RequestBody,
+    wire::{ioctl::FsctlCode, message::RequestBody},
 };
 
 /// What a handler works with.
@@ -60,6 +62,9 @@ pub(crate) enum Step {
     QueryInfo(query_info::Step),
     SetInfo(set_info::Step),
     Pipe(pipe::Step),
+    Interfaces(interfaces::Step),
+    /// A test's IOCTL that takes its time.
+    Sleep(FsctlCode),
     /// FLUSH's call is all there is.
     Flush,
     /// LOGOFF and TREE_DISCONNECT wait until the opens are gone.
@@ -94,7 +99,7 @@ impl Event {
 /// The dispatch table: from a request that has passed the gate to its command.
 fn dispatch(cx: &mut Cx<'_>, who: &mut Who, element: Element) -> Handled<Step> {
     let smb1 = element.smb1;
-    match element.body? {
+    match element.body.map_err(|status| status.at(gate::NOT_UNDERSTOOD))? {
         RequestBody::Negotiate(request) => negotiate::begin(cx, who, request, smb1),
         RequestBody::SessionSetup(request) => session_setup::begin(cx, who, request),
         RequestBody::Logoff => logoff::begin(cx, who),
@@ -120,6 +125,11 @@ fn dispatch(cx: &mut Cx<'_>, who: &mut Who, element: Element) -> Handled<Step> {
     }
 }
 
+/// A name in a request that no file can have.
+fn bad_name(status: NtStatus) -> Refused {
+    status.at("MS-FSCC 2.1.5: the name")
+}
+
 /// Goes on where a request stopped.
 fn resume(cx: &mut Cx<'_>, who: &mut Who, step: Step, event: Event) -> Handled<Step> {
     match step {
@@ -134,6 +144,8 @@ fn resume(cx: &mut Cx<'_>, who: &mut Who, step: Step, event: Event) -> Handled<S
         Step::QueryInfo(step) => query_info::resume(cx, who, step, event),
         Step::SetInfo(step) => set_info::resume(cx, who, step, event),
         Step::Pipe(step) => pipe::resume(cx, who, step, event),
+        Step::Interfaces(step) => interfaces::resume(&step, event),
+        Step::Sleep(code) => smbtorture::awake(who, code, &event),
         Step::Flush => flush::resume(event),
         Step::Logoff => logoff::resume(cx, who),
         Step::TreeDisconnect => tree_disconnect::resume(cx, who),

@@ -192,6 +192,11 @@ fn settle(config: &Config, chosen: Negotiated, request: &NegotiateRequest) -> Se
     let by_capability = chosen.dialect == Dialect::SMB_3_0 || chosen.dialect == Dialect::SMB_3_0_2;
     let both = request.capabilities.contains(Capabilities::ENCRYPTION) && chosen.cipher.is_some();
     server_capabilities.set(Capabilities::ENCRYPTION, by_capability && both);
+    // MS-SMB2 3.3.5.4: to who says to know it, from 3.0 on.
+    let channels = config.multi_channel
+        && chosen.dialect >= Dialect::SMB_3_0
+        && request.capabilities.contains(Capabilities::MULTI_CHANNEL);
+    server_capabilities.set(Capabilities::MULTI_CHANNEL, channels);
     let mut server_security_mode = SecurityMode::SIGNING_ENABLED;
     server_security_mode.set(SecurityMode::SIGNING_REQUIRED, config.require_signing);
     let cipher = chosen.cipher.filter(|_| both || !by_capability);

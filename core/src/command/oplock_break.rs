@@ -2,7 +2,7 @@
 
 use super::{Cx, Step};
 use crate::{
-    flow::{Flow, Handled, breaks, job::Who, refuse},
+    flow::{Flow, Handled, NO_SESSION, breaks, job::Who, refuse},
     id::{Holder, LeaseId},
     state::lease,
     status::NtStatus,
@@ -49,7 +49,7 @@ fn oplock(cx: &mut Cx<'_>, who: &Who, acknowledged: OplockBreak) -> Handled<Step
 /// MS-SMB2 3.3.5.22.2.
 fn lease(cx: &mut Cx<'_>, who: &Who, acknowledged: LeaseBreakAck) -> Handled<Step> {
     let settled = cx.state.conns.get(&who.conn).and_then(|conn| conn.negotiated);
-    let client = settled.ok_or(NtStatus::INVALID_PARAMETER)?.client_guid;
+    let client = settled.ok_or(NO_SESSION)?.client_guid;
     let holder = Holder::Lease(LeaseId { client, key: acknowledged.lease_key });
     let Some(held) = cx.state.leases.get(&holder) else {
         return refuse(NtStatus::OBJECT_NAME_NOT_FOUND, "3.3.5.22.2: no lease has this key");

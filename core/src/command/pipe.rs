@@ -4,7 +4,7 @@ use super::{Cx, Event};
 use crate::{
     buffer::{Payload, ReplyBuf},
     flow::{
-        Answer, Flow, Handled, Refused,
+        Answer, CANCELLED, Flow, Handled, OUR_BUG, Refused,
         job::Who,
         park::{Park, Wait, Wake},
         refuse,
@@ -86,19 +86,19 @@ pub(super) fn resume(
         }
         (Step::Transact { file_id }, Done::PipeData { data, more }) => {
             let ctl_code = FsctlCode::PIPE_TRANSCEIVE;
-            let response = IoctlResponse { ctl_code, file_id, input: Vec::new(), output: data };
+            let response = IoctlResponse { output: data, ..IoctlResponse::new(ctl_code, file_id) };
             Flow::answer_with(status(more), ResponseBody::Ioctl(response))
         }
-        (_, Done::Failed(error)) => Err(failed(error).into()),
-        _ => Err(NtStatus::INTERNAL_ERROR.into()),
+        (_, Done::Failed(error)) => Err(failed(error)),
+        _ => Err(OUR_BUG),
     }
 }
 
 fn woken(cx: &mut Cx<'_>, who: &mut Who, step: Step, wake: Wake) -> Handled<super::Step> {
     match (wake, step) {
         (Wake::Ready, Step::Read { max }) => read(cx, who, max),
-        (Wake::Cancelled, _) => Err(NtStatus::CANCELLED.into()),
-        _ => Err(NtStatus::PIPE_BROKEN.into()),
+        (Wake::Cancelled, _) => Err(CANCELLED),
+        _ => refuse(NtStatus::PIPE_BROKEN, "3.3.5.12: the pipe was closed"),
     }
 }
 
@@ -107,11 +107,11 @@ fn status(more: bool) -> NtStatus {
 }
 
 /// A pipe that is gone is not a share that is gone.
-pub(super) fn failed(error: VfsError) -> NtStatus {
+pub(super) fn failed(error: VfsError) -> Refused {
     match error {
-        VfsError::Unavailable | VfsError::Gone => NtStatus::PIPE_BROKEN,
-        VfsError::Busy => NtStatus::PIPE_BUSY,
-        error => error.status(),
+        VfsError::Unavailable | VfsError::Gone => NtStatus::PIPE_BROKEN.at("the pipe is gone"),
+        VfsError::Busy => NtStatus::PIPE_BUSY.at("as many of this pipe as allowed"),
+        error => error.into(),
     }
 }
 

@@ -1,9 +1,9 @@
 //! QUERY_DIRECTORY.
 
-use super::{Cx, Event, security};
+use super::{Cx, Event, bad_name, security};
 use crate::{
     flow::{
-        Flow, Handled,
+        CANCELLED, Flow, Handled, NO_OPEN, OUR_BUG,
         job::Who,
         park::{Park, Wait, Wake},
         refuse,
@@ -38,7 +38,7 @@ pub(super) fn begin(
     let id = who.open()?;
     let token = cx.state.opens.get(&id).and_then(|open| security::token(cx, open));
     let max = cx.state.config_of(who.conn).max_trans;
-    let open = cx.state.opens.get_mut(&id).ok_or(NtStatus::FILE_CLOSED)?;
+    let open = cx.state.opens.get_mut(&id).ok_or(NO_OPEN)?;
     if !open.is_directory() {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.18: not a directory");
     }
@@ -64,11 +64,12 @@ pub(super) fn begin(
         let keeps =
             request.file_name.is_empty() && !request.flags.contains(QueryDirectoryFlags::REOPEN);
         let kept = listing.pattern.take().filter(|_| keeps);
-        let pattern = kept.map_or_else(|| Pattern::parse(&request.file_name.0), Ok)?;
+        let pattern =
+            kept.map_or_else(|| Pattern::parse(&request.file_name.0).map_err(bad_name), Ok)?;
         *listing = Listing { pattern: Some(pattern), ..Listing::default() };
     }
     let Some(pattern) = listing.pattern.clone() else {
-        return Err(NtStatus::INTERNAL_ERROR.into());
+        return Err(OUR_BUG);
     };
     listing.class = Some(class);
     listing.busy = true;
@@ -93,15 +94,15 @@ pub(super) fn resume(
 ) -> Handled<super::Step> {
     match (step, event) {
         (Step::Turn(request), Event::Wake(Wake::Ready)) => begin(cx, who, &request),
-        (Step::Turn(_), Event::Wake(Wake::Cancelled)) => Err(NtStatus::CANCELLED.into()),
-        (Step::Turn(_), _) => Err(NtStatus::FILE_CLOSED.into()),
+        (Step::Turn(_), Event::Wake(Wake::Cancelled)) => Err(CANCELLED),
+        (Step::Turn(_), _) => Err(NO_OPEN),
         (Step::Page, event) => page(cx, who, event.done()),
     }
 }
 
 fn page(cx: &mut Cx<'_>, who: &mut Who, done: Done) -> Handled<super::Step> {
     let id = who.open()?;
-    let open = cx.state.opens.get_mut(&id).ok_or(NtStatus::FILE_CLOSED)?;
+    let open = cx.state.opens.get_mut(&id).ok_or(NO_OPEN)?;
     let listing = &mut open.listing;
     listing.busy = false;
     let found_before = listing.found;
@@ -126,6 +127,6 @@ fn page(cx: &mut Cx<'_>, who: &mut Who, done: Done) -> Handled<super::Step> {
             refuse(NtStatus::NO_SUCH_FILE, "3.3.5.18: nothing matches")
         }
         Ok((buffer, _)) => Flow::answer(ResponseBody::QueryDirectory(Output { buffer })),
-        Err(error) => Err(error.status().into()),
+        Err(error) => Err(error.into()),
     }
 }

@@ -3,7 +3,7 @@
 use super::{Cx, Event, ea, security};
 use crate::{
     config::{Config, Share},
-    flow::{Flow, Handled, Refused, job::Who, refuse},
+    flow::{Flow, Handled, NO_OPEN, OUR_BUG, Refused, job::Who, refuse},
     name::mapping,
     state::open::{Open, Place},
     status::NtStatus,
@@ -47,7 +47,7 @@ pub(super) fn begin(
     request: &QueryInfoRequest,
 ) -> Handled<super::Step> {
     let max = request.output_buffer_length;
-    let open = cx.state.opens.get(&who.open()?).ok_or(NtStatus::FILE_CLOSED)?;
+    let open = cx.state.opens.get(&who.open()?).ok_or(NO_OPEN)?;
     if max > cx.state.config_of(who.conn).max_trans {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.20: longer than MaxTransactSize");
     }
@@ -97,11 +97,10 @@ pub(super) fn resume(
     step: Step,
     event: Event,
 ) -> Handled<super::Step> {
-    let open = cx.state.opens.get(&who.open()?).ok_or(NtStatus::FILE_CLOSED)?;
+    let open = cx.state.opens.get(&who.open()?).ok_or(NO_OPEN)?;
     match (step, event.done()) {
         (Step::File { class, max }, Done::Info(info)) => {
-            let delete_pending = open.key().is_some_and(|key| cx.state.is_doomed(key));
-            let Some(value) = file_value(class, open, &info, delete_pending) else {
+            let Some(value) = file_value(class, open, &info, pending(cx, open, &info)) else {
                 return refuse(NtStatus::INVALID_INFO_CLASS, "3.3.5.20.1: unknown class");
             };
             fitted(&value, max)
@@ -123,8 +122,8 @@ pub(super) fn resume(
         (Step::Security { parts, max }, Done::Info(info)) => {
             security::answer(cx, who, &info, parts, max)
         }
-        (_, Done::Failed(error)) => Err(error.status().into()),
-        _ => Err(NtStatus::INTERNAL_ERROR.into()),
+        (_, Done::Failed(error)) => Err(error.into()),
+        _ => Err(OUR_BUG),
     }
 }
 
@@ -199,13 +198,31 @@ fn basic(info: &FileInfo) -> BasicInformation {
     }
 }
 
-fn standard(info: &FileInfo, delete_pending: bool) -> StandardInformation {
+/// What is about to go.
+#[derive(Clone, Copy)]
+struct Pending {
+    /// What is open goes.
+    delete: bool,
+    /// The names that the file then has.
+    links: u32,
+}
+
+/// MS-FSA 2.1.5.12.27: names that are about to go count no more.
+fn pending(cx: &Cx<'_>, open: &Open, info: &FileInfo) -> Pending {
+    let Some((key, place)) = open.key().zip(open.place()) else {
+        return Pending { delete: false, links: info.links };
+    };
+    let doomed = u32::try_from(cx.state.doomed_names(key)).unwrap_or(u32::MAX);
+    let links = info.links.saturating_sub(doomed);
+    Pending { delete: cx.state.is_doomed(key, place) || links == 0, links }
+}
+
+fn standard(info: &FileInfo, pending: Pending) -> StandardInformation {
     StandardInformation {
         allocation_size: info.allocation,
         end_of_file: info.size,
-        // A name that is about to go counts no more (MS-FSA 2.1.5.12.27).
-        number_of_links: info.links.saturating_sub(u32::from(delete_pending)),
-        delete_pending,
+        number_of_links: pending.links,
+        delete_pending: pending.delete,
         directory: info.kind == FileKind::Directory,
     }
 }
@@ -215,13 +232,13 @@ fn file_value(
     class: FileInfoClass,
     open: &Open,
     info: &FileInfo,
-    delete_pending: bool,
+    pending: Pending,
 ) -> Option<FileInformation> {
     let name = || open.place().map_or_else(Utf16::default, Place::to_windows);
     let reparse_tag = if info.kind == FileKind::Symlink { TAG_SYMLINK } else { 0 };
     Some(match class {
         FileInfoClass::BASIC => FileInformation::Basic(basic(info)),
-        FileInfoClass::STANDARD => FileInformation::Standard(standard(info, delete_pending)),
+        FileInfoClass::STANDARD => FileInformation::Standard(standard(info, pending)),
         FileInfoClass::INTERNAL => FileInformation::Internal { index_number: info.key.inode },
         FileInfoClass::EA => FileInformation::Ea { ea_size: info.ea_size },
         FileInfoClass::ACCESS => FileInformation::Access { access_flags: open.granted },
@@ -232,7 +249,7 @@ fn file_value(
         FileInfoClass::ALIGNMENT => FileInformation::Alignment { alignment_requirement: 0 },
         FileInfoClass::ALL => FileInformation::All(AllInformation {
             basic: basic(info),
-            standard: standard(info, delete_pending),
+            standard: standard(info, pending),
             index_number: info.key.inode,
             ea_size: info.ea_size,
             access_flags: open.granted,
@@ -319,6 +336,7 @@ fn fs_value(
             let mut attributes = FsAttributes::CASE_SENSITIVE_SEARCH
                 | FsAttributes::CASE_PRESERVED_NAMES
                 | FsAttributes::UNICODE_ON_DISK
+                | FsAttributes::SUPPORTS_HARD_LINKS
                 | FsAttributes::from_bits_retain(config.extra_fs_attributes);
             attributes.set(FsAttributes::NAMED_STREAMS, share.streams);
             attributes.set(FsAttributes::READ_ONLY_VOLUME, read_only);

@@ -2,7 +2,7 @@
 
 use super::{Cx, Event, pipe};
 use crate::{
-    flow::{Answer, Flow, Handled, Refused, job::Who, park::Wait, refuse},
+    flow::{Answer, Flow, Handled, NO_OPEN, OUR_BUG, Refused, job::Who, park::Wait, refuse},
     id::{FileKey, OpenId},
     message::ReplyBody,
     state::{
@@ -31,7 +31,7 @@ pub(crate) struct Io {
 /// MS-SMB2 3.3.5.12.
 pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: &ReadRequest) -> Handled<super::Step> {
     let id = who.open()?;
-    let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
+    let open = cx.state.opens.get(&id).ok_or(NO_OPEN)?;
     if request.length > cx.state.config_of(who.conn).max_read {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.12: longer than MaxReadSize");
     }
@@ -46,7 +46,7 @@ pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: &ReadRequest) -> Ha
         return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.3: beyond the largest file");
     }
     let io = begin_io(cx, id, Touch::Read, request.offset, u64::from(request.length))?;
-    let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
+    let open = cx.state.opens.get(&id).ok_or(NO_OPEN)?;
     let op = Op::Read { file: open.handle.clone(), offset: request.offset, length: request.length };
     let call = Call { identity: open.identity.clone(), op };
     Ok(Flow::Call(
@@ -75,8 +75,8 @@ pub(super) fn resume(
             }
             Ok(Flow::Answer(Answer { status: NtStatus::SUCCESS, body: ReplyBody::Read(data) }))
         }
-        Done::Failed(error) => Err(error.status().into()),
-        _ => Err(NtStatus::INTERNAL_ERROR.into()),
+        Done::Failed(error) => Err(error.into()),
+        _ => Err(OUR_BUG),
     }
 }
 
@@ -89,8 +89,8 @@ pub(super) fn begin_io(
     offset: u64,
     length: u64,
 ) -> Result<Io, Refused> {
-    let key = cx.state.opens.get(&open).and_then(Open::key).ok_or(NtStatus::FILE_CLOSED)?;
-    let file = cx.state.files.get_mut(&key).ok_or(NtStatus::FILE_CLOSED)?;
+    let key = cx.state.opens.get(&open).and_then(Open::key).ok_or(NO_OPEN)?;
+    let file = cx.state.files.get_mut(&key).ok_or(NO_OPEN)?;
     if file.locks.keeps_out(open, touch, offset, length) {
         return refuse(NtStatus::FILE_LOCK_CONFLICT, "MS-FSA 2.1.4.10: a byte-range lock");
     }
@@ -101,9 +101,9 @@ pub(super) fn begin_io(
 
 /// The whole of a file is about to change, whatever locks say: what has begun keeps locks and leases
 /// waiting all the same.
-pub(super) fn begin_change(cx: &mut Cx<'_>, open: OpenId) -> Result<Io, NtStatus> {
-    let key = cx.state.opens.get(&open).and_then(Open::key).ok_or(NtStatus::FILE_CLOSED)?;
-    let file = cx.state.files.get_mut(&key).ok_or(NtStatus::FILE_CLOSED)?;
+pub(super) fn begin_change(cx: &mut Cx<'_>, open: OpenId) -> Result<Io, Refused> {
+    let key = cx.state.opens.get(&open).and_then(Open::key).ok_or(NO_OPEN)?;
+    let file = cx.state.files.get_mut(&key).ok_or(NO_OPEN)?;
     let range = RangeLock { open, offset: 0, length: u64::MAX, exclusive: true };
     file.locks.begin(range);
     Ok(Io { key, range })

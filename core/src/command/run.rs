@@ -7,6 +7,7 @@ use crate::{
         Answer, Flow, Handled, Refused, Running, breaks,
         job::Job,
         park::{Park, Parked, Wait, Wake},
+        refuse,
     },
     id::{AsyncId, OpId, SessionId},
     message::{Element, ReplyBody},
@@ -55,10 +56,12 @@ pub(crate) fn run_ready(cx: &mut Cx<'_>) {
         let Parked { mut job, step, .. } = parked;
         count_parked(cx, &job, false);
         let handled = resume(cx, &mut job.who, step, Event::Wake(wake));
-        if wake == Wake::HungUp {
-            create::settle(cx, &mut job.who, false);
-        } else {
-            go_on_as(cx, job, handled, Some(id));
+        match wake {
+            Wake::HungUp => {
+                create::settle(cx, &mut job.who, false);
+                gate::passed(cx, &mut job.who);
+            }
+            _ => go_on_as(cx, job, handled, Some(id)),
         }
         finish_breaks(cx);
     }
@@ -91,6 +94,11 @@ fn go_on_as(cx: &mut Cx<'_>, mut job: Job, mut handled: Handled<Step>, id: Optio
                 let (conn, open) = (job.conn, job.who.open);
                 return cx.start(Some(conn), call, Running { job: Some(job), step, open });
             }
+            // The connection died while a call was out: there is nobody to wait for.
+            Ok(Flow::Park(_, step)) if !cx.state.conns.contains_key(&job.conn) => {
+                let _ = resume(cx, &mut job.who, step, Event::Wake(Wake::HungUp));
+                return gate::passed(cx, &mut job.who);
+            }
             Ok(Flow::Park(park, step)) if is_late(cx, &job, &park) => {
                 handled = resume(cx, &mut job.who, step, Event::Wake(Wake::Closed));
             }
@@ -100,6 +108,7 @@ fn go_on_as(cx: &mut Cx<'_>, mut job: Job, mut handled: Handled<Step>, id: Optio
             },
             Ok(Flow::Answer(answer)) => {
                 create::settle(cx, &mut job.who, !answer.status.is_error());
+                gate::passed(cx, &mut job.who);
                 link(&mut job);
                 job.answer(answer);
                 handled = match next(cx, &mut job) {
@@ -109,6 +118,7 @@ fn go_on_as(cx: &mut Cx<'_>, mut job: Job, mut handled: Handled<Step>, id: Optio
                 id = None;
             }
             Ok(Flow::Silent) => {
+                gate::passed(cx, &mut job.who);
                 job.finish_link();
                 handled = match next(cx, &mut job) {
                     Some(handled) => handled,
@@ -165,7 +175,7 @@ fn may_park(cx: &Cx<'_>, job: &Job) -> Result<(), Refused> {
     let limit = cx.state.config.limits.parked_per_connection;
     let parked = cx.state.conns.get(&job.conn).map_or(0, |conn| conn.parked);
     if parked >= limit {
-        return Err(NtStatus::INSUFFICIENT_RESOURCES.into());
+        return refuse(NtStatus::INSUFFICIENT_RESOURCES, "3.3.4.2: as many waits as allowed");
     }
     Ok(())
 }

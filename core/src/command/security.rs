@@ -7,7 +7,7 @@
 use super::{Cx, Step};
 use crate::{
     acl::{self, Change, Token},
-    flow::{Flow, Handled, Refused, job::Who, refuse},
+    flow::{Flow, Handled, OUR_BUG, Refused, job::Who, refuse},
     state::open::Open,
     status::NtStatus,
     vfs::{FileInfo, Op},
@@ -34,7 +34,7 @@ pub(super) fn answer(
     let whole = info.security.as_deref().cloned().unwrap_or_else(|| acl::synthetic(info));
     let mut buffer = Vec::new();
     if only(whole, parts).encode(&mut buffer).is_err() {
-        return Err(NtStatus::INTERNAL_ERROR.into());
+        return Err(OUR_BUG);
     }
     if buffer.len() <= max as usize {
         return Flow::answer(ResponseBody::QueryInfo(Output { buffer }));

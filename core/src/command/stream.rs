@@ -28,7 +28,7 @@ pub(super) fn rename(cx: &Cx<'_>, open: &Open, to: Suffix, replace: bool) -> Han
     let Some(key) = open.key().filter(|key| key.is_stream()) else {
         return refuse(NtStatus::INVALID_PARAMETER, "a file's own data stays what it is");
     };
-    if cx.state.is_doomed(key) {
+    if open.place().is_some_and(|place| cx.state.is_doomed(key, place)) {
         return refuse(NtStatus::DELETE_PENDING, "MS-FSA 2.1.5.15.12: about to be deleted");
     }
     if cx.state.siblings(key).any(|other| other.id != open.id) {

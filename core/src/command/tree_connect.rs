@@ -4,7 +4,7 @@ use super::{Cx, Event, access};
 use crate::{
     acl::{Token, TokenKind},
     config::{Encryption, Share, ShareKind},
-    flow::{Flow, Handled, job::Who, refuse},
+    flow::{Flow, Handled, NO_SESSION, NO_TREE, OUR_BUG, Refused, job::Who, refuse},
     state::session::{Tree, UserKind},
     status::NtStatus,
     vfs::{Admission, Call, Done, File, Identity, Op, Opened, VfsError},
@@ -41,9 +41,9 @@ pub(super) fn begin(
     }
     let share = share_name(&request.path.to_string().unwrap_or_default())?;
     let id = who.session()?;
-    let conn = cx.state.conns.get(&who.conn).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
-    let session = cx.state.session(who.conn, id).ok_or(NtStatus::USER_SESSION_DELETED)?;
-    let user = session.user.as_ref().ok_or(NtStatus::USER_SESSION_DELETED)?;
+    let conn = cx.state.conns.get(&who.conn).ok_or(NO_TREE)?;
+    let session = cx.state.session(who.conn, id).ok_or(NO_SESSION)?;
+    let user = session.user.as_ref().ok_or(NO_SESSION)?;
     let connecting = cx.flows.running_at(|running| {
         matches!(running.step, super::Step::TreeConnect(_))
             && running.job.as_ref().is_some_and(|job| job.who.session == Some(id))
@@ -83,17 +83,17 @@ pub(super) fn resume(
             };
             refuse(status, "3.3.5.7: the share's directory")
         }
-        (_, Done::Failed(error)) => Err(error.status().into()),
-        _ => Err(NtStatus::INTERNAL_ERROR.into()),
+        (_, Done::Failed(error)) => Err(error.into()),
+        _ => Err(OUR_BUG),
     }
 }
 
 /// The last part of `\\server\share`.
-fn share_name(path: &str) -> Result<String, NtStatus> {
+fn share_name(path: &str) -> Result<String, Refused> {
     let mut parts = path.strip_prefix("\\\\").unwrap_or(path).split('\\');
     match (parts.next(), parts.next(), parts.next()) {
         (Some(_), Some(share), None) if !share.is_empty() => Ok(share.into()),
-        _ => Err(NtStatus::BAD_NETWORK_NAME),
+        _ => refuse(NtStatus::BAD_NETWORK_NAME, "3.3.5.7: no name of a share"),
     }
 }
 
@@ -136,7 +136,7 @@ fn connect(
     let Some(session) = cx.state.session_mut(who.conn, id) else {
         leave(cx, who, &share, identity);
         root.into_iter().for_each(|root| cx.out.release(root));
-        return Err(NtStatus::USER_SESSION_DELETED.into());
+        return Err(NO_SESSION);
     };
     let response = TreeConnectResponse {
         share_type: if root.is_some() { ShareType::DISK } else { ShareType::PIPE },

@@ -5,7 +5,7 @@ use super::{
     read::{Io, begin_io, end_io},
 };
 use crate::{
-    flow::{Flow, Handled, job::Who, refuse},
+    flow::{Flow, Handled, NO_OPEN, OUR_BUG, job::Who, refuse},
     state::range_lock::Touch,
     status::NtStatus,
     vfs::{Call, Done, Op},
@@ -29,7 +29,7 @@ pub(super) fn begin(
 ) -> Handled<super::Step> {
     let id = who.open()?;
     let data = who.bytes.slice(request.data.clone());
-    let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
+    let open = cx.state.opens.get(&id).ok_or(NO_OPEN)?;
     if data.len() > cx.state.config_of(who.conn).max_write as usize {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.13: longer than MaxWriteSize");
     }
@@ -66,7 +66,7 @@ pub(super) fn resume(cx: &mut Cx<'_>, who: &Who, step: Step, event: Event) -> Ha
             }
             Flow::answer(ResponseBody::Write(WriteResponse { count }))
         }
-        Done::Failed(error) => Err(error.status().into()),
-        _ => Err(NtStatus::INTERNAL_ERROR.into()),
+        Done::Failed(error) => Err(error.into()),
+        _ => Err(OUR_BUG),
     }
 }

@@ -29,7 +29,7 @@ const FRAME_OVERHEAD: usize = 64 * 1024;
 ///
 /// The run loop: while [`wants_input`](Self::wants_input), read the socket into
 /// [`spare`](Self::spare) and say [`filled`](Self::filled); hand each
-/// [`poll_request`](Self::poll_request) to the server; [`seal`](Self::seal) what the server sends,
+/// [`poll_request`](Self::poll_request)'s requests to the server; [`seal`](Self::seal) what the server sends,
 /// in its order, and write the frames.
 pub struct Connection {
     id: ConnId,
@@ -44,6 +44,23 @@ pub struct Connection {
     keys: BTreeMap<SessionId, Option<Arc<SessionKeys>>>,
     preauth: Preauth,
     max_setups: usize,
+    /// See [`Outbound::PadReads`].
+    read_padding: u8,
+    /// A frame that waits for [`Self::give_keys`].
+    stalled: Option<Unwrapped>,
+    /// The keys for it.
+    joining: Option<(SessionId, Option<Arc<SessionKeys>>)>,
+}
+
+/// What a connection has for the server.
+#[derive(Debug)]
+pub enum Incoming {
+    /// For [`Server::handle`](crate::server::Server::handle).
+    Request(Request),
+    /// The next request is to make this connection a channel of that session, and is signed with its
+    /// keys: ask [`Server::keys_to_bind`](crate::server::Server::keys_to_bind), tell
+    /// [`Connection::give_keys`], and poll again.
+    NeedKeys(SessionId),
 }
 
 /// How far NEGOTIATE is (MS-SMB2 3.3.5.3, 3.3.5.4).
@@ -81,6 +98,9 @@ impl Connection {
             keys: BTreeMap::new(),
             preauth: Preauth::default(),
             max_setups: limits.sessions_per_connection,
+            read_padding: 0,
+            stalled: None,
+            joining: None,
         }
     }
 
@@ -112,19 +132,36 @@ impl Connection {
     /// The next frame: decrypted, verified, parsed and in sequence; `None` when more bytes, or the
     /// answer to a held request, have to come first. A request that a check refuses is handed on
     /// with the status it is to get.
-    pub fn poll_request(&mut self) -> Result<Option<Request>, ConnectionError> {
+    pub fn poll_request(&mut self) -> Result<Option<Incoming>, ConnectionError> {
         if self.holding {
             return Ok(None);
         }
-        let Some(bytes) = self.inbound.next(&mut self.pool)? else {
-            return Ok(None);
+        let (bytes, range, arrived) = match self.stalled.take() {
+            Some(stalled) => stalled,
+            None => match self.inbound.next(&mut self.pool)? {
+                Some(bytes) => self.unwrap(bytes)?,
+                None => return Ok(None),
+            },
         };
-        let (bytes, range, arrived) = self.unwrap(bytes)?;
+        if arrived == Arrived::Plain
+            && self.joining.is_none()
+            && let Some(session) = self.wants_to_join(&bytes)
+        {
+            self.stalled = Some((bytes, range, arrived));
+            return Ok(Some(Incoming::NeedKeys(session)));
+        }
         let bytes = Arc::new(bytes);
         self.pool.lend(&bytes);
-        let elements = self.elements(&Payload::new(bytes, range), arrived)?;
+        let elements = self.elements(&Payload::new(bytes, range), arrived);
+        self.joining = None;
+        let elements = elements?;
         self.holding = elements.iter().any(|element| holds(element.header.command));
-        Ok(Some(Request { conn: self.id, arrived, elements }))
+        Ok(Some(Incoming::Request(Request { conn: self.id, arrived, elements })))
+    }
+
+    /// The answer to [`Incoming::NeedKeys`]; `None`: there is no such session, or it has no keys.
+    pub fn give_keys(&mut self, session: SessionId, keys: Option<Arc<SessionKeys>>) {
+        self.joining = Some((session, keys));
     }
 
     /// The bytes of a message: header, credits, signature or encryption. `None` for what only
@@ -143,6 +180,11 @@ impl Connection {
             }
             Outbound::ForgetKeys(session) => {
                 self.keys.remove(&session);
+                self.preauth.setups.remove(&session.0);
+                Ok(None)
+            }
+            Outbound::PadReads(padding) => {
+                self.read_padding = padding;
                 Ok(None)
             }
             Outbound::Reply(reply) => self.seal_reply(reply).map(Some),

@@ -89,13 +89,13 @@ impl Connection {
         let mut header = self.header(&element);
         header.flags.set(HeaderFlags::SIGNED, element.sign.is_some() && !sealed);
         let body = match element.body {
-            ReplyBody::Read(buffer) if start == MESSAGE => {
+            ReplyBody::Read(buffer) if start == MESSAGE && self.read_padding == 0 => {
                 *bytes = buffer.into_vec();
                 let length = bytes.len() - HEADROOM;
                 let mut head = Vec::with_capacity(HEADROOM - MESSAGE);
                 let mut writer = Writer::new(&mut head);
                 header.encode(&mut writer);
-                read_response(length).encode(&mut writer);
+                read_response(length, 0).encode(&mut writer);
                 bytes[MESSAGE..HEADROOM].copy_from_slice(&head);
                 return;
             }
@@ -110,7 +110,8 @@ impl Connection {
         match body {
             ReplyBody::Wire(body) => body.encode(&mut writer),
             ReplyBody::Read(buffer) => {
-                read_response(buffer.data().len()).encode(&mut writer);
+                read_response(buffer.data().len(), self.read_padding).encode(&mut writer);
+                writer.zeros(usize::from(self.read_padding));
                 writer.bytes(buffer.data());
                 self.pool.give(buffer.into_vec());
             }
@@ -166,8 +167,11 @@ impl Connection {
     }
 }
 
-fn read_response(length: usize) -> read::ReadResponse {
-    read::ReadResponse::of_length(length)
+fn read_response(length: usize, padding: u8) -> read::ReadResponse {
+    let mut response = read::ReadResponse::of_length(length);
+    response.data.start += usize::from(padding);
+    response.data.end += usize::from(padding);
+    response
 }
 
 /// MS-SMB2 3.1.4.3.
@@ -180,7 +184,7 @@ fn encrypt(
     let size = bytes.len() - MESSAGE;
     let header = TransformHeader {
         signature: [0; 16],
-        nonce: keys.next_nonce(0).ok_or(ConnectionError::NonceExhausted)?,
+        nonce: keys.next_nonce().ok_or(ConnectionError::NonceExhausted)?,
         original_message_size: size as u32,
         flags: FLAG_ENCRYPTED,
         session_id: session.0,

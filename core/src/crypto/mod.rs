@@ -1,6 +1,7 @@
 //! Keys, signatures and encryption (MS-SMB2 3.1.4, 3.1.5). RustCrypto is named in these files only;
 //! everybody else holds [`SessionKeys`], [`SigningKey`] and [`SealKey`].
 
+mod gcm;
 pub mod kdf;
 pub mod preauth;
 pub mod seal;
@@ -10,6 +11,7 @@ pub use preauth::PreauthHash;
 pub use seal::{Cipher, SealError, SealKey};
 pub use sign::{SigningAlgorithm, SigningKey};
 
+use alloc::sync::Arc;
 use core::fmt;
 use core::sync::atomic::Ordering;
 use kdf::Purpose;
@@ -26,13 +28,21 @@ use core::sync::atomic::AtomicU32 as Counter;
 #[cfg(target_has_atomic = "64")]
 use core::sync::atomic::AtomicU64 as Counter;
 
-/// What protects a session's messages. Shared by its channels' threads behind an `Arc`; wiped when
-/// the last of them lets go.
+/// What protects a session's messages on one of its channels: a signing key of that channel alone,
+/// and the keys that all its channels' threads use at once. Wiped when the last of them lets go.
 pub struct SessionKeys {
     signing: SigningKey,
+    /// The first 24 bits of each nonce.
+    channel: u32,
+    /// The rest of it: each channel counts for itself.
+    nonces: Counter,
+    shared: Arc<Shared>,
+}
+
+/// What is the session's, whatever channel it is used on.
+struct Shared {
     application: Zeroizing<[u8; 16]>,
     seal: Option<SealKeys>,
-    nonces: Counter,
 }
 
 struct SealKeys {
@@ -66,51 +76,58 @@ impl SessionKeys {
             SealKey::new(cipher, &key)
         };
         let cipher = cipher.and_then(|cipher| cipher.for_dialect(dialect));
+        let seal = cipher.map(|cipher| SealKeys {
+            client_to_server: seal_key(Purpose::ClientToServer, cipher),
+            server_to_client: seal_key(Purpose::ServerToClient, cipher),
+        });
         Self {
             signing: SigningKey::derive(dialect, session_key, signing, preauth),
-            application,
-            seal: cipher.map(|cipher| SealKeys {
-                client_to_server: seal_key(Purpose::ClientToServer, cipher),
-                server_to_client: seal_key(Purpose::ServerToClient, cipher),
-            }),
+            channel: 0,
             nonces: Counter::new(0),
+            shared: Arc::new(Shared { application, seal }),
         }
     }
 
-    /// Signs in both directions over the session's first channel.
+    /// The same session's keys on another channel (MS-SMB2 3.3.5.5.3). `channel` is never used again
+    /// within the session: with it begins each nonce. Its low 24 bits count; 0 is the first channel's.
+    pub fn on_channel(&self, signing: SigningKey, channel: u32) -> Self {
+        Self { signing, channel, nonces: Counter::new(0), shared: Arc::clone(&self.shared) }
+    }
+
+    /// Signs in both directions over this channel.
     pub fn signing(&self) -> &SigningKey {
         &self.signing
     }
 
     /// The key for the protocols above SMB (MS-SMB2 3.3.4.6).
     pub fn application(&self) -> &[u8; 16] {
-        &self.application
+        &self.shared.application
     }
 
     /// The cipher, if the session can encrypt at all.
     pub fn cipher(&self) -> Option<Cipher> {
-        self.seal.as_ref().map(|keys| keys.server_to_client.cipher())
+        self.shared.seal.as_ref().map(|keys| keys.server_to_client.cipher())
     }
 
     /// Opens what the client sealed.
     pub fn client_to_server(&self) -> Option<&SealKey> {
-        self.seal.as_ref().map(|keys| &keys.client_to_server)
+        self.shared.seal.as_ref().map(|keys| &keys.client_to_server)
     }
 
     /// Seals what goes to the client.
     pub fn server_to_client(&self) -> Option<&SealKey> {
-        self.seal.as_ref().map(|keys| &keys.server_to_client)
+        self.shared.seal.as_ref().map(|keys| &keys.server_to_client)
     }
 
-    /// A nonce that was never used with these keys, as it goes into the TRANSFORM_HEADER: the low 24
-    /// bits of `channel`, which must never be reused within the session, then a counter; 11 bytes in
-    /// all, which fits every cipher. `None` before the counter wraps: the session has to end.
-    pub fn next_nonce(&self, channel: u32) -> Option<[u8; 16]> {
+    /// A nonce that was never used with these keys, as it goes into the TRANSFORM_HEADER: the
+    /// channel's number in 3 bytes, then its counter; 11 bytes in all, which fits every cipher. `None`
+    /// before the counter wraps: the session has to end.
+    pub fn next_nonce(&self) -> Option<[u8; 16]> {
         let order = Ordering::Relaxed;
         let count = self.nonces.fetch_update(order, order, |count| count.checked_add(1)).ok()?;
         let count = count.to_le_bytes();
         let mut nonce = [0; 16];
-        nonce[..3].copy_from_slice(&channel.to_le_bytes()[..3]);
+        nonce[..3].copy_from_slice(&self.channel.to_le_bytes()[..3]);
         nonce[3..3 + count.len()].copy_from_slice(&count);
         Some(nonce)
     }

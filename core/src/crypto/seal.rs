@@ -1,12 +1,12 @@
 //! Encryption (MS-SMB2 3.1.4.3, 3.3.5.2.1.1): the body of a message behind a TRANSFORM_HEADER,
 //! in place.
 
+use super::gcm::Gcm;
 use aes::{Aes128, Aes256};
-use aes_gcm::aead::array::Array;
-use aes_gcm::aead::array::typenum::{U11, U16, Unsigned};
-use aes_gcm::{AeadInOut, Aes128Gcm, Aes256Gcm, KeyInit};
 use alloc::boxed::Box;
-use ccm::Ccm;
+use ccm::aead::AeadInOut;
+use ccm::consts::{U11, U16};
+use ccm::{Ccm, KeyInit};
 use core::fmt;
 
 /// The ciphers of SMB2_ENCRYPTION_CAPABILITIES (MS-SMB2 2.2.3.1.2).
@@ -91,9 +91,9 @@ pub struct SealKey(Inner);
 
 enum Inner {
     Ccm128(Box<Ccm128>),
-    Gcm128(Box<Aes128Gcm>),
+    Gcm128(Box<Gcm<Aes128>>),
     Ccm256(Box<Ccm256>),
-    Gcm256(Box<Aes256Gcm>),
+    Gcm256(Box<Gcm<Aes256>>),
 }
 
 impl SealKey {
@@ -102,9 +102,9 @@ impl SealKey {
         let [half @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = key;
         Self(match cipher {
             Cipher::Aes128Ccm => Inner::Ccm128(Box::new(Ccm128::new(half.into()))),
-            Cipher::Aes128Gcm => Inner::Gcm128(Box::new(Aes128Gcm::new(half.into()))),
+            Cipher::Aes128Gcm => Inner::Gcm128(Box::new(Gcm::new(half.into()))),
             Cipher::Aes256Ccm => Inner::Ccm256(Box::new(Ccm256::new(key.into()))),
-            Cipher::Aes256Gcm => Inner::Gcm256(Box::new(Aes256Gcm::new(key.into()))),
+            Cipher::Aes256Gcm => Inner::Gcm256(Box::new(Gcm::new(key.into()))),
         })
     }
 
@@ -131,9 +131,9 @@ impl SealKey {
         }
         match &self.0 {
             Inner::Ccm128(aead) => encrypt(&**aead, nonce, associated, body),
-            Inner::Gcm128(aead) => encrypt(&**aead, nonce, associated, body),
+            Inner::Gcm128(gcm) => Ok(gcm.encrypt(&gcm_nonce(nonce), associated, body)),
             Inner::Ccm256(aead) => encrypt(&**aead, nonce, associated, body),
-            Inner::Gcm256(aead) => encrypt(&**aead, nonce, associated, body),
+            Inner::Gcm256(gcm) => Ok(gcm.encrypt(&gcm_nonce(nonce), associated, body)),
         }
     }
 
@@ -148,12 +148,13 @@ impl SealKey {
         if cfg!(feature = "null-crypto") {
             return Ok(());
         }
-        match &self.0 {
-            Inner::Ccm128(aead) => decrypt(&**aead, nonce, associated, body, tag),
-            Inner::Gcm128(aead) => decrypt(&**aead, nonce, associated, body, tag),
-            Inner::Ccm256(aead) => decrypt(&**aead, nonce, associated, body, tag),
-            Inner::Gcm256(aead) => decrypt(&**aead, nonce, associated, body, tag),
-        }
+        let genuine = match &self.0 {
+            Inner::Ccm128(aead) => return decrypt(&**aead, nonce, associated, body, tag),
+            Inner::Ccm256(aead) => return decrypt(&**aead, nonce, associated, body, tag),
+            Inner::Gcm128(gcm) => gcm.decrypt(&gcm_nonce(nonce), associated, body, tag),
+            Inner::Gcm256(gcm) => gcm.decrypt(&gcm_nonce(nonce), associated, body, tag),
+        };
+        if genuine { Ok(()) } else { Err(SealError) }
     }
 
     /// Seals a message: `header` is complete but for its signature (MS-SMB2 3.1.4.3).
@@ -187,30 +188,32 @@ fn fields(header: &[u8; TRANSFORM_HEADER]) -> ([u8; 16], [u8; 16], &[u8]) {
     (part(4), part(20), &header[20..])
 }
 
-fn nonce_of<A: AeadInOut>(field: &[u8; 16]) -> Array<u8, A::NonceSize> {
-    let mut nonce = Array::default();
-    nonce.copy_from_slice(&field[..A::NonceSize::USIZE]);
-    nonce
+fn gcm_nonce(field: &[u8; 16]) -> [u8; 12] {
+    core::array::from_fn(|i| field[i])
 }
 
-fn encrypt<A: AeadInOut<TagSize = U16>>(
+fn ccm_nonce(field: &[u8; 16]) -> [u8; 11] {
+    core::array::from_fn(|i| field[i])
+}
+
+fn encrypt<A: AeadInOut<TagSize = U16, NonceSize = U11>>(
     aead: &A,
     nonce: &[u8; 16],
     associated: &[u8],
     body: &mut [u8],
 ) -> Result<[u8; 16], SealError> {
-    aead.encrypt_inout_detached(&nonce_of::<A>(nonce), associated, body.into())
+    aead.encrypt_inout_detached(&ccm_nonce(nonce).into(), associated, body.into())
         .map(Into::into)
         .map_err(|_| SealError)
 }
 
-fn decrypt<A: AeadInOut<TagSize = U16>>(
+fn decrypt<A: AeadInOut<TagSize = U16, NonceSize = U11>>(
     aead: &A,
     nonce: &[u8; 16],
     associated: &[u8],
     body: &mut [u8],
     tag: &[u8; 16],
 ) -> Result<(), SealError> {
-    aead.decrypt_inout_detached(&nonce_of::<A>(nonce), associated, body.into(), tag.into())
+    aead.decrypt_inout_detached(&ccm_nonce(nonce).into(), associated, body.into(), tag.into())
         .map_err(|_| SealError)
 }

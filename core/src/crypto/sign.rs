@@ -1,15 +1,13 @@
 //! Signatures (MS-SMB2 3.1.4.1). The message is given as its header and the slices behind it, so
 //! nothing is copied; the header's own signature field counts as zero.
 
+use super::gcm::Gcm;
 use super::kdf::{self, Purpose};
 use super::preauth::PreauthHash;
 use aes::Aes128;
-use aes::cipher::BlockCipherEncrypt;
 use alloc::boxed::Box;
 use cmac::{Cmac, Mac};
 use core::fmt;
-use ghash::GHash;
-use ghash::universal_hash::UniversalHash;
 use hmac::{Hmac, KeyInit};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
@@ -70,12 +68,7 @@ pub struct SigningKey(Inner);
 enum Inner {
     Hmac(Box<Hmac<Sha256>>),
     Cmac(Box<Cmac<Aes128>>),
-    Gmac(Box<Gmac>),
-}
-
-struct Gmac {
-    aes: Aes128,
-    hash: GHash,
+    Gmac(Box<Gcm<Aes128>>),
 }
 
 impl SigningKey {
@@ -88,13 +81,7 @@ impl SigningKey {
                 Inner::Hmac(Box::new(Hmac::new((&*block).into())))
             }
             SigningAlgorithm::AesCmac => Inner::Cmac(Box::new(Cmac::new(key.into()))),
-            SigningAlgorithm::AesGmac => {
-                let aes = Aes128::new(key.into());
-                let mut subkey = Zeroizing::new([0; 16]);
-                aes.encrypt_block((&mut *subkey).into());
-                let hash = GHash::new((&*subkey).into());
-                Inner::Gmac(Box::new(Gmac { aes, hash }))
-            }
+            SigningAlgorithm::AesGmac => Inner::Gmac(Box::new(Gcm::new(key.into()))),
         })
     }
 
@@ -188,44 +175,4 @@ fn gmac_nonce(header: &[u8; HEADER]) -> [u8; 12] {
     let cancel = u8::from(header[12..14] == [0x0c, 0]);
     nonce[8] = from_server | cancel << 1;
     nonce
-}
-
-impl Gmac {
-    /// SP 800-38D: GCM with the message as associated data and no plaintext.
-    fn tag(&self, nonce: &[u8; 12], header: &[u8; HEADER], rest: &[&[u8]]) -> Signature {
-        let mut hash = self.hash.clone();
-        let mut length = HEADER;
-        hash.update_padded(header);
-        let mut pending = [0; 16];
-        let mut held = 0;
-        for part in rest {
-            length += part.len();
-            let mut part = *part;
-            if held > 0 {
-                let taken = part.len().min(16 - held);
-                pending[held..held + taken].copy_from_slice(&part[..taken]);
-                held += taken;
-                part = &part[taken..];
-                if held < 16 {
-                    continue;
-                }
-                hash.update_padded(&pending);
-            }
-            let whole = part.len() - part.len() % 16;
-            hash.update_padded(&part[..whole]);
-            held = part.len() - whole;
-            pending[..held].copy_from_slice(&part[whole..]);
-        }
-        hash.update_padded(&pending[..held]);
-        let mut lengths = [0; 16];
-        lengths[..8].copy_from_slice(&(length as u64 * 8).to_be_bytes());
-        hash.update_padded(&lengths);
-        let digest = hash.finalize();
-
-        let mut mask = [0; 16];
-        mask[..12].copy_from_slice(nonce);
-        mask[15] = 1;
-        self.aes.encrypt_block((&mut mask).into());
-        core::array::from_fn(|i| mask[i] ^ digest[i])
-    }
 }

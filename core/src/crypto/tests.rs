@@ -250,7 +250,7 @@ fn every_cipher_round_trips_and_notices_every_flipped_bit() {
         );
         let key = keys.server_to_client().unwrap();
         let mut header = [0; 52];
-        header[20..36].copy_from_slice(&keys.next_nonce(7).unwrap());
+        header[20..36].copy_from_slice(&keys.next_nonce().unwrap());
         let mut sealed = vec![0x11; 33];
         key.seal(&mut header, &mut sealed).unwrap();
         assert_ne!(sealed, [0x11; 33]);
@@ -294,15 +294,21 @@ fn nonces_differ_and_end_before_they_repeat() {
         &PreauthHash::default(),
     ));
     shared(&keys);
-    assert_eq!(
-        keys.next_nonce(0xff_030201),
-        Some([1, 2, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
-    );
-    keys.nonces.store(0x0123, Ordering::Relaxed);
-    assert_eq!(keys.next_nonce(9), Some([9, 0, 0, 0x23, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]));
+    let signing = || SigningKey::new(SigningAlgorithm::AesCmac, &[1; 16]);
+    let other = keys.on_channel(signing(), 0xff_030201);
+    let nonce = |start: [u8; 5]| {
+        let mut nonce = [0; 16];
+        nonce[..5].copy_from_slice(&start);
+        Some(nonce)
+    };
+    assert_eq!(keys.next_nonce(), nonce([0; 5]));
+    assert_eq!(other.next_nonce(), nonce([1, 2, 3, 0, 0]), "each channel counts for itself");
+    assert_eq!(keys.next_nonce(), nonce([0, 0, 0, 1, 0]));
+    other.nonces.store(0x0123, Ordering::Relaxed);
+    assert_eq!(other.next_nonce(), nonce([1, 2, 3, 0x23, 1]));
     keys.nonces.store(0, Ordering::Relaxed);
     keys.nonces.fetch_sub(1, Ordering::Relaxed);
-    assert_eq!(keys.next_nonce(9), None);
-    assert_eq!(keys.next_nonce(9), None);
+    assert_eq!(keys.next_nonce(), None);
+    assert_eq!(keys.next_nonce(), None);
     assert_eq!(alloc::format!("{keys:?}"), "SessionKeys(AesCmac, Some(Aes128Ccm))");
 }

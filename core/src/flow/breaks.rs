@@ -131,18 +131,35 @@ pub(crate) fn take<S>(cx: &mut Cx<'_, S>, holder: Holder, taken: LeaseState) {
 /// MS-SMB2 3.3.4.6, 3.3.4.7: who can only read from his cache is told and not asked.
 fn start<S>(cx: &mut Cx<'_, S>, holder: Holder, to: LeaseState, then: LeaseState) {
     let deadline = cx.now.mono + cx.state.config.limits.break_time;
-    let Some((channel, message)) = notification(cx.state, holder, to) else {
-        return abandoned(cx, holder, Breaking { to, then, deadline });
+    let Some((on, message)) = notification(cx.state, holder, to) else {
+        return abandoned(cx, holder, Breaking { to, then, deadline, on: ConnId::NONE });
     };
     if let Some(lease) = cx.state.leases.get_mut(&holder) {
         if lease.is_asked() {
-            lease.breaking = Some(Breaking { to, then, deadline });
+            lease.breaking = Some(Breaking { to, then, deadline, on });
             cx.flows.timers.set(deadline, Timer::Break(holder));
         } else {
             lease.state = to;
         }
     }
-    cx.send(channel, Outbound::Notification(message));
+    cx.send(on, Outbound::Notification(message));
+}
+
+/// A connection is gone: who was being asked on it is asked again on another (MS-SMB2 3.3.4.6,
+/// 3.3.4.7), in the time that is left.
+pub(crate) fn connection_lost<S>(cx: &mut Cx<'_, S>, conn: ConnId) {
+    let asked = |lease: &Lease| lease.breaking.filter(|breaking| breaking.on == conn);
+    let lost = cx.state.leases.iter().filter_map(|(id, lease)| Some((*id, asked(lease)?)));
+    for (holder, breaking) in lost.collect::<Vec<_>>() {
+        let Some((on, message)) = notification(cx.state, holder, breaking.to) else {
+            abandoned(cx, holder, Breaking { on: ConnId::NONE, ..breaking });
+            continue;
+        };
+        if let Some(lease) = cx.state.leases.get_mut(&holder) {
+            lease.breaking = Some(Breaking { on, ..breaking });
+        }
+        cx.send(on, Outbound::Notification(message));
+    }
 }
 
 /// Where a holder is told what it did not ask for, and the session that protects it: the one place
@@ -152,9 +169,8 @@ fn channel(state: &State, holder: Holder) -> Option<(ConnId, SessionId, Option<A
     let lease = state.leases.get(&holder)?;
     let own = |id: &OpenId| {
         let open = state.opens.get(id)?;
-        let session = state.sessions.get(&open.session)?;
-        let conn = Some(session.conn).filter(|conn| state.conns.contains_key(conn))?;
-        let user = session.user.as_ref()?;
+        let conn = state.notify_on(open.session, None)?;
+        let user = state.sessions.get(&open.session)?.user.as_ref()?;
         // Encrypted where the session's or the tree's answers are.
         let keys = user.keys.clone().filter(|_| user.encrypt || open.share.encrypt);
         Some((conn, open.session, keys))

@@ -1,7 +1,7 @@
 //! One frame's chain of requests on its way (MS-SMB2 3.3.5.2.7). The chain is what waits, not the
 //! request; its answers are collected and leave together.
 
-use super::Answer;
+use super::{Answer, NO_OPEN, NO_SESSION, NO_TREE, Refused};
 use crate::{
     buffer::Payload,
     crypto::{PreauthHash, SessionKeys},
@@ -38,6 +38,11 @@ pub(crate) struct Who {
     pub(crate) asked: Asked,
     /// AsyncId of the request itself (CANCEL).
     pub(crate) names: Option<AsyncId>,
+    /// ChannelSequence of the request, and SMB2_FLAGS_REPLAY_OPERATION.
+    pub(crate) channel_sequence: u16,
+    pub(crate) replay: bool,
+    /// The open whose channel sequence counts this request until its answer.
+    pub(crate) counted: Option<OpenId>,
     /// SessionId and TreeId for the answer's header.
     pub(crate) session_id: u64,
     pub(crate) tree_id: u32,
@@ -59,8 +64,6 @@ pub(crate) struct Who {
     pub(crate) preauth: Option<PreauthHash>,
     /// No request follows in the chain.
     pub(crate) last: bool,
-    /// SMB2_FLAGS_REPLAY_OPERATION: it may have been carried out before.
-    pub(crate) replay: bool,
     /// A CREATE that would be known when it came again, while it is under way.
     pub(crate) creating: Option<CreateKey>,
 }
@@ -78,18 +81,18 @@ pub(crate) struct Link {
 
 impl Who {
     /// The session, which the gate has seen to.
-    pub(crate) fn session(&self) -> Result<SessionId, NtStatus> {
-        self.session.ok_or(NtStatus::USER_SESSION_DELETED)
+    pub(crate) fn session(&self) -> Result<SessionId, Refused> {
+        self.session.ok_or(NO_SESSION)
     }
 
     /// The tree, which the gate has seen to.
-    pub(crate) fn tree(&self) -> Result<TreeId, NtStatus> {
-        self.tree.ok_or(NtStatus::NETWORK_NAME_DELETED)
+    pub(crate) fn tree(&self) -> Result<TreeId, Refused> {
+        self.tree.ok_or(NO_TREE)
     }
 
     /// The open, which the gate has seen to.
-    pub(crate) fn open(&self) -> Result<OpenId, NtStatus> {
-        self.open.ok_or(NtStatus::FILE_CLOSED)
+    pub(crate) fn open(&self) -> Result<OpenId, Refused> {
+        self.open.ok_or(NO_OPEN)
     }
 
     fn new(conn: ConnId, element: &Element, last: bool) -> Self {
@@ -98,6 +101,9 @@ impl Who {
             conn,
             asked: Asked::of(&element.header),
             names: async_id.map(AsyncId),
+            channel_sequence: element.header.channel_sequence(),
+            replay: element.header.flags.contains(HeaderFlags::REPLAY_OPERATION),
+            counted: None,
             session_id,
             tree_id,
             session: None,
@@ -112,7 +118,6 @@ impl Who {
             bytes: element.bytes.clone(),
             preauth: element.preauth.clone(),
             last,
-            replay: element.header.flags.contains(HeaderFlags::REPLAY_OPERATION),
             creating: None,
         }
     }

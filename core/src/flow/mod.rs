@@ -13,7 +13,7 @@ use crate::{
     state::State,
     status::NtStatus,
     time::Now,
-    vfs::Call,
+    vfs::{Call, VfsError},
     wire::{create_context::LeaseState, message::ResponseBody},
 };
 use alloc::{collections::BTreeMap, vec::Vec};
@@ -78,11 +78,32 @@ pub(crate) fn refuse<T>(status: NtStatus, at: &'static str) -> Result<T, Refused
     Err(Refused { status, at })
 }
 
-impl From<NtStatus> for Refused {
-    fn from(status: NtStatus) -> Self {
-        Self { status, at: "" }
+impl NtStatus {
+    /// What refuses with this status, and why: the only way from one to the other, so that each
+    /// refusal has its reason.
+    pub(crate) const fn at(self, at: &'static str) -> Refused {
+        Refused { status: self, at }
     }
 }
+
+impl From<VfsError> for Refused {
+    fn from(error: VfsError) -> Self {
+        error.status().at(error.reason())
+    }
+}
+
+/// What the gate found is gone by now.
+pub(crate) const NO_SESSION: Refused =
+    NtStatus::USER_SESSION_DELETED.at("3.3.5.2.9: the session has ended");
+/// See [`NO_SESSION`].
+pub(crate) const NO_TREE: Refused =
+    NtStatus::NETWORK_NAME_DELETED.at("3.3.5.2.11: the tree has ended");
+/// See [`NO_SESSION`].
+pub(crate) const NO_OPEN: Refused = NtStatus::FILE_CLOSED.at("3.3.5.2: the open is closed");
+/// CANCEL has ended the wait.
+pub(crate) const CANCELLED: Refused = NtStatus::CANCELLED.at("3.3.5.16: cancelled");
+/// What cannot come, came.
+pub(crate) const OUR_BUG: Refused = NtStatus::INTERNAL_ERROR.at("a call with another's result");
 
 /// What a request is answered with.
 #[derive(Debug)]

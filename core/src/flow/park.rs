@@ -6,7 +6,7 @@ use super::{
     timer::{Timer, Timers},
 };
 use crate::{
-    id::{AsyncId, ConnId, FileKey, OpenId, SessionId, TreeId},
+    id::{AsyncId, ConnId, FileKey, GuessId, OpenId, SessionId, TreeId},
     time::Instant,
 };
 use alloc::{
@@ -41,10 +41,14 @@ pub(crate) enum Wait {
     File(FileKey),
     /// Another page of this directory has been read.
     Listing(OpenId),
+    /// Time passes (a test's).
+    Sleep(OpenId),
     /// These opens are gone.
     Gone(Scope),
     /// The calls that a lost connection has left behind on this open are through.
     Idle(OpenId),
+    /// Somebody has shown the password that is being guessed at.
+    Logon(GuessId),
 }
 
 /// Which opens.

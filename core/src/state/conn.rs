@@ -21,6 +21,8 @@ pub(crate) struct Conn {
     pub(crate) sessions: BTreeSet<SessionId>,
     /// Requests that wait.
     pub(crate) parked: usize,
+    /// A test's: the client is taken to get nothing any more (`smbtorture hooks`).
+    pub(crate) deaf: bool,
 }
 
 /// What NEGOTIATE said, kept for FSCTL_VALIDATE_NEGOTIATE_INFO and for the sessions to come.
@@ -43,6 +45,7 @@ impl Conn {
             negotiated: None,
             sessions: BTreeSet::new(),
             parked: 0,
+            deaf: false,
         }
     }
 

@@ -3,8 +3,8 @@
 
 use super::open::Place;
 use super::range_lock::RangeLocks;
-use crate::id::OpenId;
-use alloc::vec::Vec;
+use crate::{id::OpenId, vfs::Identity};
+use alloc::{sync::Arc, vec::Vec};
 
 /// Exists from the first open to the last, and no longer: an inode number means nothing without. A
 /// file that is to be deleted is kept until its last stream is closed.
@@ -12,12 +12,45 @@ use alloc::vec::Vec;
 pub(crate) struct FileState {
     pub(crate) opens: Vec<OpenId>,
     pub(crate) locks: RangeLocks,
-    /// This name goes when the last open goes; a file's, when the last of any of its streams goes.
-    pub(crate) delete: Option<Place>,
+    /// A stream goes with its last open. A name of a file (Link.IsDeleted) goes with the last open
+    /// that was made by it, of whatever stream; a file can have more than one.
+    pub(crate) doomed: Vec<Doomed>,
+}
+
+/// A name that is to go.
+#[derive(Debug)]
+pub(crate) struct Doomed {
+    pub(crate) place: Place,
+    /// Who was allowed to ask for it, whoever closes the last open.
+    pub(crate) by: Arc<Identity>,
 }
 
 impl FileState {
-    pub(crate) fn new() -> Self {
-        Self { opens: Vec::new(), locks: RangeLocks::default(), delete: None }
+    /// This name is to go; the first who asks for it has done so.
+    pub(crate) fn doom(&mut self, place: &Place, by: &Arc<Identity>) {
+        if self.doomed(place).is_none() {
+            self.doomed.push(Doomed { place: place.clone(), by: by.clone() });
+        }
     }
+
+    /// This name is gone, or is not to go any more. What it kept is for the caller to let go.
+    #[must_use]
+    pub(crate) fn spare(&mut self, place: &Place) -> Option<Place> {
+        let at = self.doomed.iter().position(|doomed| is_meant(&doomed.place, place))?;
+        Some(self.doomed.swap_remove(at).place)
+    }
+
+    /// This name, if it is one that is to go.
+    pub(crate) fn doomed(&self, place: &Place) -> Option<&Doomed> {
+        self.doomed.iter().find(|doomed| is_meant(&doomed.place, place))
+    }
+
+    pub(crate) fn new() -> Self {
+        Self { opens: Vec::new(), locks: RangeLocks::default(), doomed: Vec::new() }
+    }
+}
+
+/// A stream is one, whichever name of its file it was opened by.
+fn is_meant(doomed: &Place, place: &Place) -> bool {
+    doomed.stream.is_some() || doomed.is_same(place)
 }

@@ -4,7 +4,7 @@
 
 use super::State;
 use crate::{
-    id::{FileKey, Holder, LeaseId, OpenId},
+    id::{ConnId, FileKey, Holder, LeaseId, OpenId},
     time::Instant,
     wire::{create::OplockLevel, create_context::LeaseState, fscc::AccessMask},
 };
@@ -61,6 +61,8 @@ pub(crate) struct Breaking {
     pub(crate) then: LeaseState,
     /// Until when an answer is waited for.
     pub(crate) deadline: Instant,
+    /// The connection on which it was told.
+    pub(crate) on: ConnId,
 }
 
 /// The largest part of `asked` that is a state of the lattice: R, RW, RH, RWH or nothing.

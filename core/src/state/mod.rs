@@ -3,9 +3,11 @@
 pub(crate) mod conn;
 pub(crate) mod durable;
 pub(crate) mod file;
+pub(crate) mod guess;
 pub(crate) mod lease;
 pub(crate) mod open;
 pub(crate) mod range_lock;
+pub(crate) mod sequence;
 pub(crate) mod session;
 pub(crate) mod share_mode;
 
@@ -23,8 +25,9 @@ use alloc::{
 use conn::Conn;
 use durable::{CreateKey, Creation, Endurance, Enduring};
 use file::FileState;
+use guess::Guesses;
 use lease::Lease;
-use open::Open;
+use open::{Open, Place};
 use session::{Session, Tree};
 
 /// Everything the server knows (MS-SMB2 3.3.1.1).
@@ -38,6 +41,7 @@ pub(crate) struct State {
     /// CREATEs that may come again.
     pub(crate) creations: BTreeMap<CreateKey, Creation>,
     pub(crate) enduring: Enduring,
+    pub(crate) guesses: Guesses,
     /// Oplocks and leases.
     pub(crate) leases: BTreeMap<Holder, Lease>,
     /// Those of [`Self::leases`] that are of directories.
@@ -58,6 +62,7 @@ impl State {
             files: BTreeMap::new(),
             creations: BTreeMap::new(),
             enduring: Enduring::default(),
+            guesses: Guesses::default(),
             leases: BTreeMap::new(),
             directories: BTreeSet::new(),
             next_conn: 0,
@@ -99,14 +104,24 @@ impl State {
         self.conns.get(&conn).map_or(&self.config, |conn| &conn.config)
     }
 
-    /// A session of this connection that has not ended. Other connections' sessions do not exist.
+    /// A session of which this connection is a channel, and that has not ended. Others do not exist.
     pub(crate) fn session(&self, conn: ConnId, id: SessionId) -> Option<&Session> {
-        self.sessions.get(&id).filter(|session| session.conn == conn && !session.ending)
+        let session = self.sessions.get(&id).filter(|session| !session.ending);
+        session.filter(|session| session.channels.contains_key(&conn))
     }
 
     /// See [`Self::session`].
     pub(crate) fn session_mut(&mut self, conn: ConnId, id: SessionId) -> Option<&mut Session> {
-        self.sessions.get_mut(&id).filter(|session| session.conn == conn && !session.ending)
+        let session = self.sessions.get_mut(&id).filter(|session| !session.ending);
+        session.filter(|session| session.channels.contains_key(&conn))
+    }
+
+    /// A connection to tell this session's client something on that it has not asked for (MS-SMB2
+    /// 3.3.4.6, 3.3.4.7): the oldest of its channels that is there, but not `tried`, which has just
+    /// failed. `None`: nobody can be told.
+    pub(crate) fn notify_on(&self, id: SessionId, tried: Option<ConnId>) -> Option<ConnId> {
+        let mut channels = self.sessions.get(&id)?.channels.keys().copied();
+        channels.find(|conn| Some(*conn) != tried && self.conns.contains_key(conn))
     }
 
     pub(crate) fn tree(&self, session: SessionId, tree: TreeId) -> Option<&Tree> {
@@ -152,10 +167,20 @@ impl State {
         others.flat_map(|(_, file)| &file.opens).filter_map(|id| self.opens.get(id))
     }
 
-    /// The stream is to be deleted, or the file it is of.
-    pub(crate) fn is_doomed(&self, key: FileKey) -> bool {
-        let doomed = |key| self.files.get(&key).is_some_and(|file| file.delete.is_some());
+    /// The stream is to be deleted, or this name of the file it is of.
+    pub(crate) fn is_doomed(&self, key: FileKey, place: &Place) -> bool {
+        let doomed = |key| self.files.get(&key).is_some_and(|file| file.doomed(place).is_some());
         doomed(key) || doomed(key.base())
+    }
+
+    /// How many of a file's names are to go.
+    pub(crate) fn doomed_names(&self, key: FileKey) -> usize {
+        self.files.get(&key.base()).map_or(0, |file| file.doomed.len())
+    }
+
+    /// Any stream of the file is open.
+    pub(crate) fn is_open(&self, key: FileKey) -> bool {
+        self.files.range(key.family()).any(|(_, file)| !file.opens.is_empty())
     }
 
     /// Other opens of the file that `open` is of.

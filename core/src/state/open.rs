@@ -2,10 +2,11 @@
 
 use super::durable::Claim;
 use super::lease::Caching;
+use super::sequence::{ChannelSequence, LockSequences};
 use crate::{
     config::Share,
     id::{FileKey, OpenId, SessionId, TreeId},
-    name::{Pattern, SharePath},
+    name::{Pattern, SharePath, same_name},
     stream::StreamName,
     vfs::{Cursor, File, FileKind, Identity},
     wire::{
@@ -15,7 +16,7 @@ use crate::{
         utf16::Utf16,
     },
 };
-use alloc::sync::Arc;
+use alloc::{format, sync::Arc};
 
 #[derive(Debug)]
 pub(crate) struct Open {
@@ -45,6 +46,8 @@ pub(crate) struct Open {
     /// FileModeInformation.
     pub(crate) mode: u32,
     pub(crate) listing: Listing,
+    pub(crate) channel_sequence: ChannelSequence,
+    pub(crate) lock_sequences: LockSequences,
     /// Calls that use the handle and have not completed.
     pub(crate) running: usize,
     pub(crate) stage: Stage,
@@ -121,6 +124,7 @@ impl Open {
 /// The name an open was made by, as renames have changed it since.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
+    pub(crate) share: Arc<Share>,
     pub(crate) root: File,
     pub(crate) path: SharePath,
     /// The named stream of the file at `path`.
@@ -130,6 +134,18 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Both are the same name in the same directory, through whatever share.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        if self.share.path == other.share.path {
+            return same_name(self.path.as_str(), other.path.as_str());
+        }
+        let whole = |place: &Self| {
+            let share = place.share.path.trim_end_matches('/');
+            format!("{share}/{}", place.path.as_str())
+        };
+        same_name(&whole(self), &whole(other))
+    }
+
     /// The share's own directory, and no stream of it.
     pub(crate) fn is_root(&self) -> bool {
         self.path.is_root() && self.stream.is_none()

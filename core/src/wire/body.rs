@@ -23,11 +23,15 @@ pub(super) fn structure_size(element: &[u8]) -> Parse<u16> {
     reader.u16()
 }
 
-/// Where a buffer lies. An empty one may claim any offset: senders leave 0 or garbage there.
+/// Where a buffer of a message lies: behind the header. An empty one may claim any offset: senders
+/// leave 0 or garbage there.
 pub(super) fn extent(reader: &Reader<'_>, offset: usize, length: usize) -> Parse<Range<usize>> {
     if length == 0 {
         let start = offset.min(reader.position().saturating_add(reader.remaining()));
         return Ok(start..start);
+    }
+    if offset < HEADER_LEN {
+        return Err(Malformed("a buffer in the header"));
     }
     reader.range(offset, length)
 }
@@ -36,6 +40,11 @@ pub(super) fn extent(reader: &Reader<'_>, offset: usize, length: usize) -> Parse
 pub(super) fn buffer<'a>(reader: &Reader<'a>, offset: usize, length: usize) -> Parse<&'a [u8]> {
     let range = extent(reader, offset, length)?;
     reader.at(range.start, range.len())
+}
+
+/// A buffer in a structure that has no header: its offset counts from where `reader` began.
+pub(super) fn inner<'a>(reader: &Reader<'a>, offset: usize, length: usize) -> Parse<&'a [u8]> {
+    if length == 0 { Ok(&[]) } else { reader.at(offset, length) }
 }
 
 /// `count` 16-bit values.

@@ -1,7 +1,7 @@
 //! CREATE (MS-SMB2 2.2.13, 2.2.14), its contexts untyped.
 #![allow(missing_docs, reason = "field and value names are the specification's")]
 
-use super::body::{body, buffer, long, short, size};
+use super::body::{body, buffer, inner, long, short, size};
 use super::codec::{Malformed, Parse, Reader, Writer};
 use super::header::FileId;
 use super::utf16::Utf16;
@@ -111,6 +111,8 @@ pub struct RawContext {
 
 impl RawContext {
     const FIXED: usize = 16;
+    /// Bytes that names have at least; Windows refuses shorter ones.
+    const NAME: usize = 4;
 
     /// The contexts in `bytes`: each lies between its start and the next one's.
     pub fn parse_list(bytes: &[u8]) -> Parse<Vec<Self>> {
@@ -141,9 +143,16 @@ impl RawContext {
         reader.skip(2)?;
         let data_offset = usize::from(reader.u16()?);
         let data_length = size(reader.u32()?);
+        let in_fixed = |offset, length| length > 0 && offset < Self::FIXED;
+        if name_length < Self::NAME {
+            return Err(Malformed("NameLength of a create context"));
+        }
+        if in_fixed(name_offset, name_length) || in_fixed(data_offset, data_length) {
+            return Err(Malformed("an offset in a create context"));
+        }
         Ok(Self {
-            name: buffer(&reader, name_offset, name_length)?.to_vec(),
-            data: buffer(&reader, data_offset, data_length)?.to_vec(),
+            name: inner(&reader, name_offset, name_length)?.to_vec(),
+            data: inner(&reader, data_offset, data_length)?.to_vec(),
         })
     }
 

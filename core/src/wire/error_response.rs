@@ -1,7 +1,7 @@
 //! The ERROR response (MS-SMB2 2.2.2).
 #![allow(missing_docs, reason = "field and value names are the specification's")]
 
-use super::body::{body, buffer, long, short, size};
+use super::body::{body, inner, long, short, size};
 use super::codec::{Malformed, Parse, Reader, Writer};
 use super::utf16::Utf16;
 use crate::wire_enum;
@@ -133,7 +133,7 @@ impl SymbolicLinkError {
         let print_length = usize::from(reader.u16()?);
         let flags = SymlinkFlags::from_bits_retain(reader.u32()?);
         let path_buffer = Reader::new(reader.rest());
-        let name = |offset, length| Utf16::parse(buffer(&path_buffer, offset, length)?);
+        let name = |offset, length| Utf16::parse(inner(&path_buffer, offset, length)?);
         Ok(Self {
             unparsed_path_length,
             flags,

@@ -73,6 +73,12 @@ wire_enum! {
         SRV_COPYCHUNK = 0x0014_40f2,
         SRV_READ_HASH = 0x0014_41bb,
         SRV_COPYCHUNK_WRITE = 0x0014_80f2,
+        // smbtorture's own, for servers under test: what is sent is never acknowledged; answers are
+        // padded, that one IOCTL's or all READs' from then on; the open is busy for a time.
+        SMBTORTURE_UNACKED = 0x8384_8003,
+        SMBTORTURE_PAD_IOCTL = 0x8384_8013,
+        SMBTORTURE_PAD_READS = 0x8384_8023,
+        SMBTORTURE_SLEEP = 0x8384_8043,
     }
 }
 

@@ -82,11 +82,18 @@ pub struct IoctlResponse {
     pub file_id: FileId,
     /// Mostly empty, whatever the request had.
     pub input: Vec<u8>,
+    /// Bytes before the output that mean nothing; not told by [`parse`](Self::parse).
+    pub padding: u8,
     pub output: Vec<u8>,
 }
 
 impl IoctlResponse {
     const BUFFER: u32 = 112;
+
+    /// Nothing but success.
+    pub fn new(ctl_code: FsctlCode, file_id: FileId) -> Self {
+        Self { ctl_code, file_id, input: Vec::new(), padding: 0, output: Vec::new() }
+    }
 
     /// MS-SMB2 2.2.32.
     pub fn parse(element: &[u8]) -> Parse<Self> {
@@ -103,6 +110,7 @@ impl IoctlResponse {
             ctl_code,
             file_id,
             input: buffer(&reader, input_offset, input_count)?.to_vec(),
+            padding: 0,
             output: buffer(&reader, output_offset, output_count)?.to_vec(),
         })
     }
@@ -121,6 +129,7 @@ impl IoctlResponse {
         writer.u64(0);
         writer.bytes(&self.input);
         writer.align(8);
+        writer.zeros(usize::from(self.padding));
         let output_offset = long(writer.len());
         writer.patch_u32(output_offset_at, output_offset);
         writer.bytes(&self.output);
@@ -158,6 +167,7 @@ mod tests {
                 ctl_code: FsctlCode::SRV_COPYCHUNK,
                 file_id: FileId::ANY,
                 input,
+                padding: 0,
                 output,
             };
             let bytes = round_trip(&response, IoctlResponse::encode, IoctlResponse::parse);

@@ -138,6 +138,8 @@ impl Client {
         self.nonces += 1;
         let mut nonce = [0; 16];
         nonce[..8].copy_from_slice(&self.nonces.to_le_bytes());
+        // The session's other channels use the same key.
+        nonce[8..11].copy_from_slice(&self.conn().0.to_le_bytes()[..3]);
         let header = TransformHeader {
             signature: [0; 16],
             nonce,

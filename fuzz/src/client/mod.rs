@@ -2,6 +2,7 @@
 //! asked, for its signature or encryption, and for its credits.
 
 pub mod body;
+pub mod caching;
 mod create;
 pub mod durable;
 mod frame;
@@ -57,6 +58,8 @@ pub struct Client {
     /// Checks only that answers belong to requests; for clients that send nonsense.
     pub lenient: bool,
     sessions: BTreeMap<u64, Arc<SessionKeys>>,
+    /// Of sessions that this connection has joined: the keys of their first channel.
+    first_keys: BTreeMap<u64, Arc<SessionKeys>>,
     preauth: PreauthHash,
     pending: BTreeMap<u64, Asked>,
     answers: VecDeque<Response>,
@@ -97,6 +100,7 @@ impl Client {
             encrypt: false,
             lenient: false,
             sessions: BTreeMap::new(),
+            first_keys: BTreeMap::new(),
             preauth: PreauthHash::default(),
             pending: BTreeMap::new(),
             answers: VecDeque::new(),
@@ -119,6 +123,11 @@ impl Client {
     /// The keys of the current session.
     pub fn keys(&self) -> Option<Arc<SessionKeys>> {
         self.sessions.get(&self.session_id).cloned()
+    }
+
+    /// The keys of the current session's first channel, whichever this one is.
+    pub fn first_keys(&self) -> Option<Arc<SessionKeys>> {
+        self.first_keys.get(&self.session_id).cloned().or_else(|| self.keys())
     }
 
     /// Uses other keys for a session, or none.

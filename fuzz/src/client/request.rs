@@ -7,7 +7,7 @@ use ksmbd_core::{
         fscc::{
             FileInfoClass, FsInfoClass,
             directory::{DirectoryEntry, parse_entries},
-            set_file::{RenameFlags, SetFileInformation, Target},
+            set_file::{SetFileInformation, Target},
         },
         header::{FileId, HeaderFlags},
         lock::LockFlags,
@@ -119,11 +119,12 @@ impl Client {
 
     /// SET_INFO that renames; backslashes separate.
     pub fn rename(&mut self, file: FileId, to: &str, replace: bool) -> Sent<'_> {
-        let mut flags = RenameFlags::empty();
-        flags.set(RenameFlags::REPLACE_IF_EXISTS, replace);
-        let file_name = to.encode_utf16().collect();
-        let target = Target { flags, root_directory: 0, file_name };
-        self.set_file(file, &SetFileInformation::Rename(target))
+        self.set_file(file, &SetFileInformation::Rename(target(to, replace)))
+    }
+
+    /// SET_INFO that gives the file one more name; backslashes separate.
+    pub fn link(&mut self, file: FileId, to: &str, replace: bool) -> Sent<'_> {
+        self.set_file(file, &SetFileInformation::Link(target(to, replace)))
     }
 
     /// SET_INFO that marks for deletion, or takes that back.
@@ -163,6 +164,11 @@ impl Client {
         self.close(file).ok();
         true
     }
+}
+
+/// Where a file goes or gets a link.
+fn target(to: &str, replace_if_exists: bool) -> Target {
+    Target { replace_if_exists, root_directory: 0, file_name: to.encode_utf16().collect() }
 }
 
 /// The names in a page of [`FileInfoClass::ID_BOTH_DIRECTORY`].

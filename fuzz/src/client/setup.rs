@@ -136,6 +136,25 @@ impl Client {
         logon.run(self)
     }
 
+    /// Prepares to make this connection another channel of `other`'s session.
+    pub fn begin_join(&mut self, other: &Client, credentials: Credentials) -> Logon {
+        self.set_keys(other.session_id, other.first_keys());
+        let flags = SessionSetupFlags::BINDING;
+        Logon { session_id: other.session_id, flags, ..self.begin(credentials) }
+    }
+
+    /// Makes this connection another channel of `other`'s session, as its user `user`, and goes on
+    /// where that one is; the last answer.
+    #[track_caller]
+    pub fn join(&mut self, other: &Client, user: &str) -> Response {
+        let logon = self.begin_join(other, Credentials::new(user, "WORLD", &password(user)));
+        let response = logon.run(self);
+        if response.status == NtStatus::SUCCESS {
+            (self.tree_id, self.encrypt) = (other.tree_id, other.encrypt);
+        }
+        response
+    }
+
     /// A session of this account, and `share` connected; nothing may fail.
     #[track_caller]
     pub fn logged_on(mut self, user: &str) -> Self {
@@ -240,7 +259,14 @@ impl Logon {
             return;
         }
         self.ntlm.finish(&body.security_buffer).unwrap_or_else(|why| panic!("{why}"));
-        let keys = client.keys().unwrap_or_else(|| Arc::new(self.derive(client)));
+        let keys = match client.keys() {
+            Some(keys) if self.flags.contains(SessionSetupFlags::BINDING) => {
+                client.first_keys.insert(client.session_id, Arc::clone(&keys));
+                Arc::new(self.derive_channel(client, &keys))
+            }
+            Some(keys) => keys,
+            None => Arc::new(self.derive(client)),
+        };
         let genuine = last.encrypted || keys.signing().verify_message(&last.element);
         assert!(genuine && (last.encrypted || last.signed), "the last answer is not signed");
         client.set_keys(client.session_id, Some(keys));
@@ -276,6 +302,13 @@ impl Logon {
         client.send_chain(&[message]);
         self.hash.extend(&client.last_sent);
         Sent { client, mid }
+    }
+
+    fn derive_channel(&self, client: &Client, keys: &SessionKeys) -> SessionKeys {
+        let Some(key) = self.ntlm.session_key() else { panic!("no session key") };
+        let signing = crypto::SigningKey::derive(client.dialect.0, key, client.signing, &self.hash);
+        let number = u32::try_from(client.conn().0).unwrap_or(u32::MAX);
+        keys.on_channel(signing, number)
     }
 
     fn derive(&self, client: &Client) -> SessionKeys {

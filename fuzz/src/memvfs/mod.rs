@@ -131,6 +131,10 @@ impl MemVfs {
                 let token = token.as_deref();
                 self.rename(root, [&from, &to], (key, replace), token, who).map(|()| Done::Ok)?
             }
+            Op::Link { root, file, to, replace, token } => {
+                let (root, inode) = (Handle::of(&root)?.inode, Handle::of(&file)?.inode);
+                self.link(root, inode, (&to, replace), token.as_deref(), who).map(|()| Done::Ok)?
+            }
             Op::Delete { root, path, key, directory } => {
                 let root = Handle::of(&root)?.inode;
                 self.delete(root, &path, key, directory, who).map(|()| Done::Ok)?
@@ -313,6 +317,7 @@ pub fn op_name(op: &Op) -> &'static str {
         Op::SetAllocation { .. } => "set allocation",
         Op::SetSecurity { .. } => "set security",
         Op::Rename { .. } => "rename",
+        Op::Link { .. } => "link",
         Op::Delete { .. } => "delete",
         Op::RenameStream { .. } => "rename stream",
         Op::DeleteStream { .. } => "delete stream",
@@ -322,6 +327,7 @@ pub fn op_name(op: &Op) -> &'static str {
         Op::CheckEmpty { .. } => "check empty",
         Op::List(_) => "list",
         Op::Volume { .. } => "volume",
+        Op::Interfaces => "interfaces",
         Op::Logon { .. } => "logon",
         Op::Admit { .. } => "admit",
         Op::Leave { .. } => "leave",

@@ -1,4 +1,4 @@
-//! Renaming within a share.
+//! Renaming within a share, and second names.
 
 use super::{Content, MemVfs, Outcome};
 use ksmbd_core::{
@@ -55,6 +55,50 @@ impl MemVfs {
         let now = self.now;
         self.node_mut(key.inode)?.change = now;
         self.touch(from_dir)?;
+        self.touch(to_dir)
+    }
+
+    pub(super) fn link(
+        &mut self,
+        root: u64,
+        inode: u64,
+        (to, replace): (&SharePath, bool),
+        token: Option<&Token>,
+        who: &Identity,
+    ) -> Outcome<()> {
+        if to.is_root() {
+            return Err(VfsError::AccessDenied);
+        }
+        if self.node(inode)?.kind() == FileKind::Directory {
+            return Err(VfsError::IsDirectory);
+        }
+        if self.node(inode)?.links == 0 {
+            return Err(VfsError::Gone);
+        }
+        let (to_dir, _) = self.find_directory(root, &to.parent(), who)?;
+        if !self.node(to_dir)?.may(who, 3) {
+            return Err(VfsError::AccessDenied);
+        }
+        if let Some(token) = token {
+            self.may_add(to_dir, token, false)?;
+        }
+        if let Some((there, occupant)) = self.entry(to_dir, to.file_name(), who)? {
+            if !replace {
+                return Err(VfsError::Exists);
+            }
+            if self.node(occupant)?.kind() == FileKind::Directory {
+                return Err(VfsError::AccessDenied);
+            }
+            if token.is_some_and(|token| !self.may_replace(to_dir, occupant, token)) {
+                return Err(VfsError::AccessDenied);
+            }
+            self.unlink(to_dir, &there)?;
+        }
+        self.entries_mut(to_dir)?.insert(to.file_name().into(), inode);
+        let now = self.now;
+        let node = self.node_mut(inode)?;
+        node.links += 1;
+        node.change = now;
         self.touch(to_dir)
     }
 

@@ -47,7 +47,7 @@ impl MemVfs {
             token: &security.token,
             directory,
         };
-        Ok(acl::new_descriptor(new).map(Arc::new))
+        acl::new_descriptor(new).map(storable).transpose()
     }
 
     /// What the directory of an open grants of what is in it.
@@ -86,7 +86,7 @@ impl MemVfs {
         }
         let info = self.info(handle, who)?;
         let old = info.security.as_deref().cloned().unwrap_or_else(|| acl::synthetic(&info));
-        let new = acl::change(&old, change)?;
+        let new = storable(acl::change(&old, change)?)?;
         let now = self.now;
         let node = self.node_mut(handle.inode)?;
         if let Some(uid) = new.owner.and_then(|owner| acl::uid_of_sid(&owner)) {
@@ -95,8 +95,14 @@ impl MemVfs {
         if let Some(gid) = new.group.and_then(|group| acl::gid_of_sid(&group)) {
             node.gid = gid;
         }
-        node.security = Some(Arc::new(new));
+        node.security = Some(new);
         node.change = now;
         Ok(())
     }
+}
+
+/// What a disk could keep: one that is not longer than descriptors can be.
+fn storable(descriptor: SecurityDescriptor) -> Outcome<Arc<SecurityDescriptor>> {
+    descriptor.encode(&mut Vec::new()).map_err(|_| VfsError::Invalid)?;
+    Ok(Arc::new(descriptor))
 }

@@ -56,7 +56,7 @@ pub struct Node {
     pub(super) last_access: FileTime,
     pub(super) last_write: FileTime,
     pub(super) change: FileTime,
-    links: u32,
+    pub(super) links: u32,
     pub(super) extras: Extras,
     pub(super) keeps: Arc<()>,
 }

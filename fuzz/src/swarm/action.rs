@@ -84,7 +84,8 @@ impl Swarm {
     }
 
     pub(super) fn fault(&self, choices: &mut dyn Choices) {
-        let op = ["open", "read", "write", "query", "list", "rename", "delete", "overwrite"];
+        let op =
+            ["open", "read", "write", "query", "list", "rename", "link", "delete", "overwrite"];
         let op = op[choices.below(op.len())];
         let errors = [VfsError::Io, VfsError::NoSpace, VfsError::Gone, VfsError::TooManyFiles];
         let error = errors[choices.below(errors.len())];

@@ -12,7 +12,7 @@ use ksmbd_core::{
         create::{CreateDisposition, CreateOptions, CreateRequest, ShareAccess},
         fscc::{
             AccessMask, FileInfoClass, FsInfoClass,
-            set_file::{RenameFlags, SetFileInformation, Target},
+            set_file::{SetFileInformation, Target},
         },
         header::FileId,
         lock::LockFlags,
@@ -125,15 +125,16 @@ fn list(file: FileId, choices: &mut dyn Choices) -> RequestBody {
 
 fn set(file: FileId, choices: &mut dyn Choices) -> RequestBody {
     let size = (choices.below(40) * 100) as u64;
-    let set = match choices.below(4) {
+    let set = match choices.below(5) {
         0 => SetFileInformation::EndOfFile { end_of_file: size },
         1 => SetFileInformation::Allocation { allocation_size: size },
         2 => SetFileInformation::Disposition { delete_pending: choices.chance(2) },
-        _ => {
+        which => {
             let file_name = NAMES[choices.below(NAMES.len())].encode_utf16().collect();
-            let mut flags = RenameFlags::empty();
-            flags.set(RenameFlags::REPLACE_IF_EXISTS, choices.chance(2));
-            SetFileInformation::Rename(Target { flags, root_directory: 0, file_name })
+            let replace_if_exists = choices.chance(2);
+            let target = Target { replace_if_exists, root_directory: 0, file_name };
+            let link = which == 3;
+            if link { SetFileInformation::Link(target) } else { SetFileInformation::Rename(target) }
         }
     };
     body::set_file(file, &set)

@@ -20,6 +20,7 @@ use ksmbd_core::{
     id::{ConnId, OpId},
     server::{Counters, Server, Unwelcome},
     sink::Executor,
+    status_report::Budget,
     time::{FileTime, Instant, Now},
     vfs::{Call, Done, Peer, VfsError},
     wire::negotiate::Dialect,
@@ -115,6 +116,16 @@ impl World {
         client
     }
 
+    /// Another connection of a client's session, with what its first one has negotiated.
+    #[track_caller]
+    pub fn channel(&self, of: &Client, user: &str) -> Client {
+        let mut client = self.connect();
+        client.offer = of.offer.clone();
+        client.negotiate().ok();
+        client.join(of, user).ok();
+        client
+    }
+
     /// A client of dialect 3.1.1 with a session of this account and `share` connected.
     pub fn logged_on(&self, user: &str) -> Client {
         self.client(Dialect::SMB_3_1_1).logged_on(user)
@@ -153,6 +164,15 @@ impl World {
     /// How full the server's tables are.
     pub fn counters(&self) -> Counters {
         self.0.borrow().server.counters()
+    }
+
+    /// How full one table is, by its name.
+    #[track_caller]
+    pub fn budget(&self, name: &str) -> Budget {
+        let inner = self.0.borrow();
+        let budgets = inner.server.status(inner.now.mono).budgets;
+        let found = budgets.into_iter().find(|budget| budget.name == name);
+        found.unwrap_or_else(|| panic!("no budget {name}"))
     }
 
     /// Refusals since the last look.

@@ -5,6 +5,7 @@ use super::Inner;
 use crate::memvfs::inside;
 use core::time::Duration;
 use ksmbd_core::{
+    connection::Incoming,
     error::{ConnectionError, Refusal},
     id::{ConnId, OpId},
     message::Outbound,
@@ -42,6 +43,7 @@ impl Sink for Collect<'_> {
 
     fn refused(&mut self, refusal: &Refusal) {
         assert!(refusal.status.0 != 0, "a refusal that says success");
+        assert!(!refusal.at.is_empty(), "a refusal without its reason: {refusal}");
         self.refusals.push(refusal.clone());
     }
 }
@@ -147,7 +149,11 @@ impl Inner {
         };
         match connection.poll_request() {
             Ok(None) => link.read(),
-            Ok(Some(request)) => {
+            Ok(Some(Incoming::NeedKeys(session))) => {
+                connection.give_keys(session, self.server.keys_to_bind(session));
+                true
+            }
+            Ok(Some(Incoming::Request(request))) => {
                 assert_eq!(request.conn, id);
                 self.enter(|server, now, out| server.handle(now, request, out));
                 true

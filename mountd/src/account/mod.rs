@@ -155,7 +155,8 @@ impl Accounts {
 }
 
 fn found(hash: &NtHash, identity: Identity) -> Account {
-    Account::Found { nt_hash: Zeroizing::new(*hash.as_bytes()), identity: Arc::new(identity) }
+    let nt_hash = Zeroizing::new(*hash.as_bytes());
+    Account::Found { nt_hash, identity: Arc::new(identity), expires: None }
 }
 
 #[cfg(test)]
@@ -225,7 +226,7 @@ pub(crate) mod tests {
     #[test]
     fn an_account_has_its_hash_and_its_unix_user() {
         let accounts = accounts(&["alice"], Serving::Users);
-        let Account::Found { nt_hash, identity } = accounts.logon("alice", None) else {
+        let Account::Found { nt_hash, identity, .. } = accounts.logon("alice", None) else {
             panic!("alice is there");
         };
         assert_eq!(*nt_hash, *NtHash::from_password("secret").as_bytes());

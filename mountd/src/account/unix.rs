@@ -187,7 +187,7 @@ fn group_line(line: &str) -> Option<(String, UnixGroup)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scratch::Scratch;
+    use ksmbd_adduser::scratch::Scratch;
 
     fn files(scratch: &Scratch) -> Files {
         let passwd = scratch.file(

@@ -7,8 +7,8 @@ use ksmbd_core::auth::ServerNames;
 use ksmbd_core::config::{Config, Encryption, Limits};
 use ksmbd_core::wire::negotiate::Dialect;
 
-use super::keys;
 use super::values::{ENCRYPTION, Reader, SIGNING, first, number};
+use super::{interfaces, keys};
 
 /// `[global]`, with ksmbd's defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct GlobalSettings {
     pub require_signing: bool,
     /// `smb3 encryption`
     pub encryption: Encryption,
+    /// `server multi channel support`
+    pub multi_channel: bool,
     /// `smb2 max read`
     pub max_read: u32,
     /// `smb2 max write`
@@ -55,6 +57,10 @@ pub struct GlobalSettings {
     pub max_open_files: usize,
     /// `deadtime`; zero is never.
     pub deadtime: Duration,
+    /// `failed logons`: of one account, from one address, before attempts wait.
+    pub failed_logons: u32,
+    /// `failed logon delay`: at most; zero is none.
+    pub failed_logon_delay: Duration,
     /// `guest account`
     pub guest_account: String,
     /// `map to guest = bad user`
@@ -66,6 +72,8 @@ pub struct GlobalSettings {
     /// `share:fake_fscaps`. ksmbd's default is 64, FILE_SUPPORTS_SPARSE_FILES; here nothing is
     /// advertised that is not there, unless the file says so.
     pub fake_fscaps: u32,
+    /// `smbtorture hooks`
+    pub smbtorture_hooks: bool,
 }
 
 impl Default for GlobalSettings {
@@ -81,6 +89,7 @@ impl Default for GlobalSettings {
             max_dialect: Dialect::SMB_3_1_1,
             require_signing: false,
             encryption: Encryption::Auto,
+            multi_channel: false,
             max_read: 4 << 20,
             max_write: 4 << 20,
             leases: false,
@@ -92,11 +101,14 @@ impl Default for GlobalSettings {
             max_sessions: 1024,
             max_open_files: 10_000,
             deadtime: Duration::ZERO,
+            failed_logons: 10,
+            failed_logon_delay: Duration::from_secs(5),
             guest_account: "nobody".to_owned(),
             map_to_guest: false,
             restrict_anonymous: false,
             root_directory: String::new(),
             fake_fscaps: 0,
+            smbtorture_hooks: false,
         }
     }
 }
@@ -111,6 +123,8 @@ impl GlobalSettings {
             opens: self.max_open_files,
             credits: self.max_credits,
             idle_time: self.deadtime,
+            free_guesses: self.failed_logons,
+            guess_delay: self.failed_logon_delay,
             ..Limits::default()
         };
         Config {
@@ -120,6 +134,7 @@ impl GlobalSettings {
             max_dialect: self.max_dialect,
             require_signing: self.require_signing,
             encryption: self.encryption,
+            multi_channel: self.multi_channel,
             max_read: self.max_read,
             max_write: self.max_write,
             max_trans: self.max_trans,
@@ -127,6 +142,7 @@ impl GlobalSettings {
             durable_handles: self.durable_handles,
             allow_anonymous: !self.restrict_anonymous,
             extra_fs_attributes: self.fake_fscaps,
+            smbtorture_hooks: self.smbtorture_hooks,
             limits,
         }
     }
@@ -141,15 +157,15 @@ impl GlobalSettings {
         if self.bind_interfaces_only != old.bind_interfaces_only {
             kept.push("bind interfaces only");
         }
-        // Without the switch the list has no effect.
-        if self.interfaces != old.interfaces
-            && (self.bind_interfaces_only || old.bind_interfaces_only)
-        {
-            kept.push("interfaces");
+        // Without the switch the list is only told to clients.
+        if self.bind_interfaces_only || old.bind_interfaces_only {
+            if self.interfaces != old.interfaces {
+                kept.push("interfaces");
+            }
+            old.interfaces.clone_into(&mut self.interfaces);
         }
         self.port = old.port;
         self.bind_interfaces_only = old.bind_interfaces_only;
-        old.interfaces.clone_into(&mut self.interfaces);
         kept
     }
 
@@ -200,7 +216,8 @@ impl GlobalSettings {
             }
         }
         if let Some(entry) = reader.section.get("interfaces") {
-            self.interfaces = entry.words().map(str::to_owned).collect();
+            self.interfaces = interfaces::words(entry.value());
+            interfaces::check(entry, &self.interfaces, reader.problems);
         }
         self.bind_interfaces_only = reader.boolean("bind interfaces only").unwrap_or(false);
         if self.bind_interfaces_only
@@ -228,6 +245,8 @@ impl GlobalSettings {
         }
         let signing = reader.strict("server signing", SIGNING);
         self.require_signing = signing.unwrap_or(self.require_signing);
+        self.multi_channel =
+            reader.boolean("server multi channel support").unwrap_or(self.multi_channel);
         let encryption = reader.strict("smb3 encryption", ENCRYPTION);
         self.encryption = encryption.unwrap_or(self.encryption);
         if let Some(entry) = reader.section.get("smb3 encryption")
@@ -259,10 +278,29 @@ impl GlobalSettings {
         {
             self.deadtime = Duration::from_secs(minutes * 60);
         }
+        if let Some(entry) = reader.section.get("failed logons")
+            && let Some(free) = entry.number(0..=1000, reader.problems)
+        {
+            self.failed_logons = u32::try_from(free).unwrap_or_default();
+        }
+        // A client that is not answered for longer gives up; and a connection without a session ends.
+        if let Some(entry) = reader.section.get("failed logon delay")
+            && let Some(seconds) = entry.number(0..=20, reader.problems)
+        {
+            self.failed_logon_delay = Duration::from_secs(seconds);
+        }
         if let Some(entry) = reader.section.get("share:fake_fscaps")
             && let Some(bits) = entry.number(0..=u64::from(u32::MAX), reader.problems)
         {
             self.fake_fscaps = u32::try_from(bits).unwrap_or_default();
+        }
+        self.smbtorture_hooks = reader.boolean("smbtorture hooks").unwrap_or(false);
+        if self.smbtorture_hooks
+            && let Some(entry) = reader.section.get("smbtorture hooks")
+        {
+            let what = "any client can make this server misbehave";
+            let remedy = "remove the line where tests are not run";
+            reader.problems.push(entry.problem(Severity::Warning, what, remedy));
         }
     }
 

@@ -1,4 +1,4 @@
-//! Where to listen.
+//! Where to listen, and where clients are told that they find this server.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,9 +6,15 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use nix::ifaddrs::getifaddrs;
+use nix::net::if_::InterfaceFlags;
 
 use super::GlobalSettings;
 use super::hosts::Net;
+
+mod advertise;
+
+pub use advertise::advertised;
+pub(super) use advertise::{check, words};
 
 /// An address of the machine, and the interface that has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +23,8 @@ pub struct Interface {
     pub name: String,
     /// With port 0. A link-local address has its scope.
     pub address: SocketAddr,
+    /// It is up.
+    pub up: bool,
 }
 
 /// Why there is nowhere to listen.
@@ -81,7 +89,8 @@ fn list() -> io::Result<Vec<Interface>> {
         } else {
             continue;
         };
-        interfaces.push(Interface { name: interface.interface_name, address });
+        let up = interface.flags.contains(InterfaceFlags::IFF_UP);
+        interfaces.push(Interface { name: interface.interface_name, address, up });
     }
     Ok(interfaces)
 }
@@ -109,6 +118,7 @@ fn choose(
 }
 
 fn fits(interface: &Interface, word: &str) -> bool {
+    let word = advertise::named(word);
     if interface.name == word {
         return true;
     }
@@ -123,10 +133,10 @@ fn fits(interface: &Interface, word: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn machine() -> Vec<Interface> {
+    pub(super) fn machine() -> Vec<Interface> {
         [
             ("lo", "127.0.0.1:0"),
             ("lo", "[::1]:0"),
@@ -137,6 +147,7 @@ mod tests {
         .map(|(name, address)| Interface {
             name: name.to_owned(),
             address: address.parse().expect("an address"),
+            up: true,
         })
         .to_vec()
     }

@@ -61,6 +61,7 @@ impl fmt::Display for GlobalSettings {
         )?;
         line(f, "smb2 leases", yes(self.leases))?;
         line(f, "durable handles", yes(self.durable_handles))?;
+        line(f, "server multi channel support", yes(self.multi_channel))?;
         line(f, "smb2 max read", self.max_read)?;
         line(f, "smb2 max write", self.max_write)?;
         line(f, "smb2 max trans", self.max_trans)?;
@@ -70,10 +71,16 @@ impl fmt::Display for GlobalSettings {
         line(f, "max active sessions", self.max_sessions)?;
         line(f, "max open files", self.max_open_files)?;
         line(f, "deadtime", self.deadtime.as_secs() / 60)?;
+        line(f, "failed logons", self.failed_logons)?;
+        line(f, "failed logon delay", self.failed_logon_delay.as_secs())?;
         line(f, "guest account", &self.guest_account)?;
         line(f, "map to guest", if self.map_to_guest { "bad user" } else { "never" })?;
         line(f, "restrict anonymous", u8::from(self.restrict_anonymous))?;
-        line(f, "share:fake_fscaps", self.fake_fscaps)
+        line(f, "share:fake_fscaps", self.fake_fscaps)?;
+        match self.smbtorture_hooks {
+            true => line(f, "smbtorture hooks", "yes"),
+            false => Ok(()),
+        }
     }
 }
 

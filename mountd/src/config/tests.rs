@@ -68,9 +68,9 @@ fn global_settings_are_read() {
          server signing = Mandatory\nsmb3 encryption = mandatory\nsmb2 max read = 8MB\n\
          smb2 leases = yes\ndurable handles = yes\nsmb2 max write = 64K\nsmb2 max trans = 0x20000\nsmb2 max credits = 512\n\
          max connections = 5\nmax ip connections = 0\nmax active sessions = 7\n\
-         max open files = 8\ndeadtime = 3\nguest account = bob\nmap to guest = Bad User\n\
+         max open files = 8\ndeadtime = 3\nfailed logons = 4\nfailed logon delay = 2\nguest account = bob\nmap to guest = Bad User\n\
          restrict anonymous = 2\nshare:fake_fscaps = 64\ninterfaces = eth0, lo\n\
-         bind interfaces only = yes",
+         bind interfaces only = yes\nserver multi channel support = yes",
     );
     let expected = GlobalSettings {
         port: 4450,
@@ -94,16 +94,21 @@ fn global_settings_are_read() {
         max_sessions: 7,
         max_open_files: 8,
         deadtime: Duration::from_secs(180),
+        failed_logons: 4,
+        failed_logon_delay: Duration::from_secs(2),
         guest_account: "bob".to_owned(),
         map_to_guest: true,
         restrict_anonymous: true,
         root_directory: String::new(),
         fake_fscaps: 64,
+        multi_channel: true,
+        smbtorture_hooks: false,
     };
     assert_eq!(read, expected);
     let config = read.config([1; 16]);
     assert!(!config.allow_anonymous && config.require_signing);
     assert_eq!((config.limits.opens, config.limits.idle_time.as_secs()), (8, 180));
+    assert_eq!((config.limits.free_guesses, config.limits.guess_delay.as_secs()), (4, 2));
     assert_eq!(config.names.netbios_computer, "BOX");
 }
 

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use ksmbd_core::crypto::{Cipher, SigningAlgorithm};
+use ksmbd_core::id::ConnId;
 use ksmbd_core::status_report::{
     ConnectionStatus, OpenEndurance, OpenKind, OpenStatus, SessionKind, SessionStatus, Status,
     TreeStatus,
@@ -50,10 +51,19 @@ fn connection(connection: &ConnectionStatus) -> Value {
 
 fn session(session: &SessionStatus, status: &Status) -> Value {
     let connection = connection_of(session, status);
+    let channels = session.channels.iter().map(|channel| {
+        let found = connection_with(channel.connection, status);
+        json!({
+            "connection": channel.connection.0,
+            "address": found.map(|connection| address(connection.peer.address)),
+            "bound": channel.bound,
+        })
+    });
     let negotiated = connection.and_then(|connection| connection.negotiated);
     json!({
         "id": hex(session.id.0),
-        "connection": session.connection.0,
+        "connection": session.channels.first().map(|channel| channel.connection.0),
+        "channels": channels.collect::<Vec<_>>(),
         "address": connection.map(|connection| address(connection.peer.address)),
         "dialect": negotiated.map(|settled| dialect(settled.dialect)),
         "kind": kind(session.kind),
@@ -65,12 +75,16 @@ fn session(session: &SessionStatus, status: &Status) -> Value {
     })
 }
 
-/// The connection that a session is on.
+/// The first connection that a session is on.
 pub(super) fn connection_of<'a>(
     session: &SessionStatus,
     status: &'a Status,
 ) -> Option<&'a ConnectionStatus> {
-    status.connections.iter().find(|connection| connection.id == session.connection)
+    connection_with(session.channels.first()?.connection, status)
+}
+
+fn connection_with(id: ConnId, status: &Status) -> Option<&ConnectionStatus> {
+    status.connections.iter().find(|connection| connection.id == id)
 }
 
 /// An IPv4 client of a socket that takes both is shown as what it is.
@@ -226,7 +240,7 @@ pub(super) mod tests {
     use std::time::Duration;
 
     use ksmbd_core::id::{ConnId, OpenId, SessionId, TreeId};
-    use ksmbd_core::status_report::{Budget, LockStatus, NegotiatedStatus};
+    use ksmbd_core::status_report::{Budget, ChannelStatus, LockStatus, NegotiatedStatus};
     use ksmbd_core::vfs::Peer;
 
     use super::*;
@@ -254,7 +268,10 @@ pub(super) mod tests {
             }],
             sessions: vec![SessionStatus {
                 id: SessionId(0xab),
-                connection: ConnId(1),
+                channels: vec![
+                    ChannelStatus { connection: ConnId(1), bound: true },
+                    ChannelStatus { connection: ConnId(2), bound: true },
+                ],
                 kind: SessionKind::Account,
                 user: "al\u{1b}ice".to_owned(),
                 signing: Some(SigningAlgorithm::AesGmac),
@@ -306,7 +323,11 @@ pub(super) mod tests {
         assert_eq!(
             value["sessions"][0],
             json!({
-                "id": "0xab", "connection": 1, "address": "10.0.0.7:50000",
+                "id": "0xab", "connection": 1, "channels": [
+                    { "connection": 1, "address": "10.0.0.7:50000", "bound": true },
+                    { "connection": 2, "address": null, "bound": true },
+                ],
+                "address": "10.0.0.7:50000",
                 "dialect": "3.1.1", "kind": "account", "user": "al\u{1b}ice",
                 "signing": "AES-GMAC", "signing_required": true, "cipher": "AES-128-GCM",
                 "encryption_required": false,

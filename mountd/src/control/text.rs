@@ -26,7 +26,7 @@ pub fn status(status: &Status, settings: &Settings) -> String {
         ),
         table(
             "Sessions",
-            "ID CONNECTION ADDRESS USER KIND SIGNING ENCRYPTION",
+            "ID CONNECTIONS ADDRESS USER KIND SIGNING ENCRYPTION",
             status.sessions.iter().map(|one| session(one, status)),
         ),
         table("Trees", "SESSION ID SHARE ACCESS UID GID", status.trees.iter().map(tree)),
@@ -63,13 +63,22 @@ fn session(session: &SessionStatus, status: &Status) -> Vec<String> {
     };
     vec![
         format!("{:#x}", session.id.0),
-        session.connection.0.to_string(),
+        channels(session),
         connection.map_or_else(|| "-".to_owned(), |one| address(one.peer.address)),
         if session.user.is_empty() { "-".to_owned() } else { session.user.clone() },
         kind(session.kind).to_owned(),
         protection(session.signing.map(signing), session.signing_required),
         protection(session.cipher.map(cipher), session.encryption_required),
     ]
+}
+
+/// The connections of a session; those that are still asked who they are in parentheses.
+fn channels(session: &SessionStatus) -> String {
+    let channels = session.channels.iter().map(|channel| match channel.bound {
+        true => channel.connection.0.to_string(),
+        false => format!("({})", channel.connection.0),
+    });
+    channels.collect::<Vec<_>>().join(",")
 }
 
 fn tree(tree: &TreeStatus) -> Vec<String> {
@@ -154,8 +163,8 @@ Connections:
   1   10.0.0.7:50000  3.1.1    AES-GMAC  AES-128-GCM  3 s   03020100-0504-0706-0809-0a0b0c0d0e0f
 
 Sessions:
-  ID    CONNECTION  ADDRESS         USER         KIND     SIGNING             ENCRYPTION
-  0xab  1           10.0.0.7:50000  al\\u{1b}ice  account  AES-GMAC, required  AES-128-GCM
+  ID    CONNECTIONS  ADDRESS         USER         KIND     SIGNING             ENCRYPTION
+  0xab  1,2          10.0.0.7:50000  al\\u{1b}ice  account  AES-GMAC, required  AES-128-GCM
 
 Trees:
   SESSION  ID  SHARE  ACCESS      UID   GID

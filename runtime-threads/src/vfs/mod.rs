@@ -62,6 +62,9 @@ fn dispatch(call: Call, reply_buf: &mut dyn FnMut(usize) -> ReplyBuf) -> Outcome
         Op::Rename { root, from, to, key, replace, token } => {
             done(rename::rename(&root, [&from, &to], key, replace, token.as_deref(), who))
         }
+        Op::Link { root, file, to, replace, token } => {
+            done(rename::link(&root, &file, &to, replace, token.as_deref(), who))
+        }
         Op::Delete { root, path, key, directory } => {
             done(delete::delete(&root, &path, key, directory, who))
         }
@@ -108,12 +111,14 @@ fn failed(errno: Errno) -> VfsError {
         Errno::NAMETOOLONG => VfsError::NameTooLong,
         Errno::BUSY | Errno::TXTBSY | Errno::AGAIN => VfsError::Busy,
         Errno::XDEV => VfsError::CrossDevice,
+        Errno::MLINK => VfsError::TooManyLinks,
         Errno::LOOP => VfsError::Symlink,
         Errno::OPNOTSUPP | Errno::NOSYS | Errno::NOTTY => VfsError::NotSupported,
         Errno::INVAL | Errno::OVERFLOW => VfsError::Invalid,
         Errno::FBIG => VfsError::TooLarge,
         Errno::STALE => VfsError::Gone,
         Errno::NOMEM | Errno::NOBUFS => VfsError::NoMemory,
+        Errno::TIMEDOUT => VfsError::TimedOut,
         // A device or socket without anybody behind it: such things are shown, not used.
         Errno::NXIO | Errno::NODEV => VfsError::AccessDenied,
         _ => {

@@ -1,4 +1,4 @@
-//! Renaming within a share.
+//! Renaming within a share, and second names.
 
 use super::{
     Outcome,
@@ -6,7 +6,7 @@ use super::{
     again,
     delete::still_there,
     entries, failed,
-    handle::{Handle, Root},
+    handle::{Handle, Root, proc_fd, proc_name},
     identity::Who,
     info,
     resolve::{self, find_directory},
@@ -22,6 +22,7 @@ use rustix::{
     fs::{self, AtFlags, RenameFlags, Statx},
     io::Errno,
 };
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One end of a rename: a directory and a name in it. The directory's case is the disk's, a new name's
 /// the client's.
@@ -35,6 +36,12 @@ impl End {
     fn new(directory: OwnedFd, path: &SharePath) -> Outcome<Self> {
         let stat = info::stat_fd(&directory).map_err(failed)?;
         Ok(Self { directory, stat, name: path.file_name().to_owned() })
+    }
+
+    /// Another name in the same directory.
+    fn called(&self, name: String) -> Outcome<Self> {
+        let directory = self.directory.try_clone().map_err(|_| VfsError::TooManyFiles)?;
+        Ok(Self { directory, stat: self.stat, name })
     }
 }
 
@@ -74,25 +81,103 @@ pub(super) fn rename(
     if info::kind(&stat) == FileKind::Directory {
         return Err(VfsError::AccessDenied);
     }
-    if let Some(token) = token.filter(|_| root.acl != Store::Off)
-        && let Some(target) = resolve::entry(&to.directory, &mapping::host(&there))
-        && !acl::may_replace(root, to.directory.as_fd(), target.as_fd(), token)?
-    {
-        return Err(VfsError::AccessDenied);
-    }
+    may_replace(root, &to, &there, token)?;
     if info::key(&stat) == key {
         // Two names of one file: rename() would do nothing, and the client wants one name less.
         let name = mapping::host(&from.name);
         return again(|| fs::unlinkat(&from.directory, &*name, AtFlags::empty()));
     }
+    move_over(&from, &to, there)
+}
+
+/// What descriptors say about replacing the entry `there`.
+fn may_replace(root: &Root, to: &End, there: &str, token: Option<&Token>) -> Outcome<()> {
+    if let Some(token) = token.filter(|_| root.acl != Store::Off)
+        && let Some(target) = resolve::entry(&to.directory, &mapping::host(there))
+        && !acl::may_replace(root, to.directory.as_fd(), target.as_fd(), token)?
+    {
+        return Err(VfsError::AccessDenied);
+    }
+    Ok(())
+}
+
+/// Replaces the entry `there`, which is `to` in whatever case.
+fn move_over(from: &End, to: &End, there: String) -> Outcome<()> {
     if there != to.name {
         // A name in another case is replaced: it goes with the move, then the case is put right.
-        let directory = to.directory.try_clone().map_err(|_| VfsError::TooManyFiles)?;
-        let other = End { directory, stat: to.stat, name: there };
-        move_to(&from, &other, true)?;
-        return move_to(&other, &to, false);
+        let other = to.called(there)?;
+        move_to(from, &other, true)?;
+        return move_to(&other, to, false);
     }
-    move_to(&from, &to, true)
+    move_to(from, to, true)
+}
+
+/// [`Op::Link`](ksmbd_core::vfs::Op::Link). What gets the name is what is open, whatever it is called
+/// by now.
+pub(super) fn link(
+    root: &File,
+    file: &File,
+    to: &SharePath,
+    replace: bool,
+    token: Option<&Token>,
+    who: Who,
+) -> Outcome<()> {
+    let (root, handle) = (&Handle::of(root)?.root, Handle::of(file)?);
+    if handle.kind == FileKind::Directory {
+        return Err(VfsError::IsDirectory);
+    }
+    if to.is_root() || root.share.veto.matches(to.file_name()) {
+        return Err(VfsError::AccessDenied);
+    }
+    let (directory, _) = find_directory(root, &to.parent(), who)?;
+    let to = End::new(directory, to)?;
+    if let Some(token) = token.filter(|_| root.acl != Store::Off) {
+        acl::may_add(root, to.directory.as_fd(), token, false)?;
+    }
+    let _turn = entries::turn(&to.stat, &to.name);
+    let Some((there, stat)) = occupant(root, &to, who)? else {
+        return give(handle, &to);
+    };
+    if !replace {
+        return Err(VfsError::Exists);
+    }
+    if info::key(&stat) == handle.key {
+        // It has the name; in this case now.
+        return move_to(&to.called(there)?, &to, true);
+    }
+    if info::kind(&stat) == FileKind::Directory {
+        return Err(VfsError::AccessDenied);
+    }
+    may_replace(root, &to, &there, token)?;
+    // By another name first: where there can be no link, nothing is replaced.
+    let spare = spare(handle, &to)?;
+    move_over(&spare, &to, there).inspect_err(|_| {
+        let _ = fs::unlinkat(&spare.directory, spare.name.as_str(), AtFlags::empty());
+    })
+}
+
+/// Gives what is open the name, which nothing has.
+fn give(handle: &Handle, to: &End) -> Outcome<()> {
+    let (old, new) = (proc_name(&handle.fd), mapping::host(&to.name));
+    let proc = proc_fd()?;
+    match fs::linkat(proc, old, &to.directory, &*new, AtFlags::SYMLINK_FOLLOW) {
+        // Its last name is gone.
+        Err(Errno::NOENT) => Err(VfsError::Gone),
+        result => result.map_err(failed),
+    }
+}
+
+/// A name that nobody asked for, until it is moved to where it belongs.
+fn spare(handle: &Handle, to: &End) -> Outcome<End> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    loop {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let end = to.called(format!(".ksmbd-link-{}-{number}", std::process::id()))?;
+        match give(handle, &end) {
+            Err(VfsError::Exists) => {}
+            given => return given.map(|()| end),
+        }
+    }
 }
 
 /// MS-FSA 2.1.5.15.12: what comes into another directory is added to it.

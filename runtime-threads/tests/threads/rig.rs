@@ -95,6 +95,7 @@ fn serve(letters: &Receiver<Letter>, share: &Arc<Share>) {
                 Done::Account(Account::Found {
                     nt_hash: zeroize::Zeroizing::new(nt_hash(PASSWORD)),
                     identity: Arc::clone(&identity),
+                    expires: None,
                 })
             }
             Question::Logon { .. } => Done::Account(Account::Unknown { guest: None }),

@@ -53,6 +53,11 @@ fn links_do_not_lead_out() {
             assert!(rig.mkdir(&format!("{way}/dir")).is_err(), "{way} (follow: {follow})");
             let renamed = rig.rename("inside/file", &format!("{way}/stolen"), true);
             assert!(renamed.is_err(), "{way} (follow: {follow})");
+            let inside = rig.look("inside/file").unwrap().file;
+            for (name, replace) in [("stolen", false), (CANARY, true)] {
+                let linked = rig.link(&inside, &format!("{way}/{name}"), replace);
+                assert!(linked.is_err(), "{way} (follow: {follow})");
+            }
         }
         assert!(rig.read_write("file").is_err() && rig.create("file").is_err());
         let found: Vec<_> = fs::read_dir(&outside).unwrap().flatten().collect();
@@ -147,6 +152,14 @@ fn no_name_leads_out() {
             rig.ok(Op::Delete { root, path: path.clone(), key, directory: false }).unwrap();
             fs::write(rig.host("inside/file"), "in").unwrap();
         }
+        let file = rig.look("inside/file").unwrap().file;
+        let (root, to) = (rig.root.clone(), path.clone());
+        if rig.ok(Op::Link { root, file, to, replace: true, token: None }).is_ok() {
+            let linked = rig.open(how()).unwrap();
+            assert_eq!(linked.info.links, 2);
+            let (root, key) = (rig.root.clone(), linked.info.key);
+            rig.ok(Op::Delete { root, path: path.clone(), key, directory: false }).unwrap();
+        }
         if let Ok(made) = rig.open(OpenHow { missing: Missing::CreateDirectory, ..how() }) {
             assert_eq!(rig.list_pages(&made.file, "*", 65_536).0.len(), 2);
         }
@@ -209,7 +222,9 @@ fn a_swapped_file_never_leads_out() {
             }
             if let Ok(opened) = rig.look("inside/one") {
                 let set = SetBasic { last_write_time: Some(old), ..SetBasic::default() };
-                rig.run(Op::SetBasic { file: opened.file, set });
+                rig.run(Op::SetBasic { file: opened.file.clone(), set });
+                // Whatever was opened: a second name of it is one of something in the share.
+                let _ = rig.link(&opened.file, "inside/linked", true);
                 let (root, key, path) = (rig.root.clone(), opened.info.key, opened.path);
                 if round % 10 == 0
                     && rig.ok(Op::Delete { root, path, key, directory: false }).is_ok()
@@ -235,6 +250,8 @@ fn a_swapped_directory_never_leads_out() {
     fs::write(rig.host("inside/canary"), "inside").unwrap();
     symlink(&outside, rig.host("swap")).unwrap();
     let swapper = Swapper::start(rig.host("inside"), rig.host("swap"));
+    fs::write(rig.host("own"), "inside").unwrap();
+    let own = rig.look("own").unwrap().file;
     let (mut inside, mut refused) = (0, 0);
     for round in 0..3000 {
         match rig.open(OpenHow { read: true, ..rig.how("inside/canary") }) {
@@ -245,6 +262,8 @@ fn a_swapped_directory_never_leads_out() {
             Err(_) => refused += 1,
         }
         let _ = rig.create(&format!("inside/new{round}"));
+        let _ = rig.link(&own, &format!("inside/link{round}"), false);
+        let _ = rig.link(&own, "inside/canary", round % 2 == 0);
         let opened = rig.look("inside/canary");
         if let Ok(opened) = opened {
             let root = rig.root.clone();

@@ -6,6 +6,7 @@ mod data;
 mod escape;
 mod faults;
 mod identity;
+mod links;
 mod listing;
 mod names;
 mod opening;

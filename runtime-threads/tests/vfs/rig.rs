@@ -180,6 +180,11 @@ impl Rig {
         })
     }
 
+    pub(crate) fn link(&self, file: &File, to: &str, replace: bool) -> Result<(), VfsError> {
+        let (root, file) = (self.root.clone(), file.clone());
+        self.ok(Op::Link { root, file, to: path(to), replace, token: None })
+    }
+
     /// All pages of `max` bytes, and how many there were.
     pub(crate) fn list_pages(
         &self,

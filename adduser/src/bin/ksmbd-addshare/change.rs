@@ -7,7 +7,8 @@ use ksmbd_adduser::conf_file::edit::ConfText;
 use ksmbd_adduser::keys::{self, Place};
 use ksmbd_adduser::{ConfFile, ConfProblem, Entry, Member, Section, Severity};
 
-use crate::options::{Action, Setting};
+use crate::options::Setting;
+use ksmbd_adduser::options::Action;
 
 /// The lists whose names should be accounts.
 const LISTS: [&str; 5] = ["valid users", "invalid users", "read list", "write list", "admin users"];

@@ -4,7 +4,6 @@ mod change;
 mod editor;
 mod options;
 
-use std::fmt::Display;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
@@ -12,37 +11,22 @@ use std::process::ExitCode;
 
 use ksmbd_adduser::atomic_file::{self, LockedFile};
 use ksmbd_adduser::conf_file::edit::ConfText;
+use ksmbd_adduser::options::Action;
+use ksmbd_adduser::tool::{Tool, say};
 use ksmbd_adduser::{ConfFile, Database, daemon, paths};
 
 use change::Change;
 use editor::Draft;
-use options::{Action, Options, Request};
+use options::Options;
 
 /// The name under which the program is installed.
-const TOOL: &str = "ksmbd.addshare";
+const TOOL: Tool = Tool("ksmbd.addshare");
 /// The mode of a new file: there are no secrets in it.
 const MODE: u32 = 0o644;
 
 fn main() -> ExitCode {
-    let request = match Options::parse(lexopt::Parser::from_env()) {
-        Ok(request) => request,
-        Err(error) => {
-            complain(format!("{error}\nTry `{TOOL} --help`."));
-            return ExitCode::FAILURE;
-        }
-    };
-    let done = match request {
-        Request::Help => say(options::help().trim_end()),
-        Request::Version => say(&format!("{TOOL} {}", env!("CARGO_PKG_VERSION"))),
-        Request::Run(options) => run(&options),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            complain(message);
-            ExitCode::FAILURE
-        }
-    }
+    let request = Options::parse(lexopt::Parser::from_env());
+    TOOL.main(&options::help(), request, |options| run(&options))
 }
 
 /// The message says what is wrong and what to do about it.
@@ -62,7 +46,7 @@ fn run(options: &Options) -> Result<(), String> {
     // The file is changed whether or not somebody reads this.
     let _ = say(&format!("share `{}` {done}", options.share));
     let told = daemon::notify(&paths::lock_file(), "share", options.common.verbose);
-    told.into_iter().for_each(complain);
+    told.into_iter().for_each(|text| TOOL.complain(text));
     Ok(())
 }
 
@@ -108,7 +92,7 @@ fn edit(options: &Options, before: &ConfText) -> Result<Option<&'static str>, St
         match edited {
             Ok(done) => return Ok(done),
             Err(error) => {
-                complain(&error);
+                TOOL.complain(&error);
                 if !editor::once_more() {
                     return Err("nothing was changed".to_owned());
                 }
@@ -134,7 +118,7 @@ fn write(options: &Options, change: &Change) -> Result<Option<&'static str>, Str
     };
     let before = old.bytes();
     let (text, said) = attempt(options, old, change)?;
-    said.into_iter().for_each(complain);
+    said.into_iter().for_each(|text| TOOL.complain(text));
     if text == before {
         return Ok(None);
     }
@@ -156,13 +140,4 @@ fn attempt(
     let text = text.bytes();
     let said = change::look(&text, &options.common.config, &options.share, change, is_account)?;
     Ok((text, said))
-}
-
-fn say(text: &str) -> Result<(), String> {
-    writeln!(io::stdout(), "{text}").map_err(|error| format!("cannot write: {error}"))
-}
-
-fn complain(text: impl Display) {
-    // There is nobody left to tell if this fails.
-    let _ = writeln!(io::stderr(), "{TOOL}: {text}");
 }

@@ -2,25 +2,8 @@
 
 use ksmbd_adduser::keys::{self, Key, Place};
 use ksmbd_adduser::names::check_share_name;
-use ksmbd_adduser::options::{self, CommonOptions, Own};
+use ksmbd_adduser::options::{self, Action, CommonOptions, Editing, Request};
 use lexopt::{Error, Parser};
-
-/// What is asked for.
-pub(crate) enum Request {
-    Help,
-    Version,
-    Run(Options),
-}
-
-/// What to do with the share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
-    Add,
-    Update,
-    Delete,
-    /// Without an option: whichever of the first two fits.
-    AddOrUpdate,
-}
 
 /// A key and its new value; an empty one takes the key away.
 #[derive(Clone, Debug)]
@@ -66,53 +49,25 @@ The exit status is 0 if the file was changed or needed no change, otherwise 1.
 
 impl Options {
     /// Reads the command line.
-    pub(crate) fn parse(mut parser: Parser) -> Result<Request, Error> {
-        let mut common = CommonOptions::default();
-        let mut action = None;
+    pub(crate) fn parse(parser: Parser) -> Result<Request<Self>, Error> {
         let mut settings = Vec::new();
-        let mut share = None;
-        while let Some(own) = common.next(&mut parser)? {
-            let asked = match own {
-                Own::Short('a') => Action::Add,
-                Own::Short('u') => Action::Update,
-                Own::Short('d') => Action::Delete,
-                Own::Long(ref word) if word == "add" => Action::Add,
-                Own::Long(ref word) if word == "update" => Action::Update,
-                Own::Long(ref word) if word == "delete" => Action::Delete,
-                Own::Short('o') => {
-                    settings.push(options::text(&mut parser)?);
-                    continue;
-                }
-                Own::Long(ref word) if word == "option" => {
-                    settings.push(options::text(&mut parser)?);
-                    continue;
-                }
-                Own::Value(value) if share.is_none() => {
-                    share = Some(value.into_string().map_err(|_| "SHARE is not UTF-8")?);
-                    continue;
-                }
-                Own::Value(_) => return Err("there is more than one SHARE".into()),
-                unknown => return Err(unknown.unexpected()),
-            };
-            if action.replace(asked).is_some_and(|before| before != asked) {
-                return Err("only one of --add, --update and --delete can be given".into());
+        let request = Editing::parse(parser, "SHARE", |own, parser| {
+            let mine = own.is('o', "option");
+            if mine {
+                settings.push(options::text(parser)?);
             }
-        }
-        if common.help {
-            return Ok(Request::Help);
-        }
-        if common.version {
-            return Ok(Request::Version);
-        }
-        let action = action.unwrap_or(Action::AddOrUpdate);
-        if action == Action::Delete && !settings.is_empty() {
-            return Err("--delete needs no --option".into());
-        }
-        let share = share.ok_or("SHARE is missing")?;
-        check(&share, action)?;
-        let global = share.eq_ignore_ascii_case("global");
-        let settings = settings.iter().map(|text| setting(text, global)).collect::<Result<_, _>>();
-        Ok(Request::Run(Self { common, action, settings: settings?, share }))
+            Ok(mine)
+        })?;
+        request.and_then(|Editing { common, action, name: share }| {
+            if action == Action::Delete && !settings.is_empty() {
+                return Err("--delete needs no --option".into());
+            }
+            check(&share, action)?;
+            let global = share.eq_ignore_ascii_case("global");
+            let settings = settings.iter().map(|text| setting(text, global));
+            let settings = settings.collect::<Result<_, _>>()?;
+            Ok(Self { common, action, settings, share })
+        })
     }
 }
 

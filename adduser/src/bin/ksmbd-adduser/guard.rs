@@ -3,8 +3,9 @@
 
 use ksmbd_adduser::{ConfFile, Section, Severity};
 
-use crate::complain;
-use crate::options::{Action, Options};
+use crate::TOOL;
+use crate::options::Options;
+use ksmbd_adduser::options::Action;
 
 /// ksmbd's guest account where the configuration names none.
 const DEFAULT_GUEST: &str = "nobody";
@@ -19,7 +20,7 @@ pub(crate) fn check(options: &Options) -> Result<(), String> {
         Err(message) if options.action == Action::Delete => return Err(message),
         Err(message) => {
             // A password can be changed all the same.
-            complain(message);
+            TOOL.complain(message);
             None
         }
     };
@@ -36,7 +37,7 @@ fn load(options: &Options) -> Result<Option<ConfFile>, String> {
         Ok(Some(conf)) => return Ok(Some(conf)),
         Ok(None) => {
             if options.common.verbose {
-                complain(format!("{}: there is no such file", path.display()));
+                TOOL.complain(format!("{}: there is no such file", path.display()));
             }
             return Ok(None);
         }

@@ -5,39 +5,23 @@ mod options;
 mod prompt;
 
 use std::fmt::Display;
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use ksmbd_adduser::daemon;
 use ksmbd_adduser::names::check_user_name;
+use ksmbd_adduser::options::Action;
+use ksmbd_adduser::tool::{Tool, say};
 use ksmbd_adduser::{Database, DatabaseLock, NtHash, paths};
 use zeroize::Zeroizing;
 
-use options::{Action, Options, Request};
+use options::Options;
 
 /// The name under which the program is installed.
-const TOOL: &str = "ksmbd.adduser";
+const TOOL: Tool = Tool("ksmbd.adduser");
 
 fn main() -> ExitCode {
-    let request = match Options::parse(lexopt::Parser::from_env()) {
-        Ok(request) => request,
-        Err(error) => {
-            complain(format!("{error}\nTry `{TOOL} --help`."));
-            return ExitCode::FAILURE;
-        }
-    };
-    let done = match request {
-        Request::Help => say(options::help().trim_end()),
-        Request::Version => say(&format!("{TOOL} {}", env!("CARGO_PKG_VERSION"))),
-        Request::Run(options) => run(options),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            complain(message);
-            ExitCode::FAILURE
-        }
-    }
+    let request = Options::parse(lexopt::Parser::from_env());
+    TOOL.main(&options::help(), request, run)
 }
 
 /// The message says what is wrong and what to do about it.
@@ -51,7 +35,7 @@ fn run(options: Options) -> Result<(), String> {
     // Seen before the prompt, so that nobody types a password in vain, and again under the lock,
     // which is not held while somebody thinks about a password.
     let database = Database::load_if_exists(&options.common.pwddb).map_err(refused)?;
-    database.warnings().iter().for_each(complain);
+    database.warnings().iter().for_each(|text| TOOL.complain(text));
     expect(&options, &database)?;
     drop(database);
 
@@ -62,7 +46,7 @@ fn run(options: Options) -> Result<(), String> {
     let options = Options { password: None, ..options };
     change(&options, hash)?;
     let told = daemon::notify(&paths::lock_file(), "account", options.common.verbose);
-    told.into_iter().for_each(complain);
+    told.into_iter().for_each(|text| TOOL.complain(text));
     Ok(())
 }
 
@@ -87,7 +71,7 @@ fn hash(given: Option<Zeroizing<String>>) -> Result<NtHash, String> {
         None => prompt::new_password().map_err(|error| error.to_string())?,
     };
     if password.is_empty() {
-        complain("the password is empty: whoever knows the account's name can use it");
+        TOOL.complain("the password is empty: whoever knows the account's name can use it");
     }
     Ok(NtHash::from_password(&password))
 }
@@ -115,13 +99,4 @@ fn change(options: &Options, hash: Option<NtHash>) -> Result<(), String> {
 
 fn refused(error: impl Display) -> String {
     format!("{error} (nothing was changed)")
-}
-
-fn say(text: &str) -> Result<(), String> {
-    writeln!(io::stdout(), "{text}").map_err(|error| format!("cannot write: {error}"))
-}
-
-fn complain(text: impl Display) {
-    // There is nobody left to tell if this fails.
-    let _ = writeln!(io::stderr(), "{TOOL}: {text}");
 }

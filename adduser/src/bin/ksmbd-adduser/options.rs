@@ -1,26 +1,9 @@
 //! The command line, as `ksmbd.adduser` has it.
 
 use ksmbd_adduser::names::{MAX_PASSWORD, check_password};
-use ksmbd_adduser::options::{self, CommonOptions, Own};
+use ksmbd_adduser::options::{self, Action, CommonOptions, Editing, Request};
 use lexopt::{Error, Parser};
 use zeroize::{Zeroize, Zeroizing};
-
-/// What is asked for.
-pub(crate) enum Request {
-    Help,
-    Version,
-    Run(Options),
-}
-
-/// What to do with the account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
-    Add,
-    Update,
-    Delete,
-    /// Without an option: whichever of the two fits.
-    AddOrUpdate,
-}
 
 pub(crate) struct Options {
     pub(crate) common: CommonOptions,
@@ -58,51 +41,21 @@ The exit status is 0 if the account was changed, otherwise 1.
 
 impl Options {
     /// Reads the command line.
-    pub(crate) fn parse(mut parser: Parser) -> Result<Request, Error> {
-        let mut common = CommonOptions::default();
-        let mut action = None;
+    pub(crate) fn parse(parser: Parser) -> Result<Request<Self>, Error> {
         let mut password = None;
-        let mut user = None;
-        while let Some(own) = common.next(&mut parser)? {
-            let asked = match own {
-                Own::Short('a') => Action::Add,
-                Own::Short('u') => Action::Update,
-                Own::Short('d') => Action::Delete,
-                Own::Long(ref word) if word == "add" => Action::Add,
-                Own::Long(ref word) if word == "update" => Action::Update,
-                Own::Long(ref word) if word == "delete" => Action::Delete,
-                Own::Short('p') => {
-                    password = Some(secret(&mut parser)?);
-                    continue;
-                }
-                Own::Long(ref word) if word == "password" => {
-                    password = Some(secret(&mut parser)?);
-                    continue;
-                }
-                Own::Value(value) if user.is_none() => {
-                    user = Some(value.into_string().map_err(|_| "USER is not UTF-8")?);
-                    continue;
-                }
-                // It may be a password that was meant for -p: it is not repeated.
-                Own::Value(_) => return Err("there is more than one USER".into()),
-                unknown => return Err(unknown.unexpected()),
-            };
-            if action.replace(asked).is_some_and(|before| before != asked) {
-                return Err("only one of --add, --update and --delete can be given".into());
+        let request = Editing::parse(parser, "USER", |own, parser| {
+            let mine = own.is('p', "password");
+            if mine {
+                password = Some(secret(parser)?);
             }
-        }
-        if common.help {
-            return Ok(Request::Help);
-        }
-        if common.version {
-            return Ok(Request::Version);
-        }
-        let action = action.unwrap_or(Action::AddOrUpdate);
-        if action == Action::Delete && password.is_some() {
-            return Err("--delete needs no password".into());
-        }
-        let user = user.ok_or("USER is missing")?;
-        Ok(Request::Run(Self { common, action, password, user }))
+            Ok(mine)
+        })?;
+        request.and_then(|Editing { common, action, name: user }| {
+            if action == Action::Delete && password.is_some() {
+                return Err("--delete needs no password".into());
+            }
+            Ok(Self { common, action, password, user })
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use super::{Wanted, durable};
 use crate::{
     command::{Cx, access, ending},
     flow::{
-        Refused,
+        NO_TREE, Refused,
         job::Who,
         park::{Park, Scope, Wait, Wake},
         refuse,
@@ -30,7 +30,7 @@ pub(super) fn supersede(
     let Some(app) = wanted.contexts.durable.app(dialect) else {
         return Ok(None);
     };
-    let tree = cx.state.tree(who.session()?, who.tree()?).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
+    let tree = cx.state.tree(who.session()?, who.tree()?).ok_or(NO_TREE)?;
     let elsewhere = |open: &&Open| {
         open.claim.app.is_some_and(|other| other.id == app.id)
             && open.claim.client != settled.client_guid

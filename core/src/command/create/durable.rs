@@ -4,7 +4,7 @@
 use super::{Contexts, Wanted};
 use crate::{
     command::{Cx, durable},
-    flow::{Refused, job::Who, refuse},
+    flow::{NO_SESSION, Refused, job::Who, refuse},
     id::OpenId,
     state::{
         State,
@@ -110,9 +110,9 @@ impl Raw {
 }
 
 /// What was negotiated with whoever asks.
-pub(super) fn settled(cx: &Cx<'_>, who: &Who) -> Result<Settled, NtStatus> {
+pub(super) fn settled(cx: &Cx<'_>, who: &Who) -> Result<Settled, Refused> {
     let conn = cx.state.conns.get(&who.conn).and_then(|conn| conn.negotiated);
-    conn.ok_or(NtStatus::USER_SESSION_DELETED)
+    conn.ok_or(NO_SESSION)
 }
 
 impl Contexts {

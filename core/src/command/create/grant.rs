@@ -6,7 +6,12 @@ use crate::{
     command::access,
     flow::{Refused, refuse},
     id::FileKey,
-    state::{State, open::Open, session::Tree, share_mode},
+    state::{
+        State,
+        open::{Open, Place},
+        session::Tree,
+        share_mode,
+    },
     status::NtStatus,
     vfs::{FileInfo, FileKind},
     wire::{
@@ -28,10 +33,10 @@ pub(super) fn check(
     state: &State,
     tree: &Tree,
     wanted: &Wanted,
-    info: &FileInfo,
+    (info, place): (&FileInfo, &Place),
     (created, file_created): (bool, bool),
 ) -> Result<AccessMask, Refused> {
-    if state.is_doomed(info.key) {
+    if state.is_doomed(info.key, place) {
         return refuse(NtStatus::DELETE_PENDING, "MS-FSA 2.1.5.1.2: about to be deleted");
     }
     let attributes = if created { wanted.attributes() } else { info.attributes };

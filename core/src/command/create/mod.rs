@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     flow::{
-        Flow, Handled, Refused,
+        CANCELLED, Flow, Handled, NO_OPEN, NO_TREE, OUR_BUG, Refused,
         job::Who,
         park::{Park, Wake},
         refuse,
@@ -80,7 +80,7 @@ pub(super) fn begin(
         return refuse(NtStatus::TOO_MANY_OPENED_FILES, "as many opens as allowed");
     }
     cx.state.creations.extend(who.creating.map(|key| (key, Creation::Pending)));
-    let tree = cx.state.tree(session, tree).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
+    let tree = cx.state.tree(session, tree).ok_or(NO_TREE)?;
     let identity = Arc::clone(&tree.identity);
     if tree.is_pipe() {
         let user = cx.state.sessions.get(&session).and_then(|session| session.user.as_ref());
@@ -104,14 +104,14 @@ fn open(tree: &Tree, wanted: Box<Wanted>) -> Handled<super::Step> {
 fn again(cx: &Cx<'_>, who: &Who, wanted: Box<Wanted>, wake: Wake) -> Handled<super::Step> {
     match wake {
         Wake::Ready | Wake::TimedOut => {}
-        Wake::Cancelled => return refuse(NtStatus::CANCELLED, "3.3.5.16: cancelled"),
+        Wake::Cancelled => return Err(CANCELLED),
         Wake::LoggedOff => return refuse(NtStatus::USER_SESSION_DELETED, "3.3.5.6: logged off"),
         Wake::Closed | Wake::TreeGone | Wake::HungUp => {
             return refuse(NtStatus::NETWORK_NAME_DELETED, "3.3.5.8: disconnected");
         }
     }
     let tree = cx.state.tree(who.session()?, who.tree()?);
-    open(tree.ok_or(NtStatus::NETWORK_NAME_DELETED)?, wanted)
+    open(tree.ok_or(NO_TREE)?, wanted)
 }
 
 /// A CREATE is answered, or never will be: it is known by its open from now on, or not at all.
@@ -143,7 +143,7 @@ pub(super) fn resume(
     let (step, event) = match (step, event) {
         (Step::Contended(wanted), Event::Wake(wake)) => return again(cx, who, wanted, wake),
         (Step::Reclaim(_), Event::Wake(Wake::Cancelled)) => {
-            return refuse(NtStatus::CANCELLED, "3.3.5.16: cancelled");
+            return Err(CANCELLED);
         }
         (Step::Reclaim(request), Event::Wake(_)) => return begin(cx, who, *request),
         other => other,
@@ -161,21 +161,16 @@ pub(super) fn resume(
             // Reserved before the call, so taken out after it failed.
             ending::end_open(cx, who.open()?, Wake::Closed);
             who.open = None;
-            Err(error_of(&done).into())
+            Err(error_of(&done))
         }
         (Step::Withdrawn(refused), _) => Err(refused),
         (Step::Pipe, Done::Pipe(handle)) => pipe::opened(cx, who, handle),
         (Step::Pipe, Done::Failed(error)) => {
-            let status = if error == VfsError::NotFound {
-                error.status()
-            } else {
-                super::pipe::failed(error)
-            };
-            Err(status.into())
+            Err(if error == VfsError::NotFound { error.into() } else { super::pipe::failed(error) })
         }
         (Step::Reclaimed(found) | Step::Replayed(found), Done::Info(info)) => {
             let id = who.open()?;
-            let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
+            let open = cx.state.opens.get(&id).ok_or(NO_OPEN)?;
             let action = match found.asked {
                 Asked::Again(_) => CreateAction::OPENED,
                 _ => open.claim.action,
@@ -187,16 +182,16 @@ pub(super) fn resume(
         (Step::Reclaimed(_), done) => {
             // Nobody would know its new FileId.
             ending::end_open(cx, who.open()?, Wake::Closed);
-            Err(error_of(&done).into())
+            Err(error_of(&done))
         }
-        (_, done) => Err(error_of(&done).into()),
+        (_, done) => Err(error_of(&done)),
     }
 }
 
-fn error_of(done: &Done) -> NtStatus {
+fn error_of(done: &Done) -> Refused {
     match done {
-        Done::Failed(error) => error.status(),
-        _ => NtStatus::INTERNAL_ERROR,
+        Done::Failed(error) => (*error).into(),
+        _ => OUR_BUG,
     }
 }
 
@@ -208,7 +203,7 @@ fn failed(cx: &Cx<'_>, who: &Who, wanted: &Wanted, error: VfsError) -> Handled<s
     if error == VfsError::NotFound && wanted.creates() && wanted.is_stillborn() {
         return refuse(NtStatus::CANNOT_DELETE, "MS-FSA 2.1.5.1.1: read-only, deleted on close");
     }
-    Err(error.status().into())
+    Err(error.into())
 }
 
 /// The file is open; may this client have it beside the others? Then it is in the tables, before
@@ -244,7 +239,7 @@ fn opened(
         Ok(Reserved::In(_, action))
             if action == CreateAction::OVERWRITTEN || action == CreateAction::SUPERSEDED =>
         {
-            let identity = who.identity.clone().ok_or(NtStatus::INTERNAL_ERROR)?;
+            let identity = who.identity.clone().ok_or(OUR_BUG)?;
             let eas = wanted.contexts.eas.clone();
             let op = Op::Overwrite { file, attributes: wanted.attributes(), eas };
             let io = begin_change(cx, who.open()?)?;
@@ -301,7 +296,7 @@ fn response(
     told: &Told<'_>,
     info: &FileInfo,
     action: CreateAction,
-) -> Result<CreateResponse, NtStatus> {
+) -> Result<CreateResponse, Refused> {
     let mut flags = CreateResponseFlags::empty();
     flags.set(CreateResponseFlags::REPARSEPOINT, info.kind == FileKind::Symlink);
     let id = who.open()?;
@@ -310,7 +305,7 @@ fn response(
         Some(level) if lease.is_none() => held.min(level),
         _ => held,
     };
-    let tree = cx.state.tree(who.session()?, who.tree()?).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
+    let tree = cx.state.tree(who.session()?, who.tree()?).ok_or(NO_TREE)?;
     let durable = durable::answer(cx.state, id, told.asked, oplock_level);
     Ok(CreateResponse {
         oplock_level,

@@ -3,12 +3,13 @@
 use super::reserve;
 use crate::{
     command::{Cx, Step},
-    flow::{Flow, Handled, job::Who},
+    flow::{Flow, Handled, NO_TREE, Refused, job::Who},
     id::OpenId,
     state::{
         durable::Claim,
         lease::Caching,
         open::{Listing, Open, Stage, What},
+        sequence::{ChannelSequence, LockSequences},
     },
     status::NtStatus,
     vfs::File,
@@ -24,18 +25,19 @@ use crate::{
 use alloc::{string::String, sync::Arc, vec::Vec};
 
 /// Pipes have flat names, with or without a leading backslash.
-pub(super) fn name(request: &CreateRequest) -> Result<String, NtStatus> {
-    let name = request.name.to_string().ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
+pub(super) fn name(request: &CreateRequest) -> Result<String, Refused> {
+    let none = NtStatus::OBJECT_NAME_NOT_FOUND.at("3.3.5.9: not a name that a pipe has");
+    let name = request.name.to_string().ok_or(none)?;
     let name = name.strip_prefix('\\').unwrap_or(&name);
     let flat = !name.is_empty() && !name.contains(['\\', '/', '\0']);
-    if flat { Ok(name.into()) } else { Err(NtStatus::OBJECT_NAME_NOT_FOUND) }
+    if flat { Ok(name.into()) } else { Err(none) }
 }
 
 pub(super) fn opened(cx: &mut Cx<'_>, who: &mut Who, handle: File) -> Handled<Step> {
     let (session, tree_id) = (who.session()?, who.tree()?);
     let Some(tree) = cx.state.tree(session, tree_id) else {
         cx.out.release(handle);
-        return Err(NtStatus::NETWORK_NAME_DELETED.into());
+        return Err(NO_TREE);
     };
     let (share, identity) = (Arc::clone(&tree.share), Arc::clone(&tree.identity));
     let open = Open {
@@ -56,6 +58,8 @@ pub(super) fn opened(cx: &mut Cx<'_>, who: &mut Who, handle: File) -> Handled<St
         position: 0,
         mode: 0,
         listing: Listing::default(),
+        channel_sequence: ChannelSequence::new(who.channel_sequence),
+        lock_sequences: LockSequences::default(),
         running: 0,
         stage: Stage::Live,
         claim: Claim::default(),

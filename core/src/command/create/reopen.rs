@@ -8,7 +8,7 @@ use super::{
 use crate::{
     command::{self, Cx},
     flow::{
-        Flow, Handled, Refused,
+        Flow, Handled, NO_OPEN, NO_TREE, Refused,
         job::Who,
         park::{Park, Wait},
         refuse,
@@ -91,7 +91,7 @@ fn check<'a>(
     if user.and_then(Owner::of) != claim.owner || claim.owner.is_none() {
         return refuse(NtStatus::ACCESS_DENIED, "3.3.5.9.7: somebody else's open");
     }
-    let tree = cx.state.tree(session, tree).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
+    let tree = cx.state.tree(session, tree).ok_or(NO_TREE)?;
     if tree.share.name != open.share.name || tree.share.path != open.share.path {
         return none("3.3.5.9.7: an open of another share");
     }
@@ -167,7 +167,7 @@ fn replayed(
     contexts: Contexts,
     (id, asked): (OpenId, Asked),
 ) -> Handled<command::Step> {
-    let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_NOT_AVAILABLE)?;
+    let open = cx.state.opens.get(&id).ok_or(NO_OPEN)?;
     if Some(open.session) != who.session || Some(open.tree) != who.tree {
         return refuse(NtStatus::DUPLICATE_OBJECTID, "3.3.5.9.10: it is another session's");
     }
@@ -190,7 +190,7 @@ fn query(
     found: Found,
     step: fn(Box<Found>) -> Step,
 ) -> Handled<command::Step> {
-    let open = cx.state.opens.get(&id).ok_or(NtStatus::FILE_CLOSED)?;
+    let open = cx.state.opens.get(&id).ok_or(NO_OPEN)?;
     let call =
         Call { identity: open.identity.clone(), op: Op::Query { file: open.handle.clone() } };
     who.open = Some(id);

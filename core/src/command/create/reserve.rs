@@ -4,7 +4,7 @@ use super::{Wanted, durable, grant, lease::Asked};
 use crate::{
     command::Cx,
     flow::{
-        Refused,
+        NO_OPEN, NO_TREE, OUR_BUG, Refused,
         breaks::{self, Opener},
         job::Who,
         park::{Park, Wait},
@@ -15,6 +15,7 @@ use crate::{
         file::FileState,
         lease::Caching,
         open::{Listing, Open, Place, Stage, What},
+        sequence::{ChannelSequence, LockSequences},
     },
     status::NtStatus,
     vfs::{FileInfo, FileKind, Opened},
@@ -44,26 +45,26 @@ pub(super) fn reserve(
 ) -> Result<Reserved, Refused> {
     let Opened { file, path, stream, info, created, file_created } = opened;
     let (session, tree_id) = (who.session()?, who.tree()?);
-    let tree = cx.state.tree(session, tree_id).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
-    let granted = grant::check(cx.state, tree, wanted, &info, (created, file_created))?;
+    let tree = cx.state.tree(session, tree_id).ok_or(NO_TREE)?;
+    let root = tree.root.clone().ok_or(OUR_BUG)?;
     let directory = info.kind == FileKind::Directory;
+    let (share, identity) = (Arc::clone(&tree.share), Arc::clone(&tree.identity));
+    let place = Place { share: Arc::clone(&share), root, path, stream, directory };
+    let how = (created, file_created);
+    let granted = grant::check(cx.state, tree, wanted, (&info, &place), how)?;
     let asked = Asked::of(cx.state, who.conn, tree, wanted);
     asked.check(cx.state, info.key)?;
     let asked = asked.on(cx.state, who.conn, directory);
     if let Some(park) = contend(cx, wanted, asked, info.key, granted)? {
         return Ok(Reserved::Later(park));
     }
-    let tree = cx.state.tree(session, tree_id).ok_or(NtStatus::NETWORK_NAME_DELETED)?;
     let action = match wanted.request.create_disposition {
         _ if created => CreateAction::CREATED,
         CreateDisposition::SUPERSEDE => CreateAction::SUPERSEDED,
         _ if wanted.overwrites() => CreateAction::OVERWRITTEN,
         _ => CreateAction::OPENED,
     };
-    let root = tree.root.clone().ok_or(NtStatus::INTERNAL_ERROR)?;
-    let place = Place { root, path, stream, directory };
     let what = What::File { key: info.key, kind: info.kind, place };
-    let (share, identity) = (Arc::clone(&tree.share), Arc::clone(&tree.identity));
     let claim = durable::claim(cx, who, wanted, action);
     let open = Open {
         id: OpenId(0),
@@ -83,6 +84,8 @@ pub(super) fn reserve(
         position: 0,
         mode: mode(wanted.request.create_options),
         listing: Listing::default(),
+        channel_sequence: ChannelSequence::new(who.channel_sequence),
+        lock_sequences: LockSequences::default(),
         running: 0,
         stage: Stage::Live,
         claim,
@@ -151,7 +154,7 @@ pub(super) fn insert(cx: &mut Cx<'_>, who: &mut Who, mut open: Open) -> OpenId {
     id
 }
 
-pub(super) fn file_id(cx: &Cx<'_>, who: &Who) -> Result<FileId, NtStatus> {
-    let open = cx.state.opens.get(&who.open()?).ok_or(NtStatus::FILE_CLOSED)?;
+pub(super) fn file_id(cx: &Cx<'_>, who: &Who) -> Result<FileId, Refused> {
+    let open = cx.state.opens.get(&who.open()?).ok_or(NO_OPEN)?;
     Ok(open.file_id())
 }

@@ -3,7 +3,8 @@
 use super::Contexts;
 use crate::{
     acl::Token,
-    flow::{Refused, refuse},
+    command::bad_name,
+    flow::{NO_TREE, Refused, refuse},
     state::session::Tree,
     status::NtStatus,
     stream::{self, Suffix},
@@ -87,11 +88,11 @@ impl Wanted {
 /// What the file system is asked for.
 pub(super) fn how(tree: &Tree, wanted: &Wanted) -> Result<OpenHow, Refused> {
     let name = &wanted.request.name.0;
-    let (path, suffix) = stream::split(name)?;
+    let (path, suffix) = stream::split(name).map_err(bad_name)?;
     if suffix != Suffix::None && !tree.share.streams {
         return refuse(NtStatus::OBJECT_NAME_INVALID, "MS-FSCC 2.1.5: streams are not kept here");
     }
-    let root = tree.root.clone().ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
+    let root = tree.root.clone().ok_or(NO_TREE)?;
     if tree.read_only && wanted.overwrites() {
         return refuse(NtStatus::ACCESS_DENIED, "the share is read-only");
     }

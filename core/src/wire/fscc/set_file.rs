@@ -7,47 +7,6 @@ use super::{FileInfoClass, FileMode};
 use crate::time::FileTime;
 use crate::wire::codec::{Malformed, Parse, Reader, Writer};
 use alloc::vec::Vec;
-use bitflags::bitflags;
-
-bitflags! {
-    /// How FileRenameInformationEx and FileLinkInformationEx treat the target (FILE_RENAME_* of ntifs.h).
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-    pub struct RenameFlags: u32 {
-        /// An existing target is replaced.
-        const REPLACE_IF_EXISTS = 0x0000_0001;
-        /// Also when it is open.
-        const POSIX_SEMANTICS = 0x0000_0002;
-        /// Pinning is not inherited from the target directory.
-        const SUPPRESS_PIN_STATE_INHERITANCE = 0x0000_0004;
-        /// The storage reserve is not inherited from the target directory.
-        const SUPPRESS_STORAGE_RESERVE_INHERITANCE = 0x0000_0008;
-        /// Free space does not grow.
-        const NO_INCREASE_AVAILABLE_SPACE = 0x0000_0010;
-        /// Free space does not shrink.
-        const NO_DECREASE_AVAILABLE_SPACE = 0x0000_0020;
-        /// Also when the target is read-only.
-        const IGNORE_READONLY_ATTRIBUTE = 0x0000_0040;
-        const _ = !0;
-    }
-}
-
-bitflags! {
-    /// How FileDispositionInformationEx deletes (MS-FSCC 2.4.12).
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-    pub struct DispositionFlags: u32 {
-        /// The file is to be deleted; otherwise it is not any more.
-        const DELETE = 0x0000_0001;
-        /// The name goes with this handle, not with the last.
-        const POSIX_SEMANTICS = 0x0000_0002;
-        /// Mapped images forbid it.
-        const FORCE_IMAGE_SECTION_CHECK = 0x0000_0004;
-        /// The open's own delete on close changes.
-        const ON_CLOSE = 0x0000_0008;
-        /// Also when the file is read-only.
-        const IGNORE_READONLY_ATTRIBUTE = 0x0000_0010;
-        const _ = !0;
-    }
-}
 
 /// What a time in FileBasicInformation says (MS-FSCC 2.4.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +37,8 @@ impl TimeChange {
 /// Where a file goes (MS-FSCC 2.4.42.2) or gets a link (MS-FSCC 2.4.28.2).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Target {
-    /// The one byte of the plain classes is [`RenameFlags::REPLACE_IF_EXISTS`] here.
-    pub flags: RenameFlags,
+    /// An existing target is replaced.
+    pub replace_if_exists: bool,
     /// Must be 0 on the network.
     pub root_directory: u64,
     /// A path below the share; never empty.
@@ -87,36 +46,20 @@ pub struct Target {
 }
 
 impl Target {
-    /// An existing target is replaced.
-    pub fn replace_if_exists(&self) -> bool {
-        self.flags.contains(RenameFlags::REPLACE_IF_EXISTS)
-    }
-
-    fn take(reader: &mut Reader<'_>, extended: bool) -> Parse<Self> {
-        let flags = if extended {
-            RenameFlags::from_bits_retain(reader.u32()?)
-        } else if reader.u8()? != 0 {
-            RenameFlags::REPLACE_IF_EXISTS
-        } else {
-            RenameFlags::empty()
-        };
-        reader.skip(if extended { 4 } else { 7 })?;
+    fn take(reader: &mut Reader<'_>) -> Parse<Self> {
+        let replace_if_exists = reader.u8()? != 0;
+        reader.skip(7)?;
         let root_directory = reader.u64()?;
         let length = reader.u32()?;
         if length == 0 {
-            return Err(Malformed("no name to rename to"));
+            return Err(Malformed("no name to go to"));
         }
-        Ok(Self { flags, root_directory, file_name: units(reader, length)? })
+        Ok(Self { replace_if_exists, root_directory, file_name: units(reader, length)? })
     }
 
-    fn put(&self, writer: &mut Writer<'_>, extended: bool) {
-        if extended {
-            writer.u32(self.flags.bits());
-            writer.u32(0);
-        } else {
-            writer.u8(self.replace_if_exists().into());
-            writer.zeros(7);
-        }
+    fn put(&self, writer: &mut Writer<'_>) {
+        writer.u8(self.replace_if_exists.into());
+        writer.zeros(7);
         writer.u64(self.root_directory);
         put_units(writer, &self.file_name);
         // Windows takes no buffer that is shorter than the C structure.
@@ -158,11 +101,6 @@ pub enum SetFileInformation {
         /// It is.
         delete_pending: bool,
     },
-    /// How the file is to be deleted (MS-FSCC 2.4.12).
-    DispositionEx {
-        /// Whether and how.
-        flags: DispositionFlags,
-    },
     /// The size (MS-FSCC 2.4.14).
     EndOfFile {
         /// In bytes.
@@ -172,8 +110,6 @@ pub enum SetFileInformation {
     FullEa(Vec<FullEaInformation>),
     /// A new link (MS-FSCC 2.4.28.2).
     Link(Target),
-    /// A new link, with flags (class 72).
-    LinkEx(Target),
     /// The mode of the open (MS-FSCC 2.4.31).
     Mode {
         /// The mode.
@@ -193,8 +129,6 @@ pub enum SetFileInformation {
     },
     /// A new name (MS-FSCC 2.4.42.2).
     Rename(Target),
-    /// A new name, with flags (class 65).
-    RenameEx(Target),
     /// The 8.3 name (MS-FSCC 2.4.45).
     ShortName {
         /// Empty to remove it.
@@ -214,16 +148,13 @@ impl SetFileInformation {
             Self::Allocation { .. } => FileInfoClass::ALLOCATION,
             Self::Basic(_) => FileInfoClass::BASIC,
             Self::Disposition { .. } => FileInfoClass::DISPOSITION,
-            Self::DispositionEx { .. } => FileInfoClass::DISPOSITION_EX,
             Self::EndOfFile { .. } => FileInfoClass::END_OF_FILE,
             Self::FullEa(_) => FileInfoClass::FULL_EA,
             Self::Link(_) => FileInfoClass::LINK,
-            Self::LinkEx(_) => FileInfoClass::LINK_EX,
             Self::Mode { .. } => FileInfoClass::MODE,
             Self::Pipe { .. } => FileInfoClass::PIPE,
             Self::Position { .. } => FileInfoClass::POSITION,
             Self::Rename(_) => FileInfoClass::RENAME,
-            Self::RenameEx(_) => FileInfoClass::RENAME_EX,
             Self::ShortName { .. } => FileInfoClass::SHORT_NAME,
             Self::ValidDataLength { .. } => FileInfoClass::VALID_DATA_LENGTH,
         }
@@ -233,17 +164,14 @@ impl SetFileInformation {
     fn min_len_of(class: FileInfoClass) -> Option<usize> {
         Some(match class {
             FileInfoClass::DISPOSITION => 1,
-            FileInfoClass::DISPOSITION_EX | FileInfoClass::MODE | FileInfoClass::SHORT_NAME => 4,
+            FileInfoClass::MODE | FileInfoClass::SHORT_NAME => 4,
             FileInfoClass::ALLOCATION
             | FileInfoClass::END_OF_FILE
             | FileInfoClass::FULL_EA
             | FileInfoClass::PIPE
             | FileInfoClass::POSITION
             | FileInfoClass::VALID_DATA_LENGTH => 8,
-            FileInfoClass::LINK
-            | FileInfoClass::LINK_EX
-            | FileInfoClass::RENAME
-            | FileInfoClass::RENAME_EX => 20,
+            FileInfoClass::LINK | FileInfoClass::RENAME => 20,
             FileInfoClass::BASIC => 40,
             _ => return None,
         })
@@ -262,20 +190,15 @@ impl SetFileInformation {
             FileInfoClass::DISPOSITION => {
                 Self::Disposition { delete_pending: Field::take(reader)? }
             }
-            FileInfoClass::DISPOSITION_EX => {
-                Self::DispositionEx { flags: DispositionFlags::from_bits_retain(reader.u32()?) }
-            }
             FileInfoClass::END_OF_FILE => Self::EndOfFile { end_of_file: size(reader)? },
             FileInfoClass::FULL_EA => Self::FullEa(parse_full_ea(bytes)?),
-            FileInfoClass::LINK => Self::Link(Target::take(reader, false)?),
-            FileInfoClass::LINK_EX => Self::LinkEx(Target::take(reader, true)?),
+            FileInfoClass::LINK => Self::Link(Target::take(reader)?),
             FileInfoClass::MODE => Self::Mode { mode: Field::take(reader)? },
             FileInfoClass::PIPE => {
                 Self::Pipe { read_mode: reader.u32()?, completion_mode: reader.u32()? }
             }
             FileInfoClass::POSITION => Self::Position { current_byte_offset: size(reader)? },
-            FileInfoClass::RENAME => Self::Rename(Target::take(reader, false)?),
-            FileInfoClass::RENAME_EX => Self::RenameEx(Target::take(reader, true)?),
+            FileInfoClass::RENAME => Self::Rename(Target::take(reader)?),
             FileInfoClass::SHORT_NAME => {
                 let length = reader.u32()?;
                 Self::ShortName { file_name: units(reader, length)? }
@@ -297,10 +220,8 @@ impl SetFileInformation {
             | Self::ValidDataLength { valid_data_length: size } => writer.u64(*size),
             Self::Basic(basic) => basic.put(writer),
             Self::Disposition { delete_pending } => delete_pending.put(writer),
-            Self::DispositionEx { flags } => writer.u32(flags.bits()),
             Self::FullEa(attributes) => writer.bytes(&pack_full_ea(attributes, usize::MAX).0),
-            Self::Link(target) | Self::Rename(target) => target.put(writer, false),
-            Self::LinkEx(target) | Self::RenameEx(target) => target.put(writer, true),
+            Self::Link(target) | Self::Rename(target) => target.put(writer),
             Self::Mode { mode } => mode.put(writer),
             Self::Pipe { read_mode, completion_mode } => {
                 writer.u32(*read_mode);
@@ -326,9 +247,9 @@ mod tests {
     use crate::wire::fscc::FileAttributes;
     use alloc::vec;
 
-    fn target(flags: u32) -> Target {
+    fn target(replace_if_exists: bool) -> Target {
         Target {
-            flags: RenameFlags::from_bits_retain(flags),
+            replace_if_exists,
             root_directory: 0,
             file_name: "dir\\name".encode_utf16().collect(),
         }
@@ -347,16 +268,13 @@ mod tests {
             (S::Allocation { allocation_size: 1 }, 8),
             (S::Basic(basic), 40),
             (S::Disposition { delete_pending: true }, 1),
-            (S::DispositionEx { flags: DispositionFlags::from_bits_retain(0x103) }, 4),
             (S::EndOfFile { end_of_file: i64::MAX as u64 }, 8),
             (S::FullEa(vec![ea]), 10),
-            (S::Link(target(0)), 36),
-            (S::LinkEx(target(0x42)), 36),
+            (S::Link(target(false)), 36),
             (S::Mode { mode: FileMode::SEQUENTIAL_ONLY }, 4),
             (S::Pipe { read_mode: 1, completion_mode: 1 }, 8),
             (S::Position { current_byte_offset: 3 }, 8),
-            (S::Rename(target(1)), 36),
-            (S::RenameEx(target(0x8000_0003)), 36),
+            (S::Rename(target(true)), 36),
             (S::ShortName { file_name: vec![0xd800] }, 6),
             (S::ValidDataLength { valid_data_length: 4 }, 8),
         ]

@@ -83,6 +83,7 @@ fn an_invalid_parameter_of_copychunk_has_a_body() {
         ctl_code: crate::wire::fsctl::FsctlCode::SRV_COPYCHUNK,
         file_id: FileId::ANY,
         input: vec![],
+        padding: 0,
         output: vec![0; 12],
     });
     let bytes = element(|writer| response.encode(writer));

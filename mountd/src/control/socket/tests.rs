@@ -3,7 +3,7 @@ use std::net::Shutdown;
 
 use super::super::client;
 use super::*;
-use crate::scratch::Scratch;
+use ksmbd_adduser::scratch::Scratch;
 
 struct Echo;
 

@@ -1,18 +1,27 @@
 //! SESSION_SETUP: nothing of the session changes before the proof.
 
+mod bind;
+
 use super::{Cx, Event, durable::Fate, ending};
 use crate::{
     auth::{AccountSecret, AuthStep, Authenticator, Proof},
     config::Encryption,
     crypto::SessionKeys,
-    flow::{Flow, Handled, Refused, job::Who, park::Wake, refuse},
-    id::SessionId,
+    flow::{
+        Flow, Handled, NO_SESSION, OUR_BUG, Refused,
+        job::Who,
+        park::{Park, Wait, Wake},
+        refuse,
+    },
+    id::{ConnId, SessionId},
     message::Outbound,
     state::{
         conn::Settled,
+        guess::Target,
         session::{Session, User, UserKind},
     },
     status::NtStatus,
+    time::FileTime,
     vfs::{Account, Call, Done, Identity, Op},
     wire::{
         message::ResponseBody,
@@ -28,6 +37,10 @@ use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 pub(crate) struct Step {
     authenticator: Box<Authenticator>,
     client_mode: SecurityMode,
+    user: String,
+    domain: String,
+    /// What the attempt is counted under.
+    guess: Target,
 }
 
 /// MS-SMB2 3.3.5.5.
@@ -38,21 +51,20 @@ pub(super) fn begin(
 ) -> Handled<super::Step> {
     let settled = settled(cx, who)?;
     check_encryption(cx, &settled)?;
-    if request.flags.contains(SessionSetupFlags::BINDING) {
-        // Multichannel is not here, and not advertised.
-        return refuse(NtStatus::REQUEST_NOT_ACCEPTED, "3.3.5.5: no session binding");
-    }
-    let id = find_or_make(cx, who)?;
+    let id = match request.flags.contains(SessionSetupFlags::BINDING) {
+        true => bind::begin(cx, who, &settled)?,
+        false => find_or_make(cx, who, settled)?,
+    };
     who.session_id = id.0;
     who.session = Some(id);
     let result = exchange(cx, who, id, request);
     if result.is_err() {
-        give_up(cx, id);
+        give_up(cx, who.conn, id);
     }
     result
 }
 
-/// The account, or the lack of one, has been found.
+/// The attempt has waited long enough; or the account, or the lack of one, has been found.
 pub(super) fn resume(
     cx: &mut Cx<'_>,
     who: &mut Who,
@@ -60,9 +72,20 @@ pub(super) fn resume(
     event: Event,
 ) -> Handled<super::Step> {
     let id = who.session()?;
-    let result = account(cx, who, id, step, event);
+    // The session may have ended while the request waited, or the daemon was asked.
+    let session = cx.state.sessions.get(&id).filter(|session| !session.ending);
+    if !session.is_some_and(|session| session.setups.contains_key(&who.conn)) {
+        return refuse(NtStatus::USER_SESSION_DELETED, "3.3.5.5: the session has ended");
+    }
+    let result = match event {
+        Event::Done(done) => account(cx, who, id, step, done),
+        Event::Wake(Wake::TimedOut) => look_up(step),
+        Event::Wake(Wake::Ready) => attempt(cx, step),
+        Event::Wake(Wake::Cancelled) => refuse(NtStatus::CANCELLED, "3.3.5.16: cancelled"),
+        Event::Wake(_) => refuse(NtStatus::USER_SESSION_DELETED, "3.3.5.5: the session has ended"),
+    };
     if result.is_err() {
-        give_up(cx, id);
+        give_up(cx, who.conn, id);
     }
     result
 }
@@ -83,14 +106,15 @@ fn check_encryption(cx: &Cx<'_>, settled: &Settled) -> Result<(), Refused> {
 
 /// A new session for SessionId 0, else the client's own: one being set up, or one in use that is
 /// authenticated again.
-fn find_or_make(cx: &mut Cx<'_>, who: &mut Who) -> Result<SessionId, Refused> {
+fn find_or_make(cx: &mut Cx<'_>, who: &mut Who, settled: Settled) -> Result<SessionId, Refused> {
     let id = SessionId(who.session_id);
     if id.0 != 0 {
         let Some(session) = cx.state.session(who.conn, id) else {
             return refuse(NtStatus::USER_SESSION_DELETED, "3.3.5.5: no such session here");
         };
         if let Some(user) = &session.user {
-            if let Some(keys) = &user.keys {
+            let channel = session.channels.get(&who.conn);
+            if let Some(keys) = channel.and_then(|channel| channel.keys.as_ref()) {
                 who.sign = Some(keys.clone());
                 who.seal = who.encrypted.then(|| (id, keys.clone()));
             }
@@ -104,15 +128,18 @@ fn find_or_make(cx: &mut Cx<'_>, who: &mut Who) -> Result<SessionId, Refused> {
     let full = cx.state.sessions.len() >= limits.sessions;
     let new = cx.state.new_session_id();
     let Some(conn) = cx.state.conns.get_mut(&who.conn) else {
-        return Err(NtStatus::USER_SESSION_DELETED.into());
+        return Err(NO_SESSION);
     };
     if full || conn.sessions.len() >= limits.sessions_per_connection {
         return refuse(NtStatus::INSUFFICIENT_RESOURCES, "as many sessions as allowed");
     }
     conn.sessions.insert(new);
-    cx.state.sessions.insert(new, Session::new(who.conn));
+    cx.state.sessions.insert(new, Session::new(who.conn, settled));
     Ok(new)
 }
+
+/// What the authentication protocol says to a token or to a proof.
+const NOT_PROVEN: &str = "3.3.5.5.3: the authentication failed";
 
 /// One leg of the exchange (MS-SMB2 3.3.5.5.3).
 fn exchange(
@@ -122,27 +149,54 @@ fn exchange(
     request: SessionSetupRequest,
 ) -> Handled<super::Step> {
     let config = Arc::clone(&cx.state.config);
-    let session = cx.state.sessions.get_mut(&id).ok_or(NtStatus::USER_SESSION_DELETED)?;
-    let mut authenticator = session.setup.take().unwrap_or_default();
+    let session = cx.state.sessions.get_mut(&id).ok_or(NO_SESSION)?;
+    let setup = session.setups.entry(who.conn).or_default();
+    let mut authenticator = setup.authenticator.take().unwrap_or_default();
     if let Some(hash) = who.preauth.take() {
-        session.preauth = hash;
+        setup.preauth = hash;
     }
     let previous = request.previous_session_id;
-    session.previous = (previous != 0 && previous != id.0).then_some(SessionId(previous));
+    setup.previous = (previous != 0 && previous != id.0).then_some(SessionId(previous));
     let blob = &request.security_buffer;
-    let step = authenticator.step(blob, &config.names, cx.now.wall, &mut cx.state.rng)?;
+    let step = authenticator.step(blob, &config.names, cx.now.wall, &mut cx.state.rng);
+    let step = step.map_err(|status| status.at(NOT_PROVEN))?;
     match step {
         AuthStep::Continue(token) => {
-            session.setup = Some(authenticator);
+            setup.authenticator = Some(authenticator);
             answer(NtStatus::MORE_PROCESSING_REQUIRED, SessionFlags::empty(), token)
         }
         AuthStep::NeedAccount { user, domain, .. } => {
             let client_mode = request.security_mode;
-            let step = super::Step::SessionSetup(Step { authenticator, client_mode });
-            let identity = Arc::new(Identity::nobody());
-            Ok(Flow::Call(Call { identity, op: Op::Logon { user, domain } }, step))
+            let address = cx.state.conns.get(&who.conn).map(|conn| conn.peer.address.ip());
+            let address = address.ok_or(NO_SESSION)?;
+            let guess = Target::new(address, &user);
+            attempt(cx, Step { authenticator, client_mode, user, domain, guess })
         }
         AuthStep::Anonymous(proof) => anonymous(cx, who, id, &proof),
+    }
+}
+
+/// Counts the attempt, right or wrong, and lets it wait where there have been many. It waits before
+/// the password is looked at: hanging up saves no time, and the wait says nothing about the password.
+fn attempt(cx: &mut Cx<'_>, mut step: Step) -> Handled<super::Step> {
+    let (now, limits) = (cx.now.mono, cx.state.config.limits);
+    let Some((id, delay)) = cx.state.guesses.attempt(&mut step.guess, now, &limits) else {
+        return look_up(step);
+    };
+    let park = Park { wait: Wait::Logon(id), deadline: Some(now + delay), interim: false };
+    Ok(Flow::Park(park, super::Step::SessionSetup(step)))
+}
+
+fn look_up(step: Step) -> Handled<super::Step> {
+    let identity = Arc::new(Identity::nobody());
+    let op = Op::Logon { user: step.user.clone(), domain: step.domain.clone() };
+    Ok(Flow::Call(Call { identity, op }, super::Step::SessionSetup(step)))
+}
+
+/// Who knows the password is not kept waiting for those who do not.
+fn proven(cx: &mut Cx<'_>, guess: &Target) {
+    if let Some(id) = cx.state.guesses.proven(guess) {
+        cx.flows.parking.wake(Wait::Logon(id));
     }
 }
 
@@ -151,18 +205,16 @@ fn account(
     who: &mut Who,
     id: SessionId,
     mut step: Step,
-    event: Event,
+    done: Done,
 ) -> Handled<super::Step> {
-    // The session may have ended while the daemon was asked.
-    let alive = cx.state.session(who.conn, id).is_some();
-    if !alive {
-        return refuse(NtStatus::USER_SESSION_DELETED, "3.3.5.5: the session has ended");
-    }
-    match event.done() {
-        Done::Account(Account::Found { nt_hash, identity }) => {
-            let proof = step.authenticator.account(AccountSecret::NtHash(*nt_hash))?;
+    match done {
+        Done::Account(Account::Found { nt_hash, identity, expires }) => {
+            let proof = step.authenticator.account(AccountSecret::NtHash(*nt_hash));
+            let proof = proof.map_err(|status| status.at(NOT_PROVEN))?;
+            proven(cx, &step.guess);
             let kind = UserKind::Account;
-            commit(cx, who, id, Proven { kind, identity, proof, mode: step.client_mode })
+            let mode = step.client_mode;
+            commit(cx, who, id, Proven { kind, identity, proof, mode, expires })
         }
         Done::Account(Account::Unknown { guest }) => {
             // Asked even so, so that unknown names take the time that known ones take.
@@ -171,6 +223,8 @@ fn account(
                 let status = failed.err().unwrap_or(NtStatus::LOGON_FAILURE);
                 return refuse(status, "3.3.5.5.3: no such account");
             };
+            // Where everybody is let in, nothing is guessed at.
+            proven(cx, &step.guess);
             let proof = Proof {
                 user: identity.name.clone(),
                 domain: String::new(),
@@ -178,10 +232,11 @@ fn account(
                 token: step.authenticator.accept_without_keys(),
             };
             let kind = UserKind::Guest;
-            commit(cx, who, id, Proven { kind, identity, proof, mode: step.client_mode })
+            let mode = step.client_mode;
+            commit(cx, who, id, Proven { kind, identity, proof, mode, expires: None })
         }
-        Done::Failed(error) => Err(error.status().into()),
-        _ => Err(NtStatus::INTERNAL_ERROR.into()),
+        Done::Failed(error) => Err(error.into()),
+        _ => Err(OUR_BUG),
     }
 }
 
@@ -197,7 +252,8 @@ fn anonymous(cx: &mut Cx<'_>, who: &mut Who, id: SessionId, proof: &Proof) -> Ha
     };
     let identity = Arc::new(Identity::nobody());
     let mode = SecurityMode::empty();
-    commit(cx, who, id, Proven { kind: UserKind::Anonymous, identity, proof, mode })
+    let kind = UserKind::Anonymous;
+    commit(cx, who, id, Proven { kind, identity, proof, mode, expires: None })
 }
 
 /// Who the client has shown to be.
@@ -206,6 +262,8 @@ struct Proven {
     identity: Arc<Identity>,
     proof: Proof,
     mode: SecurityMode,
+    /// Until when this counts.
+    expires: Option<FileTime>,
 }
 
 /// The only place where a session becomes somebody's (MS-SMB2 3.3.5.5.3).
@@ -217,13 +275,17 @@ fn commit(cx: &mut Cx<'_>, who: &mut Who, id: SessionId, proven: Proven) -> Hand
         let at = "guests have no keys: refused where signing or encryption is required";
         return refuse(NtStatus::ACCESS_DENIED, at);
     }
-    let session = cx.state.sessions.get_mut(&id).ok_or(NtStatus::USER_SESSION_DELETED)?;
+    let session = cx.state.sessions.get_mut(&id).ok_or(NO_SESSION)?;
+    let setup = session.setups.remove(&who.conn).ok_or(NO_SESSION)?;
+    if setup.binding {
+        return bind::commit(cx, who, id, &settled, (proven, &setup));
+    }
     let new = session.user.is_none();
     let keys = match &session.user {
         // MS-SMB2 3.3.5.5.2: authenticating again keeps the keys.
         Some(user) => user.keys.clone(),
         None if proven.kind == UserKind::Account => {
-            Some(Arc::new(derive(&settled, &proven.proof, &session.preauth)))
+            Some(Arc::new(derive(&settled, &proven.proof, &setup.preauth)))
         }
         None => None,
     };
@@ -235,18 +297,23 @@ fn commit(cx: &mut Cx<'_>, who: &mut Who, id: SessionId, proven: Proven) -> Hand
         signing_required: keys.is_some() && (asks || config.require_signing),
         encrypt: keys.is_some() && mandatory,
         keys: keys.clone(),
+        expires: proven.expires,
     };
-    let (flags, previous) = (flags(&user), session.previous.take());
-    let same_user = user.clone();
+    let channel = session.channels.get_mut(&who.conn).ok_or(NO_SESSION)?;
+    if new {
+        channel.keys.clone_from(&keys);
+    }
+    let sign = channel.keys.clone();
+    let (flags, same_user) = (flags(&user), user.clone());
     session.user = Some(user);
-    if let Some(previous) = previous {
+    if let Some(previous) = setup.previous {
         end_previous(cx, previous, &same_user);
     }
     if new {
-        cx.send(who.conn, Outbound::Keys(id, keys.clone()));
+        cx.send(who.conn, Outbound::Keys(id, keys));
     }
     if who.seal.is_none() {
-        who.sign = keys;
+        who.sign = sign;
     }
     answer(NtStatus::SUCCESS, flags, proven.proof.token)
 }
@@ -270,21 +337,26 @@ fn flags(user: &User) -> SessionFlags {
 /// MS-SMB2 3.3.5.5.3: the session that a client has lost ends, if it was the same user's, as if its
 /// connection had been lost: what outlives that can be claimed from the new session.
 fn end_previous(cx: &mut Cx<'_>, previous: SessionId, user: &User) {
-    let theirs = |other: &User| {
-        other.kind == UserKind::Account
-            && user.kind == UserKind::Account
-            && (&other.account, other.identity.uid) == (&user.account, user.identity.uid)
-    };
     let found = cx.state.sessions.get(&previous).and_then(|session| session.user.as_ref());
-    if found.is_some_and(theirs) {
+    if found.is_some_and(|other| other.is_same(user.kind, &user.account, &user.identity)) {
         ending::end_session(cx, previous, Wake::LoggedOff, Fate::Keep);
     }
 }
 
 /// MS-SMB2 3.3.5.5.3: a session whose authentication fails ends, also one that was in use: who
-/// cannot prove again who they are is not let go on. Only the session's own client gets here.
-fn give_up(cx: &mut Cx<'_>, id: SessionId) {
-    ending::end_session(cx, id, Wake::LoggedOff, Fate::End);
+/// cannot prove again who they are is not let go on. Only the session's own client gets here. Where a
+/// connection wanted to join, the session stays as it was.
+fn give_up(cx: &mut Cx<'_>, conn: ConnId, id: SessionId) {
+    let Some(session) = cx.state.sessions.get_mut(&id) else {
+        return;
+    };
+    if session.channels.contains_key(&conn) {
+        return ending::end_session(cx, id, Wake::LoggedOff, Fate::End);
+    }
+    session.setups.remove(&conn);
+    if let Some(conn) = cx.state.conns.get_mut(&conn) {
+        conn.sessions.remove(&id);
+    }
 }
 
 fn answer(status: NtStatus, session_flags: SessionFlags, token: Vec<u8>) -> Handled<super::Step> {
