@@ -3,7 +3,7 @@
 
 use crate::{
     crypto::{Cipher, SigningAlgorithm},
-    id::{ConnId, OpenId, SessionId, TreeId},
+    id::{ConnId, Holder, OpenId, SessionId, TreeId},
     server::Server,
     state::{
         durable::Endurance,
@@ -11,7 +11,7 @@ use crate::{
         session::{Session, UserKind},
     },
     vfs::{FileKind, Peer},
-    wire::{create::ShareAccess, fscc::AccessMask, negotiate::Dialect},
+    wire::{create::ShareAccess, create_context::LeaseState, fscc::AccessMask, negotiate::Dialect},
 };
 use alloc::{string::String, vec::Vec};
 use core::time::Duration;
@@ -164,6 +164,8 @@ pub struct OpenStatus {
     pub access: AccessMask,
     /// What others may be granted beside it.
     pub share_access: ShareAccess,
+    /// What its client caches of it.
+    pub caching: CachingStatus,
     /// The file goes when nobody has it open any more.
     pub delete_pending: bool,
     /// What becomes of it when its connection is lost.
@@ -172,6 +174,17 @@ pub struct OpenStatus {
     pub kept: Option<Duration>,
     /// Its byte-range locks.
     pub locks: Vec<LockStatus>,
+}
+
+/// What an open's client caches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CachingStatus {
+    /// By what: an oplock of its own, or a lease that it shares. `None`: it caches nothing.
+    pub holder: Option<Holder>,
+    /// What.
+    pub state: LeaseState,
+    /// It has been told to give some of it up, and has not answered.
+    pub breaking: bool,
 }
 
 /// One byte-range lock.
@@ -272,6 +285,13 @@ impl Server {
             length: lock.length,
             exclusive: lock.exclusive,
         });
+        let holder = self.state.holder(open.id);
+        let lease = holder.and_then(|holder| self.state.leases.get(&holder));
+        let caching = lease.map_or_else(CachingStatus::default, |lease| CachingStatus {
+            holder,
+            state: lease.state,
+            breaking: lease.breaking.is_some(),
+        });
         OpenStatus {
             id: open.id,
             session: open.session,
@@ -293,6 +313,7 @@ impl Server {
                 Endurance::Resilient => OpenEndurance::Resilient,
             },
             kept: open.claim.until.map(|until| until.since(now)),
+            caching,
             delete_pending: open.delete_on_close || doomed,
             locks: locks.collect(),
         }
@@ -347,6 +368,9 @@ impl Server {
             counted("opens without a connection", counters.kept),
             counted("creates that may be replayed", counters.creations),
             counted("files", counters.files),
+            counted("oplocks", counters.oplocks),
+            counted("leases", counters.leases),
+            counted("unanswered breaks", counters.breaks),
             counted("locks", counters.locks),
             bounded("locks of one open", most(&mut of_one_open.into_iter()), limits.locks_per_open),
             counted("waiting requests", counters.parked),

@@ -90,7 +90,7 @@ fn a_sharing_violation_breaks_handles_first() {
 /// smb2.oplock.exclusive1: who caches no handle is not asked to give it up.
 #[test]
 fn an_exclusive_oplock_caches_no_handle() {
-    let (_w, (mut a, _), mut b) = held(OplockLevel::EXCLUSIVE);
+    let (_w, (a, _), mut b) = held(OplockLevel::EXCLUSIVE);
     b.create("x").exclusive().is(NtStatus::SHARING_VIOLATION);
     a.nothing();
 }
@@ -232,6 +232,7 @@ fn an_encrypted_break() {
     let w = World::with(|config| config.encryption = Encryption::Mandatory);
     let mut a = w.client(Dialect::SMB_3_1_1).logged_on("alice").encrypted();
     let mut b = w.client(Dialect::SMB_3_1_1).logged_on("bob").encrypted();
+    w.put("x", b"");
     a.create("x").oplock(OplockLevel::BATCH).ok();
     b.create("x").send().waits();
     let message = a.receive();

@@ -201,7 +201,7 @@ fn a_disk_that_fails_while_it_is_given_back() {
     let sent = a.create("x").again_v2(f, GUID).send().later();
     w.fail(0, VfsError::Io);
     w.release_calls();
-    a.answer(sent).is(NtStatus::UNEXPECTED_IO_ERROR);
+    a.answer(sent).is(NtStatus::IO_DEVICE_ERROR);
     assert_eq!(w.counters().opens, 0);
 }
 

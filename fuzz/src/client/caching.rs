@@ -89,6 +89,24 @@ impl Response {
     pub fn is_notification(&self) -> bool {
         self.header.message_id == u64::MAX
     }
+
+    /// What answers this notification, if it has to be answered.
+    pub fn acknowledgment(&self) -> Option<OplockBreakRequest> {
+        match self.body {
+            ResponseBody::OplockBreak(OplockBreakResponse::Oplock(broken)) => {
+                Some(OplockBreakRequest::Oplock(broken))
+            }
+            ResponseBody::OplockBreak(OplockBreakResponse::LeaseNotification(broken)) => {
+                Some(OplockBreakRequest::Lease(LeaseBreakAck {
+                    flags: 0,
+                    lease_key: broken.lease_key,
+                    lease_state: broken.new_lease_state,
+                    lease_duration: 0,
+                }))
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Client {

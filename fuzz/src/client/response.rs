@@ -134,7 +134,10 @@ impl Client {
     /// The next answer, which is the final one to this request.
     #[track_caller]
     pub fn answer(&mut self, mid: u64) -> Response {
-        let response = self.receive();
+        let mut response = self.receive();
+        while self.lenient && response.is_notification() {
+            response = self.receive();
+        }
         let Header { command, message_id, .. } = response.header;
         assert_eq!(message_id, mid, "an answer to another {command:?}: {:?}", response.status);
         assert_ne!(response.status, NtStatus::PENDING, "{command:?} waits");

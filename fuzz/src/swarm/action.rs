@@ -9,6 +9,7 @@ pub(super) enum Action {
     Join,
     Request,
     Chain,
+    Acknowledge,
     Mutate,
     Cancel,
     SetUp,
@@ -20,12 +21,13 @@ pub(super) enum Action {
 }
 
 impl Action {
-    pub(super) const COUNT: usize = 11;
+    pub(super) const COUNT: usize = 12;
 
     const ALL: [(Self, u32); Self::COUNT] = [
         (Self::Join, 4),
         (Self::Request, 60),
         (Self::Chain, 12),
+        (Self::Acknowledge, 12),
         (Self::Mutate, 6),
         (Self::Cancel, 4),
         (Self::SetUp, 3),

@@ -3,6 +3,7 @@
 
 mod action;
 mod choice;
+mod durable;
 mod request;
 
 pub use choice::{Bytes, Choices, Seed};
@@ -12,11 +13,18 @@ use action::Action;
 use core::time::Duration;
 use ksmbd_core::{
     status::NtStatus,
-    wire::{header::FileId, negotiate::Dialect},
+    status_report::OpenStatus,
+    wire::{
+        create_context::LeaseState, header::FileId, negotiate::Dialect,
+        oplock_break::OplockBreakRequest,
+    },
 };
 
 /// Clients at once.
 const CLIENTS: usize = 4;
+
+/// Opens of clients that have left, which others may want.
+const LOST: usize = 12;
 
 /// Requests that a client leaves unanswered before it reads.
 const UNANSWERED: usize = 24;
@@ -25,13 +33,19 @@ const UNANSWERED: usize = 24;
 struct Actor {
     client: Client,
     files: Vec<FileId>,
+    /// Breaks that it was told and has not answered.
+    broken: Vec<OplockBreakRequest>,
     trees: Vec<u32>,
+    /// What others had open when they left.
+    lost: Vec<FileId>,
 }
 
 /// A run under way.
 pub struct Swarm {
     world: World,
     actors: Vec<Actor>,
+    /// What those had open who have left, the last of it.
+    lost: Vec<FileId>,
     /// How likely each kind of action is in this run; 0 is never.
     weights: [u32; Action::COUNT],
     /// Requests that were sent.
@@ -61,7 +75,15 @@ impl Swarm {
             }
         });
         let weights = Action::weights(choices);
-        Self { world, actors: Vec::new(), weights, sent: 0, answered: 0, dropped: 0 }
+        Self {
+            world,
+            actors: Vec::new(),
+            lost: Vec::new(),
+            weights,
+            sent: 0,
+            answered: 0,
+            dropped: 0,
+        }
     }
 
     /// One action of somebody.
@@ -74,6 +96,7 @@ impl Swarm {
             Action::Join => self.join(choices),
             Action::Request => self.request(index, choices),
             Action::Chain => self.chain(index, choices),
+            Action::Acknowledge => self.acknowledge(index, choices),
             Action::Mutate => self.mutate(index, choices),
             Action::Cancel => self.cancel(index, choices),
             Action::SetUp => self.set_up(index, choices),
@@ -84,8 +107,25 @@ impl Swarm {
             Action::Fault => self.fault(choices),
         }
         let crowded = |actor: &Actor| actor.client.unanswered().len() > UNANSWERED;
+        if choices.chance(8) {
+            self.check_caches();
+        }
         if choices.chance(2) || self.actors.get(index).is_some_and(crowded) {
             self.read(index);
+        }
+    }
+
+    /// What one client has not written yet nobody else reads from a cache, or writes.
+    fn check_caches(&self) {
+        let status = self.world.status();
+        let writes = |open: &&OpenStatus| open.caching.state.contains(LeaseState::WRITE_CACHING);
+        for one in status.opens.iter().filter(writes) {
+            let other = status.opens.iter().find(|open| {
+                open.path == one.path
+                    && open.caching.holder != one.caching.holder
+                    && !open.caching.state.is_empty()
+            });
+            assert!(other.is_none(), "{one:?} caches alone, and so does {other:?}");
         }
     }
 
@@ -121,9 +161,13 @@ impl Swarm {
         let mut client = self.world.connect();
         client.lenient = true;
         client.offer = crate::Offer::only(dialects[choices.below(dialects.len())]);
+        // Two clients can be one, which shares its leases.
+        client.offer.guid = [choices.below(3) as u8; 16];
         client.negotiate().ok();
         let user = ["alice", "bob"][choices.below(2)];
-        let mut actor = Actor { client, files: Vec::new(), trees: Vec::new() };
+        let lost = self.lost.clone();
+        let (files, broken, trees) = (Vec::new(), Vec::new(), Vec::new());
+        let mut actor = Actor { client, files, broken, trees, lost };
         if actor.client.logon(user, &password(user)).status == NtStatus::SUCCESS {
             actor.client.encrypt = actor.client.cipher().is_some() && choices.chance(3);
             if !actor.client.is_dropped() {
@@ -149,6 +193,10 @@ impl Swarm {
             return;
         };
         while let Some(response) = actor.client.try_receive() {
+            if response.is_notification() {
+                actor.broken.extend(response.acknowledgment());
+                continue;
+            }
             self.answered += usize::from(response.status != NtStatus::PENDING);
             if let ksmbd_core::wire::message::ResponseBody::Create(create) = &response.body {
                 actor.files.push(create.file_id);
@@ -168,6 +216,8 @@ impl Swarm {
             return None;
         }
         let mut actor = self.actors.remove(index);
+        self.lost.append(&mut actor.files);
+        self.lost.drain(..self.lost.len().saturating_sub(LOST));
         actor.client.forget();
         actor.client.hang_up();
         Some(())
