@@ -143,6 +143,8 @@ pub const KEYS: &[Key] = &[
     share(&["crossmnt"], Switch),
     share(&["vfs objects"], Text),
     share(&["streams_xattr"], Text),
+    share(&["change notify"], Switch),
+    share(&["kernel change notify"], Switch),
     share(&["time machine"], Switch),
     share(&["continuous availability"], Switch),
     share(&["hide unreadable"], Switch),

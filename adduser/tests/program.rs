@@ -308,3 +308,34 @@ fn ctrl_c_cancels_and_brings_the_echo_back() {
     let modes = tcgetattr(&line).expect("modes").local_modes;
     assert!(modes.contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG));
 }
+
+/// ksmbd's: 0 when it was done, help and version included, else 1; nothing else, and never in silence.
+#[test]
+fn exit_codes_of_both_programs() {
+    let addshare = env!("CARGO_BIN_EXE_ksmbd-addshare");
+    for (program, name) in [(PROGRAM, "ksmbd.adduser"), (addshare, "ksmbd.addshare")] {
+        for (line, code, says) in [
+            ("--help", 0, format!("Usage: {name} ")),
+            ("-h", 0, format!("Usage: {name} ")),
+            ("--version", 0, format!("{name} {}\n", env!("CARGO_PKG_VERSION"))),
+            ("-V", 0, format!("{name} {}\n", env!("CARGO_PKG_VERSION"))),
+            ("-V --help", 0, format!("Usage: {name} ")),
+            ("--nosuch", 1, format!("{name}: invalid option '--nosuch'\nTry `{name} --help`.\n")),
+            ("-a -d x", 1, format!("{name}: only one of --add, --update and --delete can be")),
+            ("a b", 1, format!("{name}: there is more than one ")),
+            ("-C", 1, format!("{name}: missing argument for option '-C'\n")),
+        ] {
+            let mut command = Command::new(program);
+            let output = command.args(line.split(' ')).stdin(Stdio::null()).output();
+            let output = output.expect("it runs");
+            let (used, empty) = match code {
+                0 => (&output.stdout, &output.stderr),
+                _ => (&output.stderr, &output.stdout),
+            };
+            assert_eq!(output.status.code(), Some(code), "{name} {line}");
+            let used = String::from_utf8_lossy(used);
+            assert!(used.starts_with(&says), "{name} {line}: {used}");
+            assert!(empty.is_empty(), "{name} {line}");
+        }
+    }
+}

@@ -182,6 +182,8 @@ impl Server {
                 let mut command = Command::new(self.bin.join("ksmbd-mountd"));
                 command.arg("--nodetach").args(self.files());
                 command.arg(format!("--port={}", self.port));
+                // As it does for itself when it goes to the background.
+                command.env("MALLOC_MMAP_THRESHOLD_", "131072");
                 command
             }
             Kind::Samba => {

@@ -82,6 +82,15 @@ pub struct Limits {
     pub durable_time_max: Duration,
     /// Byte-range locks of one open: INSUFFICIENT_RESOURCES.
     pub locks_per_open: usize,
+    /// Watched directories at once: INSUFFICIENT_RESOURCES.
+    pub watches: usize,
+    /// Watched directories of one session: INSUFFICIENT_RESOURCES.
+    pub watches_per_session: usize,
+    /// Bytes of changes that nobody has fetched, of all watches together: NOTIFY_ENUM_DIR.
+    pub watch_bytes: usize,
+    /// Directories that are watched for changes made outside SMB; more are not, and what others
+    /// change there is not told.
+    pub outside_watches: usize,
     /// Requests of one connection that wait: INSUFFICIENT_RESOURCES.
     pub parked_per_connection: usize,
     /// Credits a client may hold.
@@ -121,6 +130,10 @@ impl Default for Limits {
             durable_time: Duration::from_secs(60),
             durable_time_max: Duration::from_secs(300),
             locks_per_open: 4096,
+            watches: 4096,
+            watches_per_session: 512,
+            watch_bytes: 8 << 20,
+            outside_watches: 4096,
             parked_per_connection: 512,
             credits: 8192,
             free_guesses: 10,
@@ -211,6 +224,10 @@ pub struct Share {
     pub oplocks: bool,
     /// Encrypted requests only (SMB2_SHAREFLAG_ENCRYPT_DATA).
     pub encrypt: bool,
+    /// `change notify`: CHANGE_NOTIFY is served.
+    pub change_notify: bool,
+    /// `kernel change notify`: it tells what is changed outside SMB, too.
+    pub kernel_change_notify: bool,
 }
 
 impl Share {
@@ -237,6 +254,8 @@ impl Share {
             veto: Veto::default(),
             oplocks: true,
             encrypt: false,
+            change_notify: true,
+            kernel_change_notify: true,
         }
     }
 

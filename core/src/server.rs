@@ -16,7 +16,7 @@ use crate::{
         session::Session,
     },
     time::{Instant, Now},
-    vfs::{Done, Peer},
+    vfs::{Done, FsChange, Peer},
 };
 use alloc::sync::Arc;
 use core::fmt;
@@ -75,6 +75,10 @@ pub struct Counters {
     pub leases: usize,
     /// Oplocks and leases whose break is not acknowledged.
     pub breaks: usize,
+    /// Watched directories.
+    pub watches: usize,
+    /// Bytes of changes in them that nobody has fetched.
+    pub watch_bytes: usize,
     /// Requests that wait.
     pub parked: usize,
     /// Calls that have not completed.
@@ -146,6 +150,13 @@ impl Server {
         self.enter(now, out, |cx| command::completed(cx, op, done));
     }
 
+    /// Something was changed outside SMB, in a directory for which
+    /// [`Op::Watch`](crate::vfs::Op::Watch) was asked. What this server has done itself is never
+    /// told here: it knows.
+    pub fn fs_changed(&mut self, now: Now, change: &FsChange, out: &mut dyn Sink) {
+        self.enter(now, out, |cx| command::outside(cx, change));
+    }
+
     /// A client is gone: its sessions end, what it waits for is given up.
     pub fn hang_up(&mut self, now: Now, conn: ConnId, out: &mut dyn Sink) {
         self.enter(now, out, |cx| command::end_connection(cx, conn));
@@ -185,6 +196,8 @@ impl Server {
             oplocks: state.leases.values().filter(|lease| lease.is_oplock()).count(),
             leases: state.leases.values().filter(|lease| !lease.is_oplock()).count(),
             breaks: state.leases.values().filter(|lease| lease.breaking.is_some()).count(),
+            watches: state.watches.len(),
+            watch_bytes: state.watches.kept(),
             parked: self.flows.parking.len(),
             running: self.flows.running.len(),
             timers: self.flows.timers.len(),

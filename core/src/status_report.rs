@@ -3,7 +3,7 @@
 
 use crate::{
     crypto::{Cipher, SigningAlgorithm},
-    id::{ConnId, Holder, OpenId, SessionId, TreeId},
+    id::{ConnId, FileKey, Holder, OpenId, SessionId, TreeId},
     server::Server,
     state::{
         durable::Endurance,
@@ -158,6 +158,8 @@ pub struct OpenStatus {
     pub path: String,
     /// What it is.
     pub kind: OpenKind,
+    /// Which file, and which stream of it; none of pipes.
+    pub file: Option<FileKey>,
     /// As whom the file is used.
     pub uid: u32,
     /// What was granted.
@@ -304,6 +306,7 @@ impl Server {
                 What::File { .. } => OpenKind::Other,
                 What::Pipe => OpenKind::Pipe,
             },
+            file: open.key(),
             uid: open.identity.uid,
             access: open.granted,
             share_access: open.share_access,
@@ -373,6 +376,13 @@ impl Server {
             counted("unanswered breaks", counters.breaks),
             counted("locks", counters.locks),
             bounded("locks of one open", most(&mut of_one_open.into_iter()), limits.locks_per_open),
+            bounded("watched directories", counters.watches, limits.watches),
+            bounded(
+                "watched directories of one session",
+                most(&mut state.sessions.keys().map(|id| state.watches_of(*id))),
+                limits.watches_per_session,
+            ),
+            bounded("bytes of unfetched changes", counters.watch_bytes, limits.watch_bytes),
             counted("waiting requests", counters.parked),
             bounded(
                 "waiting requests of one connection",

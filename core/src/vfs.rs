@@ -17,7 +17,8 @@ use crate::{
     name::SharePath,
     stream::StreamName,
     wire::{
-        fscc::{FileAttributes, ea::FullEaInformation},
+        change_notify::CompletionFilter,
+        fscc::{FileAttributes, ea::FullEaInformation, notify::FileAction},
         security::Sid,
     },
 };
@@ -158,7 +159,7 @@ pub enum Op {
         /// What, and who wants it.
         change: Box<Change>,
     },
-    /// → [`Done::Ok`]
+    /// → [`Done::Named`]
     Rename {
         /// The share.
         root: File,
@@ -174,7 +175,7 @@ pub enum Op {
         token: Option<Arc<Token>>,
     },
     /// One more name for an open file (a hard link). [`VfsError::IsDirectory`] for a directory,
-    /// [`VfsError::TooManyLinks`] where the file system takes no more. → [`Done::Ok`]
+    /// [`VfsError::TooManyLinks`] where the file system takes no more. → [`Done::Named`]
     Link {
         /// The share.
         root: File,
@@ -246,6 +247,17 @@ pub enum Op {
         /// The share, or an open below it.
         file: File,
     },
+    /// From now on changes that others make in a directory are told with
+    /// [`Server::fs_changed`](crate::server::Server::fs_changed), as far as that can be done.
+    /// → [`Done::Watching`]
+    Watch {
+        /// An open directory.
+        file: File,
+        /// What is below its subdirectories counts too.
+        tree: bool,
+        /// Changes of other kinds need not be told.
+        filter: CompletionFilter,
+    },
     /// The addresses that clients may use this server at. → [`Done::Interfaces`]
     Interfaces,
     /// Asks the daemon for an account. → [`Done::Account`]
@@ -301,4 +313,22 @@ pub enum Op {
         /// In bytes.
         max: u32,
     },
+}
+
+/// Something that was not done by SMB.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FsChange {
+    /// Below a directory for which [`Op::Watch`] was asked.
+    Below {
+        /// That directory. A change below several of them is told for each.
+        directory: FileKey,
+        /// The path from there, with `/` between components that are called as in a [`SharePath`].
+        path: String,
+        /// What happened.
+        action: FileAction,
+        /// Whom it concerns.
+        filter: CompletionFilter,
+    },
+    /// It is not known what happened.
+    Lost,
 }

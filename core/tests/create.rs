@@ -74,7 +74,7 @@ fn names() {
         ("\\x", NtStatus::INVALID_PARAMETER),
         ("a\\\\b", NtStatus::OBJECT_NAME_INVALID),
         ("..", NtStatus::OBJECT_PATH_SYNTAX_BAD),
-        ("Dir\\..\\x", NtStatus::OBJECT_PATH_SYNTAX_BAD),
+        ("Dir\\..\\..\\x", NtStatus::OBJECT_PATH_SYNTAX_BAD),
         ("a*b", NtStatus::OBJECT_NAME_INVALID),
         ("a/b", NtStatus::OBJECT_NAME_INVALID),
         ("a:stream", NtStatus::OBJECT_NAME_INVALID),

@@ -31,6 +31,17 @@ fn granted_after_unlock() {
     a.lock(fa, 5, 1, SHARED | LockFlags::FAIL_IMMEDIATELY).is(NtStatus::LOCK_NOT_GRANTED);
 }
 
+/// A connection gives its buffers back while it is idle, also one with a request that waits.
+#[test]
+fn granted_after_a_long_time() {
+    let (w, (mut a, fa), (mut b, fb)) = contended();
+    let waiting = b.lock(fb, 5, 10, EXCLUSIVE).waits();
+    w.advance(Duration::from_secs(3600));
+    a.unlock(fa, 0, 10).ok();
+    b.answer(waiting.mid).ok();
+    b.echo().ok();
+}
+
 #[test]
 fn fails_at_once_when_told_to() {
     let (_w, _a, (mut b, fb)) = contended();

@@ -33,7 +33,7 @@ fn the_file_system_and_names_have_reasons() {
     a.rename(f, "a*b", false).is(NtStatus::OBJECT_NAME_INVALID);
     a.link(f, "x", false).is(NtStatus::OBJECT_NAME_COLLISION);
     w.vfs(|vfs| vfs.fail_next("flush", VfsError::Io));
-    a.flush(f).is(NtStatus::UNEXPECTED_IO_ERROR);
+    a.flush(f).is(NtStatus::IO_DEVICE_ERROR);
     a.tree_connect("").is(NtStatus::BAD_NETWORK_NAME);
     let reasons: Vec<_> = w.refusals().iter().map(|refusal| refusal.at).collect();
     let name = "MS-FSCC 2.1.5: the name";

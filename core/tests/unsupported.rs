@@ -1,28 +1,11 @@
 //! What is not there yet answers as a Windows server without it, and is never advertised
-//! (MS-SMB2 3.3.5.15, 3.3.5.19, 3.3.5.21.3).
+//! (MS-SMB2 3.3.5.15, 3.3.5.21.3).
 
 use ksmbd_core::wire::{
-    change_notify::{ChangeNotifyFlags, ChangeNotifyRequest, CompletionFilter},
-    fscc::set_file::SetFileInformation,
-    fsctl::FsctlCode,
-    query_info::InfoType,
+    fscc::set_file::SetFileInformation, fsctl::FsctlCode, query_info::InfoType,
 };
 use ksmbd_fuzz::client::body;
 use ksmbd_fuzz::prelude::*;
-
-#[test]
-fn change_notify() {
-    let w = World::new();
-    let mut a = w.logged_on("alice");
-    let file_id = a.create("").directory().access(AccessMask::GENERIC_READ).ok();
-    let request = ChangeNotifyRequest {
-        flags: ChangeNotifyFlags::WATCH_TREE,
-        output_buffer_length: 4096,
-        file_id,
-        completion_filter: CompletionFilter::FILE_NAME,
-    };
-    a.request(&RequestBody::ChangeNotify(request)).is(NtStatus::NOT_SUPPORTED);
-}
 
 #[test]
 fn control_codes() {

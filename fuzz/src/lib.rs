@@ -33,11 +33,12 @@ pub mod prelude {
         status::NtStatus,
         vfs::VfsError,
         wire::{
+            change_notify::CompletionFilter,
             create::{
                 CreateAction, CreateDisposition, CreateOptions, CreateRequest, OplockLevel,
                 ShareAccess,
             },
-            fscc::{AccessMask, FileAttributes, FileInfoClass, FsInfoClass},
+            fscc::{AccessMask, FileAttributes, FileInfoClass, FsInfoClass, notify::FileAction},
             header::{Command, FileId, Header, HeaderFlags},
             lock::LockFlags,
             message::{RequestBody, ResponseBody},

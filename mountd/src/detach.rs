@@ -17,6 +17,10 @@ use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 /// Tells the child that it is the child.
 const MARK: &str = "KSMBD_MOUNTD_DETACHED";
+/// glibc moves the size from which on memory is given back as soon as it is free, up to the largest
+/// buffer that was. Set, it stays where it begins: what clients' buffers took is the system's again when
+/// they have been idle for a while. Under load buffers are used again and not given back at all.
+const GIVE_BACK: (&str, &str) = ("MALLOC_MMAP_THRESHOLD_", "131072");
 /// What the child writes when it serves.
 const READY: u8 = b'+';
 
@@ -33,7 +37,11 @@ pub fn is_detached() -> bool {
 pub fn start_child() -> io::Result<ExitCode> {
     let mut arguments = env::args_os();
     let name = arguments.next().unwrap_or_else(|| OsString::from("ksmbd.mountd"));
-    let mut child = Command::new(env::current_exe()?)
+    let mut command = Command::new(env::current_exe()?);
+    if env::var_os(GIVE_BACK.0).is_none() {
+        command.env(GIVE_BACK.0, GIVE_BACK.1);
+    }
+    let mut child = command
         .arg0(name)
         .args(arguments)
         .env(MARK, "1")

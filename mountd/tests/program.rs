@@ -255,3 +255,40 @@ fn a_reload_takes_global_and_says_what_needs_a_restart() {
     first.read(&mut [0; 1]).expect_err("still open, and nothing to say");
     assert_eq!(server.end(Signal::TERM), Some(0));
 }
+
+/// ksmbd's: 0 when it was done, help and version included, else 1; nothing else, and never in silence.
+#[test]
+fn exit_codes_of_both_programs() {
+    let mountd = env!("CARGO_BIN_EXE_ksmbd-mountd");
+    let control = env!("CARGO_BIN_EXE_ksmbd-control");
+    for (program, name) in [(mountd, "ksmbd.mountd"), (control, "ksmbd.control")] {
+        for (line, code, says) in [
+            ("--help", 0, format!("Usage: {name} ")),
+            ("-h", 0, format!("Usage: {name} ")),
+            ("--version", 0, format!("{name} {}\n", env!("CARGO_PKG_VERSION"))),
+            ("-V", 0, format!("{name} {}\n", env!("CARGO_PKG_VERSION"))),
+            // Help counts, whatever else is asked.
+            ("-V --help", 0, format!("Usage: {name} ")),
+            ("--nosuch", 1, format!("{name}: invalid option '--nosuch'\nTry `{name} --help`.\n")),
+            (
+                "nosuch",
+                1,
+                format!("{name}: unexpected argument \"nosuch\"\nTry `{name} --help`.\n"),
+            ),
+        ] {
+            let arguments = line.split(' ');
+            let output = Command::new(program).args(arguments).output().expect("it runs");
+            let (used, empty) = match code {
+                0 => (&output.stdout, &output.stderr),
+                _ => (&output.stderr, &output.stdout),
+            };
+            assert_eq!(output.status.code(), Some(code), "{name} {line}");
+            assert!(text(used).starts_with(&says), "{name} {line}: {}", text(used));
+            assert!(empty.is_empty(), "{name} {line}: {}", text(empty));
+        }
+    }
+    let output = Command::new(control).args(["-l", "--socket=/nonexistent"]).output();
+    let output = output.expect("it runs");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).starts_with("ksmbd.control: "), "{output:?}");
+}

@@ -6,6 +6,7 @@ use crate::{
     mailbox::Mailbox,
     server::Shared,
     socket,
+    vfs::outside,
     worker::Job,
 };
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -25,6 +26,9 @@ const BATCH: usize = 32;
 
 /// How long nobody is accepted after descriptors or memory ran out.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// How often it is looked at most what was changed outside SMB: what happens meanwhile comes together.
+const OUTSIDE: Duration = Duration::from_millis(25);
 
 /// Refused connections are told once in this time.
 const QUIET: Duration = Duration::from_secs(5);
@@ -50,6 +54,8 @@ pub(crate) struct Forker {
     mailbox_limit: usize,
     paused_until: Option<Instant>,
     quiet_until: Option<Instant>,
+    /// Nobody looks outside before.
+    outside_from: Option<Instant>,
 }
 
 impl Forker {
@@ -68,6 +74,7 @@ impl Forker {
             mailbox_limit: mailbox_limit(parked),
             paused_until: None,
             quiet_until: None,
+            outside_from: None,
         };
         let thread = thread::Builder::new().name("ksmbd/0".into()).stack_size(crate::STACK);
         thread.spawn(move || {
@@ -100,8 +107,12 @@ impl Forker {
         let paused = self.is_paused();
         let pause = self.paused_until.map(|until| until.saturating_duration_since(Instant::now()));
         let timer = self.shared.arm().map(|deadline| self.shared.clock.until(deadline));
-        let timeout = [pause, timer].into_iter().flatten().min().map(socket::timespec);
+        self.outside_from = self.outside_from.filter(|from| *from > Instant::now());
+        let rest = self.outside_from.map(|from| from.saturating_duration_since(Instant::now()));
+        let timeout = [pause, timer, rest].into_iter().flatten().min().map(socket::timespec);
         let mut fds = vec![PollFd::new(&self.shared.forker, PollFlags::IN)];
+        let outside = outside::queue().filter(|_| self.outside_from.is_none());
+        fds.extend(outside.iter().map(|queue| PollFd::new(queue, PollFlags::IN)));
         if !paused {
             fds.extend(self.listeners.iter().map(|l| PollFd::new(l, PollFlags::IN)));
         }
@@ -109,7 +120,12 @@ impl Forker {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
         }
+        let changed = outside.is_some() && fds.get(1).is_some_and(|fd| !fd.revents().is_empty());
         self.shared.forker.hush();
+        if changed {
+            self.shared.look_outside();
+            self.outside_from = Some(Instant::now() + OUTSIDE);
+        }
         Ok(())
     }
 

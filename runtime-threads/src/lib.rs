@@ -63,11 +63,12 @@ impl Runtime {
         let listeners = listen.iter().map(bind).collect::<io::Result<Vec<_>>>()?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
         rustix::process::umask(rustix::fs::Mode::empty());
-        let parked = config.limits.parked_per_connection;
+        let (parked, outside) =
+            (config.limits.parked_per_connection, config.limits.outside_watches);
         let (worker, jobs) = unbounded();
         let post = Post::new(daemon, worker.clone());
         let server = Server::new(config, seed);
-        let shared = Shared::new(server, Clock::start(), Bell::new()?, worker, post);
+        let shared = Shared::new(server, Clock::start(), Bell::new()?, worker, post, outside);
         let worker = worker::spawn(Arc::clone(&shared), jobs)?;
         let forker = Forker::spawn(Arc::clone(&shared), listeners, worker, parked)?;
         Ok(Self { shared, forker: Some(forker), addresses })

@@ -6,7 +6,7 @@ use crate::{
     daemon::Post,
     mailbox::{Bell, Entry, Mailbox},
     vfs,
-    worker::Job,
+    worker::{self, Job},
 };
 use crossbeam_channel::Sender;
 use ksmbd_core::{
@@ -20,7 +20,7 @@ use ksmbd_core::{
     sink::{Executor, Sink},
     status_report::Status,
     time::{Instant, Now},
-    vfs::{Call, Done, File, Peer, VfsError},
+    vfs::{Call, Done, File, Op, Peer, VfsError},
 };
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -47,7 +47,18 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) worker: Sender<Job>,
     post: Post,
+    outside: Outside,
     stopping: AtomicBool,
+}
+
+/// Changes made outside SMB.
+struct Outside {
+    /// How the file system tells of them.
+    tell: vfs::outside::Tell,
+    /// Directories that may be watched.
+    limit: usize,
+    /// The worker has been asked to look.
+    asked: AtomicBool,
 }
 
 struct Locked {
@@ -147,10 +158,16 @@ impl Shared {
         forker: Bell,
         worker: Sender<Job>,
         post: Post,
+        outside_watches: usize,
     ) -> Arc<Self> {
         let locked = Locked { server, clients: BTreeMap::new(), armed: None };
-        let stopping = AtomicBool::new(false);
-        Arc::new(Self { locked: Mutex::new(locked), forker, clock, worker, post, stopping })
+        let (locked, stopping) = (Mutex::new(locked), AtomicBool::new(false));
+        let outside = Outside {
+            tell: worker::teller(worker.clone()),
+            limit: outside_watches,
+            asked: AtomicBool::new(false),
+        };
+        Arc::new(Self { locked, forker, clock, worker, post, outside, stopping })
     }
 
     /// Tells all threads to end.
@@ -324,6 +341,18 @@ impl Shared {
         }
     }
 
+    /// Has the worker look what was changed outside SMB.
+    pub(crate) fn look_outside(&self) {
+        if !self.outside.asked.swap(true, Ordering::AcqRel) {
+            let _ = self.worker.send(Job::Outside);
+        }
+    }
+
+    /// The worker looks.
+    pub(crate) fn looking_outside(&self) {
+        self.outside.asked.store(false, Ordering::Release);
+    }
+
     /// Carries a call out on this thread. `None`: the daemon will answer.
     pub(crate) fn run(
         &self,
@@ -333,6 +362,14 @@ impl Shared {
         reply_buf: &mut dyn FnMut(usize) -> ReplyBuf,
     ) -> Option<Done> {
         let Call { identity, op } = call;
+        if let Op::Watch { file, tree, filter } = &op {
+            let Outside { tell, limit, .. } = &self.outside;
+            let (what, tell) = ((*tree, *filter), Arc::clone(tell));
+            let done = vfs::outside::watch(file, what, &identity, *limit, tell);
+            // It sleeps on the queue from the first watch on.
+            self.forker.ring();
+            return Some(done);
+        }
         match self.post.post(mailbox, op_id, op) {
             Ok(()) => None,
             Err(op) => Some(vfs::run(Call { identity, op }, reply_buf)),

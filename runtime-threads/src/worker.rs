@@ -1,12 +1,15 @@
 //! The thread `ksmbd/w`: calls that no client waits for (delete on close after a hang-up, expiry),
-//! and answers of the daemon whose client is gone.
+//! answers of the daemon whose client is gone, and changes made outside SMB.
 
-use crate::server::Shared;
-use crossbeam_channel::Receiver;
+use crate::{
+    server::Shared,
+    vfs::outside::{self, Tell, Told},
+};
+use crossbeam_channel::{Receiver, Sender};
 use ksmbd_core::{
     buffer::ReplyBuf,
     id::OpId,
-    vfs::{Call, Done, VfsError},
+    vfs::{Call, Done, FsChange, VfsError},
 };
 use std::{
     io,
@@ -22,6 +25,10 @@ pub(crate) enum Job {
     Call(OpId, Call),
     /// Complete.
     Done(OpId, Done),
+    /// Pass on what was changed outside SMB, and look through what is new.
+    Outside,
+    /// Something was changed outside SMB.
+    Changed(FsChange),
     /// What is there now is still done; then the thread ends.
     Stop,
 }
@@ -55,9 +62,29 @@ fn work(shared: &Arc<Shared>, job: Job) {
             }
         }
         Job::Done(op, done) => (op, done),
+        Job::Outside => {
+            shared.looking_outside();
+            outside::drain();
+            return outside::look_through();
+        }
+        Job::Changed(change) => {
+            return shared
+                .enter("fs_changed", |server, now, sink| server.fs_changed(now, &change, sink));
+        }
         Job::Stop => return,
     };
     shared.enter("complete", |server, now, sink| server.complete(now, op, done, sink));
+}
+
+/// How the file system tells of changes made outside SMB.
+pub(crate) fn teller(worker: Sender<Job>) -> Tell {
+    Arc::new(move |told| {
+        // When the worker is gone, nobody is left to be told.
+        let _ = worker.send(match told {
+            Told::Changed(change) => Job::Changed(change),
+            Told::NewDirectories => Job::Outside,
+        });
+    })
 }
 
 fn fresh(length: usize) -> ReplyBuf {

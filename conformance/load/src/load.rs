@@ -4,18 +4,19 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ksmbd_core::status::NtStatus;
 use ksmbd_core::wire::create::{CreateDisposition, CreateOptions};
 use ksmbd_core::wire::fscc::{AccessMask, FileInfoClass};
 use ksmbd_core::wire::header::FileId;
+use ksmbd_core::wire::lock::{LockElement, LockFlags, LockRequest};
 use ksmbd_core::wire::message::RequestBody;
 use ksmbd_core::wire::query_directory::{QueryDirectoryFlags, QueryDirectoryRequest};
 use ksmbd_core::wire::query_info::{InfoType, QueryInfoFlags, QueryInfoRequest};
 
 use crate::journal;
-use crate::logon::{close, connect, create, open, read, write};
+use crate::logon::{close, connect, connect_within, create, open, read, write};
 use crate::smb::{Smb, broken};
 use crate::{Count, Kind, Options};
 
@@ -31,11 +32,20 @@ const LOOKED_AT: usize = 200;
 const DELETED: usize = 10_000;
 const LISTED: usize = 10_000;
 
+/// The one file that all clients open, or lock ranges in.
+const SHARED: &str = "one for all";
+
+/// How long a connection may take. A server that is overrun drops some, or lets them wait.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// What a small file holds.
 const SMALL: usize = 1024;
 
 /// Makes on the server's disk what the load needs.
 pub(crate) fn prepare(options: &Options, path: &Path) -> io::Result<()> {
+    let shared = path.join(SHARED);
+    fs::write(&shared, [1; SMALL])?;
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o666))?;
     for client in 0..options.clients {
         let place = path.join(format!("load{client}"));
         fs::create_dir_all(&place)?;
@@ -99,6 +109,8 @@ impl Client {
             Kind::Stat => self.stat_files(until),
             Kind::Delete => self.delete_files(until),
             Kind::List => self.list(until),
+            Kind::Open => self.open_shared(until),
+            Kind::Lock => self.lock_and_unlock(until),
             Kind::Connect => self.connect_again(options, until),
             Kind::Journal => {
                 let operations = journal::run(&mut self.smb, self.number, until);
@@ -256,12 +268,54 @@ impl Client {
         Ok(count)
     }
 
-    fn connect_again(&self, options: &Options, until: Instant) -> io::Result<Count> {
+    /// CREATE and CLOSE of a file that everybody else opens and closes too.
+    fn open_shared(&mut self, until: Instant) -> io::Result<Count> {
         let mut count = Count::default();
+        let access = AccessMask::GENERIC_READ | AccessMask::GENERIC_WRITE;
+        let request = create(SHARED, access, CreateDisposition::OPEN, CreateOptions::empty());
         while Instant::now() < until {
-            connect(options, (self.number as u64) << 32 | count.operations)?;
+            let file = open(&mut self.smb, &request)?;
+            self.smb.send(&close(file), &[])?;
+            self.smb.receive()?.ok()?;
             count.operations += 1;
         }
         Ok(count)
+    }
+
+    /// A LOCK and its UNLOCK are one operation. Each client has a range of its own.
+    fn lock_and_unlock(&mut self, until: Instant) -> io::Result<Count> {
+        let mut count = Count::default();
+        let access = AccessMask::GENERIC_READ | AccessMask::GENERIC_WRITE;
+        let request = create(SHARED, access, CreateDisposition::OPEN, CreateOptions::empty());
+        let file_id = open(&mut self.smb, &request)?;
+        let offset = self.number as u64 * SMALL as u64;
+        while Instant::now() < until {
+            let exclusive = LockFlags::EXCLUSIVE_LOCK | LockFlags::FAIL_IMMEDIATELY;
+            for flags in [exclusive, LockFlags::UNLOCK] {
+                let locks = vec![LockElement { offset, length: SMALL as u64, flags }];
+                let request = LockRequest { lock_sequence: 0, file_id, locks };
+                self.smb.send(&RequestBody::Lock(request), &[])?;
+                self.smb.receive()?.ok()?;
+            }
+            count.operations += 1;
+        }
+        Ok(count)
+    }
+
+    /// A connection that fails is none: it only takes its time. That none works is an error.
+    fn connect_again(&self, options: &Options, until: Instant) -> io::Result<Count> {
+        let (mut count, mut failed) = (Count::default(), None);
+        let mut number = (self.number as u64) << 32;
+        while Instant::now() < until {
+            number += 1;
+            match connect_within(options, number, PATIENCE) {
+                Ok(_) => count.operations += 1,
+                Err(error) => failed = Some(error),
+            }
+        }
+        match failed {
+            Some(error) if count.operations == 0 => Err(error),
+            _ => Ok(count),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! NEGOTIATE, SESSION_SETUP and TREE_CONNECT, and the requests that the loads are made of.
 
 use std::io;
+use std::time::Duration;
 
 use ksmbd_core::auth::ntlm::client::{Credentials, NtlmClient, Wrapping};
 use ksmbd_core::crypto::{self, PreauthHash, SessionKeys};
@@ -25,9 +26,21 @@ use ksmbd_core::wire::write::WriteRequest;
 use crate::Options;
 use crate::smb::{Protection, Reply, Smb, broken, malformed};
 
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Connects, and is logged on to the share in the end.
 pub(crate) fn connect(options: &Options, number: u64) -> io::Result<Smb> {
-    let mut smb = Smb::connect(options.port, options.protection)?;
+    connect_within(options, number, PATIENCE)
+}
+
+/// Connects, with less patience than others.
+pub(crate) fn connect_within(
+    options: &Options,
+    number: u64,
+    patience: Duration,
+) -> io::Result<Smb> {
+    let mut smb = Smb::connect(options.port, options.protection, patience)?;
     let (mut hash, cipher) = negotiate(&mut smb)?;
     let protection = std::mem::replace(&mut smb.protection, Protection::Off);
     let mut seed = [7; 32];

@@ -24,8 +24,8 @@ usage: ksmbd-load --port=N --share=NAME --user=NAME --password=WORD --path=DIREC
        ksmbd-load --raw --path=DIRECTORY [OPTION...] LOAD
        ksmbd-load compare DIRECTORY
 
-LOAD is read, write (with --size), random-read, random-write (4 KiB), create, stat, delete, list or
-connect; or journal, which says in the end what the server has acknowledged, and whose words `compare`
+LOAD is read, write (with --size), random-read, random-write (4 KiB), create, stat, delete, list, open
+(one file, by all clients), lock (and unlock, in one file) or connect; or journal, which says in the end what the server has acknowledged, and whose words `compare`
 takes on its input to compare them with the disk. DIRECTORY is the share's on the server's disk: files are prepared there. --raw measures plain
 copies over loopback instead.
 
@@ -45,11 +45,13 @@ pub(crate) enum Kind {
     Stat,
     Delete,
     List,
+    Open,
+    Lock,
     Connect,
     Journal,
 }
 
-const KINDS: [(&str, Kind); 10] = [
+const KINDS: [(&str, Kind); 12] = [
     ("read", Kind::Read),
     ("write", Kind::Write),
     ("random-read", Kind::RandomRead),
@@ -58,6 +60,8 @@ const KINDS: [(&str, Kind); 10] = [
     ("stat", Kind::Stat),
     ("delete", Kind::Delete),
     ("list", Kind::List),
+    ("open", Kind::Open),
+    ("lock", Kind::Lock),
     ("connect", Kind::Connect),
     ("journal", Kind::Journal),
 ];

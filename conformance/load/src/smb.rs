@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::ops::Range;
+use std::time::Duration;
 
 use ksmbd_core::crypto::{SessionKeys, SigningAlgorithm};
 use ksmbd_core::status::NtStatus;
@@ -79,10 +80,14 @@ pub(crate) struct Smb {
 }
 
 impl Smb {
-    pub(crate) fn connect(port: u16, protection: Protection) -> io::Result<Self> {
+    pub(crate) fn connect(
+        port: u16,
+        protection: Protection,
+        patience: Duration,
+    ) -> io::Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(std::time::Duration::from_secs(30)))?;
+        stream.set_read_timeout(Some(patience))?;
         Ok(Self {
             stream,
             bytes: vec![0; 2 * CHUNK],

@@ -154,6 +154,12 @@ fn reload(context: &Context<'_>) -> Checked {
     }
     journal.finish(context)?.all(&["in time"])?;
     serves(context, &server, "files")?;
+    let log = context.env.out.join(format!("{}.log", server.setup_name()));
+    let reloads = fs::read_to_string(log)?.lines().filter(|line| line.contains("reloaded")).count();
+    // Signals that come while one is being served count once.
+    if reloads < 10 {
+        return wrong(format!("only {reloads} reloads"));
+    }
     stopped(server)
 }
 

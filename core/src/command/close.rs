@@ -59,6 +59,10 @@ pub(super) fn resume(
 
 fn close(cx: &mut Cx<'_>, who: &mut Who, response: CloseResponse) -> Handled<super::Step> {
     ending::end_open(cx, who.open()?, Wake::Closed);
+    if ending::has_ended_watches(cx) {
+        let step = super::Step::Close(Step::Gone(response));
+        return Ok(Flow::Park(ending::others_first(), step));
+    }
     gone(cx, who, response)
 }
 

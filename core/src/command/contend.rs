@@ -5,6 +5,7 @@ use super::Cx;
 use crate::{
     flow::{breaks, park::Park},
     id::{FileKey, Holder, OpenId},
+    name::SharePath,
     state::open::Open,
     wire::create_context::LeaseState,
 };
@@ -71,13 +72,17 @@ pub(super) fn replace(cx: &mut Cx<'_>, id: OpenId, keys: &[FileKey]) -> Option<P
 /// A file is listed differently by now: by its name, its size, its times. Who caches its directory
 /// is told, but for whom the directory's lease belongs to as well.
 pub(super) fn listing(cx: &mut Cx<'_>, id: OpenId) {
-    let Some((share, path)) = cx.state.opens.get(&id).and_then(|open| {
-        let path = &open.place().filter(|place| !place.path.is_root())?.path;
-        Some((Arc::clone(&open.share), path.parent()))
-    }) else {
-        return;
-    };
-    breaks::directory_changed(cx, &share, &path, Some(id));
+    let path = cx.state.opens.get(&id).and_then(Open::place).map(|place| place.path.clone());
+    if let Some(path) = path.filter(|path| !path.is_root()) {
+        listed_at(cx, id, &path);
+    }
+}
+
+/// The same, of a name that is not the one that the open was made by.
+pub(super) fn listed_at(cx: &mut Cx<'_>, id: OpenId, path: &SharePath) {
+    if let Some(share) = cx.state.opens.get(&id).map(|open| Arc::clone(&open.share)) {
+        breaks::directory_changed(cx, &share, &path.parent(), Some(id));
+    }
 }
 
 /// These waits are not told the client (smb2.compound_async.rename_non_compound_no_async).

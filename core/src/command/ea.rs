@@ -8,6 +8,7 @@ use crate::{
     status::NtStatus,
     vfs::Op,
     wire::{
+        change_notify::CompletionFilter,
         fscc::{
             ea::{FullEaInformation, parse_get_ea},
             file::FileInformation,
@@ -35,7 +36,7 @@ pub(super) fn check(eas: &[FullEaInformation]) -> Result<(), Refused> {
 pub(super) fn set(open: &Open, eas: Vec<FullEaInformation>) -> Handled<super::Step> {
     check(&eas)?;
     let op = Op::SetEa { file: open.handle.clone(), eas };
-    set_info::call(open, op, set_info::Step::Done)
+    set_info::call(open, op, set_info::Step::Done(CompletionFilter::EA))
 }
 
 /// MS-FSA 2.1.5.12.10. Every query begins with the first attribute, as if with SL_RESTART_SCAN.

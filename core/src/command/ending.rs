@@ -4,12 +4,13 @@
 use super::{
     Cx, Step, contend,
     durable::{self, Fate},
+    notice,
 };
 use crate::{
     flow::{
         Running, breaks,
         job::Job,
-        park::{Scope, Wait, Wake},
+        park::{Park, Scope, Wait, Wake},
         timer::Timer,
     },
     id::{ConnId, FileKey, OpenId, SessionId, TreeId},
@@ -19,7 +20,7 @@ use crate::{
         open::{Open, Place, Stage, What},
         session::Tree,
     },
-    vfs::{Call, Op},
+    vfs::{Call, Done, Op},
     wire::header::Command,
 };
 use alloc::vec::Vec;
@@ -41,6 +42,7 @@ pub(super) fn end_open(cx: &mut Cx<'_>, id: OpenId, why: Wake) {
         // MS-FSA 2.1.5.5: the first close of a delete-on-close handle dooms the name.
         file.doom(place, &open.identity);
         contend::delete(cx, id);
+        notice::doomed(cx, id);
     }
     if modified {
         // Writing shows in the directory when the file is closed (smb2.lease.v2_request).
@@ -54,7 +56,7 @@ pub(super) fn end_open(cx: &mut Cx<'_>, id: OpenId, why: Wake) {
 /// waits on.
 fn wake_users(cx: &mut Cx<'_>, id: OpenId, why: Wake) {
     cx.flows.parking.wake_where(why, |parked| {
-        parked.job.who.open == Some(id) && !matches!(parked.park.wait, Wait::Gone(_))
+        parked.job.who.open == Some(id) && !matches!(parked.park.wait, Wait::Gone(_) | Wait::Turn)
     });
 }
 
@@ -74,7 +76,7 @@ pub(super) fn end_tree(cx: &mut Cx<'_>, session: SessionId, tree: TreeId, why: W
     cx.flows.parking.wake_where(why, |parked| {
         let who = &parked.job.who;
         (who.session, who.tree, who.open) == (Some(session), Some(tree), None)
-            && !matches!(parked.park.wait, Wait::Gone(_))
+            && matches!(parked.park.wait, Wait::File(_) | Wait::Range(_))
     });
 }
 
@@ -134,9 +136,12 @@ pub(crate) fn end_connection(cx: &mut Cx<'_>, id: ConnId) {
     breaks::connection_lost(cx, id);
 }
 
-/// The delete has been tried; whether it worked is for nobody to know.
-pub(super) fn deleted(cx: &mut Cx<'_>, id: OpenId) {
+/// The delete has been tried; whether it worked is for nobody to know but those who watch.
+pub(super) fn deleted(cx: &mut Cx<'_>, id: OpenId, done: &Done) {
     contend::listing(cx, id);
+    if matches!(done, Done::Ok) {
+        notice::deleted(cx, id);
+    }
     let Some(open) = cx.state.opens.get_mut(&id) else {
         return;
     };
@@ -212,6 +217,7 @@ fn remove(cx: &mut Cx<'_>, id: OpenId) {
         // An open that was kept may have outlived the tree that the directory is of.
         cx.out.release(place.root);
     }
+    cx.state.watches.remove(id).into_iter().for_each(|source| cx.out.release(source));
     cx.flows.parking.wake(Wait::Gone(Scope::Open(id)));
     cx.flows.parking.wake(Wait::Idle(id));
     cx.flows.parking.wake(Wait::Gone(Scope::Tree(session, tree)));
@@ -281,6 +287,17 @@ fn leave(out: &mut dyn Sink, on: Executor, tree: Tree, flows: &mut crate::flow::
     let op = flows.start(Running { job: None, step: Step::Nothing, open: None });
     out.call(on, op, Call { identity: tree.identity, op: Op::Leave { share: tree.share } });
     tree.root.into_iter().for_each(|root| out.release(root));
+}
+
+/// What ended with an open has to be answered before the request that ended it: its keys may go with
+/// the answer to that one.
+pub(super) fn others_first() -> Park {
+    Park { wait: Wait::Turn, deadline: None, interim: false }
+}
+
+/// Requests of watches have been ended and are not answered yet.
+pub(super) fn has_ended_watches(cx: &Cx<'_>) -> bool {
+    cx.flows.parking.has_woken(|wait| matches!(wait, Wait::Watch(_)))
 }
 
 /// After a chain's answers have left: keys of a session that has logged off are forgotten.

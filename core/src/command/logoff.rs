@@ -14,6 +14,9 @@ use crate::{
 /// session, as on Windows (smb2.durable-open.reopen4).
 pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who) -> Handled<Step> {
     ending::log_off(cx, who.session()?, who.conn);
+    if ending::has_ended_watches(cx) {
+        return Ok(Flow::Park(ending::others_first(), Step::Logoff));
+    }
     resume(cx, who)
 }
 

@@ -3,6 +3,7 @@
 
 mod access;
 mod cancel;
+mod change_notify;
 mod close;
 mod contend;
 mod create;
@@ -17,6 +18,7 @@ mod ioctl;
 mod lock;
 mod logoff;
 mod negotiate;
+mod notice;
 mod oplock_break;
 mod pipe;
 mod query_directory;
@@ -34,10 +36,11 @@ mod write;
 
 pub(crate) use durable::{expire, expire_all};
 pub(crate) use ending::end_connection;
+pub(crate) use notice::outside;
 pub(crate) use run::{begin, completed, run_ready};
 
 use crate::{
-    flow::{self, Flow, Handled, Refused, job::Who, park::Wake, refuse},
+    flow::{self, Flow, Handled, Refused, job::Who, park::Wake},
     id::OpenId,
     message::Element,
     status::NtStatus,
@@ -60,6 +63,7 @@ pub(crate) enum Step {
     Lock(lock::Step),
     QueryDirectory(query_directory::Step),
     QueryInfo(query_info::Step),
+    ChangeNotify(change_notify::Step),
     SetInfo(set_info::Step),
     Pipe(pipe::Step),
     Interfaces(interfaces::Step),
@@ -117,10 +121,7 @@ fn dispatch(cx: &mut Cx<'_>, who: &mut Who, element: Element) -> Handled<Step> {
         RequestBody::QueryDirectory(request) => query_directory::begin(cx, who, &request),
         RequestBody::QueryInfo(request) => query_info::begin(cx, who, &request),
         RequestBody::SetInfo(request) => set_info::begin(cx, who, &request),
-        // Change notification is not here yet, and nothing says that it is.
-        RequestBody::ChangeNotify(_) => {
-            refuse(NtStatus::NOT_SUPPORTED, "3.3.5.19: change notification is not built yet")
-        }
+        RequestBody::ChangeNotify(request) => change_notify::begin(cx, who, &request),
         RequestBody::OplockBreak(request) => oplock_break::begin(cx, who, &request),
     }
 }
@@ -142,6 +143,7 @@ fn resume(cx: &mut Cx<'_>, who: &mut Who, step: Step, event: Event) -> Handled<S
         Step::Lock(step) => lock::resume(cx, who, step, event),
         Step::QueryDirectory(step) => query_directory::resume(cx, who, step, event),
         Step::QueryInfo(step) => query_info::resume(cx, who, step, event),
+        Step::ChangeNotify(step) => change_notify::resume(cx, who, step, event),
         Step::SetInfo(step) => set_info::resume(cx, who, step, event),
         Step::Pipe(step) => pipe::resume(cx, who, step, event),
         Step::Interfaces(step) => interfaces::resume(&step, event),

@@ -38,7 +38,7 @@ pub(crate) fn completed(cx: &mut Cx<'_>, op: OpId, done: Done) {
         }
     }
     match (running.job, running.step) {
-        (None, Step::DeleteOnClose(id)) => ending::deleted(cx, id),
+        (None, Step::DeleteOnClose(id)) => ending::deleted(cx, id, &done),
         (None, _) => {}
         (Some(mut job), step) => {
             let handled = resume(cx, &mut job.who, step, Event::Done(done));
@@ -102,7 +102,7 @@ fn go_on_as(cx: &mut Cx<'_>, mut job: Job, mut handled: Handled<Step>, id: Optio
             Ok(Flow::Park(park, step)) if is_late(cx, &job, &park) => {
                 handled = resume(cx, &mut job.who, step, Event::Wake(Wake::Closed));
             }
-            Ok(Flow::Park(park, step)) => match may_park(cx, &job) {
+            Ok(Flow::Park(park, step)) => match may_park(cx, &job, &park) {
                 Ok(()) => return wait(cx, job, park, step, id),
                 Err(refused) => handled = Err(refused),
             },
@@ -166,15 +166,21 @@ fn refusal(cx: &mut Cx<'_>, job: &Job, refused: Refused) -> Answer {
 /// The open was closed while a call of this request was out: nothing would end the wait.
 fn is_late(cx: &Cx<'_>, job: &Job, park: &Park) -> bool {
     let live = |id| cx.state.opens.get(&id).is_some_and(|open| open.stage == Stage::Live);
-    !matches!(park.wait, Wait::Gone(_)) && !job.who.open.is_none_or(live)
+    !is_ending(park) && !job.who.open.is_none_or(live)
+}
+
+/// It waits for what it has ended itself.
+fn is_ending(park: &Park) -> bool {
+    matches!(park.wait, Wait::Gone(_) | Wait::Turn)
 }
 
 /// Waiting requests are counted; and an interim answer only ever belongs to a chain's last request
 /// (MS-SMB2 3.3.4.2), which the commands see to.
-fn may_park(cx: &Cx<'_>, job: &Job) -> Result<(), Refused> {
+fn may_park(cx: &Cx<'_>, job: &Job, park: &Park) -> Result<(), Refused> {
     let limit = cx.state.config.limits.parked_per_connection;
     let parked = cx.state.conns.get(&job.conn).map_or(0, |conn| conn.parked);
-    if parked >= limit {
+    // What has begun to end cannot be refused any more.
+    if parked >= limit && !is_ending(park) {
         return refuse(NtStatus::INSUFFICIENT_RESOURCES, "3.3.4.2: as many waits as allowed");
     }
     Ok(())

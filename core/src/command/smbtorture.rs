@@ -5,7 +5,7 @@
 use super::{Cx, Event, Step, ioctl};
 use crate::{
     flow::{
-        Flow, Handled,
+        CANCELLED, Flow, Handled,
         job::Who,
         park::{Park, Wait, Wake},
         refuse,
@@ -62,7 +62,7 @@ pub(super) fn begin(cx: &mut Cx<'_>, who: &Who, request: &IoctlRequest) -> Handl
 /// A CLOSE ends the sleep: the request that was there before it is not refused for it.
 pub(super) fn awake(who: &Who, code: FsctlCode, event: &Event) -> Handled<Step> {
     match event {
-        Event::Wake(Wake::Cancelled) => refuse(NtStatus::CANCELLED, "3.3.5.16: cancelled"),
+        Event::Wake(Wake::Cancelled) => Err(CANCELLED),
         _ => {
             let id = who.open()?;
             ioctl::answer(code, FileId { persistent: id.0, volatile: id.0 }, Vec::new())

@@ -1,6 +1,6 @@
 //! What SET_INFO does with named streams: they get other names within their file.
 
-use super::{Cx, set_info::Step};
+use super::{Cx, notice, set_info::Step};
 use crate::{
     flow::{Handled, refuse},
     id::{FileKey, OpenId},
@@ -56,8 +56,9 @@ pub(super) fn renamed(cx: &mut Cx<'_>, id: OpenId, to: Option<StreamName>) {
         return;
     };
     let (from, target) = (*key, moved(*key, to.as_ref()));
-    place.stream = to;
+    let old = core::mem::replace(&mut place.stream, to);
     *key = target;
+    notice::stream_renamed(cx, id, old.as_ref());
     if from == target {
         return;
     }

@@ -14,6 +14,9 @@ use crate::{
 pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who) -> Handled<Step> {
     ending::end_tree(cx, who.session()?, who.tree()?, Wake::TreeGone, Fate::End);
     ending::forget_if_empty(cx, who.session()?);
+    if ending::has_ended_watches(cx) {
+        return Ok(Flow::Park(ending::others_first(), Step::TreeDisconnect));
+    }
     resume(cx, who)
 }
 

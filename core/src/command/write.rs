@@ -1,7 +1,7 @@
 //! WRITE.
 
 use super::{
-    Cx, Event, contend, pipe,
+    Cx, Event, contend, notice, pipe,
     read::{Io, begin_io, end_io},
 };
 use crate::{
@@ -64,6 +64,7 @@ pub(super) fn resume(cx: &mut Cx<'_>, who: &Who, step: Step, event: Event) -> Ha
             if let Some(open) = who.open.and_then(|id| cx.state.opens.get_mut(&id)) {
                 open.modified = true;
             }
+            notice::written(cx, who.open()?);
             Flow::answer(ResponseBody::Write(WriteResponse { count }))
         }
         Done::Failed(error) => Err(error.into()),

@@ -59,6 +59,7 @@ impl Inbound {
     pub(super) fn trim(&mut self) {
         if !self.is_mid_frame() {
             self.staging = Vec::new();
+            (self.start, self.end) = (0, 0);
         }
     }
 

@@ -175,7 +175,7 @@ impl Connection {
     /// guest, or a session that is being set up or unknown here) there is nothing to check.
     fn verify(&self, session: SessionId, element: &[u8]) -> (bool, bool) {
         let joins = self.joining.as_ref().filter(|(joining, _)| *joining == session);
-        let keys = self.keys.get(&session).or(joins.map(|(_, keys)| keys));
+        let keys = self.keys.get(&session).or_else(|| joins.map(|(_, keys)| keys));
         match keys.and_then(Option::as_ref) {
             Some(keys) => {
                 let genuine = keys.signing().verify_message(element);

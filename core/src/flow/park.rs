@@ -41,6 +41,10 @@ pub(crate) enum Wait {
     File(FileKey),
     /// Another page of this directory has been read.
     Listing(OpenId),
+    /// Something changes in the directory that this open watches.
+    Watch(OpenId),
+    /// Everybody who was woken before has had a turn.
+    Turn,
     /// Time passes (a test's).
     Sleep(OpenId),
     /// These opens are gone.
@@ -110,6 +114,9 @@ impl<S> Parking<S> {
     }
 
     pub(crate) fn insert(&mut self, id: AsyncId, parked: Parked<S>, timers: &mut Timers) {
+        if parked.park.wait == Wait::Turn {
+            self.ready.push_back((id, Wake::Ready));
+        }
         if let Some(at) = parked.park.deadline {
             timers.set(at, Timer::Parked(id));
         }
@@ -166,6 +173,12 @@ impl<S> Parking<S> {
                 .find(|(_, p)| p.job.conn == conn && p.job.who.asked.message_id == message)
                 .map(|(id, _)| *id),
         }
+    }
+
+    /// Somebody who was woken, and has not had a turn, waited for such a thing.
+    pub(crate) fn has_woken(&self, which: impl Fn(&Wait) -> bool) -> bool {
+        let waited = |id| self.parked.get(id).is_some_and(|parked| which(&parked.park.wait));
+        self.ready.iter().any(|(id, _)| waited(id))
     }
 
     pub(crate) fn len(&self) -> usize {

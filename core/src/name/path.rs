@@ -46,7 +46,9 @@ impl SharePath {
                 return Err(NtStatus::OBJECT_NAME_INVALID);
             }
             match part {
-                // Clients resolve these; one that arrives is an attempt to climb.
+                // MS-FSCC 2.1.5.1: clients resolve these. One that was left is resolved by the name
+                // alone, and never climbs (smb2.notify.tree).
+                [DOT, DOT] if !path.is_root() => path = path.parent(),
                 [DOT] | [DOT, DOT] => return Err(NtStatus::OBJECT_PATH_SYNTAX_BAD),
                 // An empty component in the middle cannot be said on Windows.
                 _ => path = path.join_host(&mapping::parse(part)?),
@@ -154,7 +156,9 @@ mod tests {
 
     #[test]
     fn paths_cannot_climb() {
-        for bad in ["..", "a\\..", "a\\..\\..\\b", ".", "a\\.\\b"] {
+        assert_eq!(path("a\\.."), Ok(SharePath::root()));
+        assert_eq!(path("a\\b\\..\\c").unwrap().as_str(), "a/c");
+        for bad in ["..", "..\\a", "a\\..\\..\\b", "a\\..\\..", ".", "a\\.\\b"] {
             assert_eq!(path(bad), Err(NtStatus::OBJECT_PATH_SYNTAX_BAD), "{bad}");
         }
         for bad in ["a\\\\b", "a/b", "a:b", "a*", "a\0b", "\u{1}", "\u{f029}", "a\\.\u{f029}\\b"] {

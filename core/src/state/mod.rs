@@ -10,6 +10,7 @@ pub(crate) mod range_lock;
 pub(crate) mod sequence;
 pub(crate) mod session;
 pub(crate) mod share_mode;
+pub(crate) mod watch;
 
 use crate::{
     config::Config,
@@ -29,6 +30,7 @@ use guess::Guesses;
 use lease::Lease;
 use open::{Open, Place};
 use session::{Session, Tree};
+use watch::Watches;
 
 /// Everything the server knows (MS-SMB2 3.3.1.1).
 pub(crate) struct State {
@@ -41,6 +43,7 @@ pub(crate) struct State {
     /// CREATEs that may come again.
     pub(crate) creations: BTreeMap<CreateKey, Creation>,
     pub(crate) enduring: Enduring,
+    pub(crate) watches: Watches,
     pub(crate) guesses: Guesses,
     /// Oplocks and leases.
     pub(crate) leases: BTreeMap<Holder, Lease>,
@@ -62,6 +65,7 @@ impl State {
             files: BTreeMap::new(),
             creations: BTreeMap::new(),
             enduring: Enduring::default(),
+            watches: Watches::default(),
             guesses: Guesses::default(),
             leases: BTreeMap::new(),
             directories: BTreeSet::new(),
@@ -171,6 +175,12 @@ impl State {
     pub(crate) fn is_doomed(&self, key: FileKey, place: &Place) -> bool {
         let doomed = |key| self.files.get(&key).is_some_and(|file| file.doomed(place).is_some());
         doomed(key) || doomed(key.base())
+    }
+
+    /// Watched directories of a session.
+    pub(crate) fn watches_of(&self, session: SessionId) -> usize {
+        let of = |id| self.opens.get(&id).map(|open| open.session);
+        self.watches.opens().filter(|id| of(*id) == Some(session)).count()
     }
 
     /// How many of a file's names are to go.

@@ -46,6 +46,15 @@ pub enum Done {
     Streams(Vec<StreamInformation>),
     /// Extended attributes.
     Eas(Vec<FullEaInformation>),
+    /// Something has another name, or one more.
+    Named {
+        /// The name, with the case that the file system has for its directory.
+        to: SharePath,
+        /// Another file was there, and is gone.
+        replaced: bool,
+    },
+    /// A directory is watched, until the last clone of this is gone.
+    Watching(File),
     /// The file system.
     Volume(Box<VolumeInfo>),
     /// The daemon's answer to [`Op::Interfaces`].

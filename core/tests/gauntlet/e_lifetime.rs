@@ -431,3 +431,78 @@ fn a_wait_and_all_its_ends() {
         assert_eq!((w.counters().parked, w.counters().locks), (0, 0));
     }
 }
+
+/// The same over two channels: every call on the one, every end on the other; what the first asked is
+/// answered on the first, and the session, the trees and the opens go once (MS-SMB2 3.3.5.6, 3.3.7.1).
+#[test]
+fn every_call_on_one_channel_against_every_end_on_another() {
+    for (op, start) in STARTS {
+        for (end, finish) in ENDS {
+            let w = World::with(|config| config.multi_channel = true);
+            w.put("x", b"data");
+            let mut a = unsigned(&w, "alice");
+            a.sign = true;
+            let mut b = w.channel(&a, "alice");
+            let f = a.create("x").ok();
+            let d = a.create("").directory().access(AccessMask::GENERIC_READ).ok();
+            w.hold(op);
+            let running = start(&mut b, f, d);
+            assert_eq!(w.held(), [op]);
+            a.sign = false;
+            if finish(&mut a, f, d).is_none() {
+                a.hang_up();
+                w.release_calls();
+                b.answer(running).ok();
+                b.echo().ok();
+                assert_eq!(w.counters().channels, 1, "{op}, {end}");
+                continue;
+            }
+            w.release_calls();
+            while a.try_receive().is_some() {}
+            assert_eq!(a.unanswered(), [0; 0], "{op}, {end}");
+            assert_eq!(b.answer(running).header.message_id, running, "{op}, {end}");
+            b.nothing();
+        }
+    }
+}
+
+/// Channels join, authenticate again and go while the session ends over another one.
+#[test]
+fn channels_come_and_go_while_the_session_ends() {
+    for step in 0..4 {
+        let w = World::with(|config| config.multi_channel = true);
+        let mut victim = Victim::new(&w);
+        let mut a = w.logged_on("bob");
+        let mut b = w.client(Dialect::SMB_3_1_1);
+        let mut logon = b.begin_join(&a, Credentials::new("bob", "", &password("bob")));
+        if step == 0 {
+            a.logoff().ok();
+            logon.first(&mut b).is(NtStatus::USER_SESSION_DELETED);
+            victim.is_unharmed();
+            continue;
+        }
+        let first = logon.first(&mut b).is(NtStatus::MORE_PROCESSING_REQUIRED);
+        match step {
+            1 => {
+                a.logoff().ok();
+                logon.second(&mut b, &first).is(NtStatus::USER_SESSION_DELETED);
+            }
+            2 => {
+                w.hold("logon");
+                let second = logon.second(&mut b, &first).silent();
+                a.logoff().ok();
+                w.release_calls();
+                b.answer(second).is(NtStatus::USER_SESSION_DELETED);
+            }
+            _ => {
+                w.hold("logon");
+                let _ = logon.second(&mut b, &first).silent();
+                b.hang_up();
+                a.hang_up();
+                w.release_calls();
+            }
+        }
+        assert_eq!((w.counters().sessions, w.counters().channels), (1, 1), "{step}");
+        victim.is_unharmed();
+    }
+}

@@ -246,3 +246,52 @@ fn the_end_of_an_empty_file() {
     }
     assert_eq!(w.data("x").unwrap(), b"");
 }
+
+/// A lock that waits for one channel, and its handle, its session and its other channel end over
+/// another one: answered once, where it was asked, and no list keeps it.
+#[test]
+fn a_lock_of_one_channel_and_the_ends_of_another() {
+    for end in 0..5 {
+        let w = World::with(|config| config.multi_channel = true);
+        w.put("x", b"0123456789");
+        let (mut holder, mut a) = (w.logged_on("alice"), w.logged_on("bob"));
+        let mut b = w.channel(&a, "bob");
+        let (f, g) = (holder.create("x").ok(), a.create("x").ok());
+        holder.lock(f, 0, 10, EXCLUSIVE).ok();
+        let waiting = b.lock(g, 0, 1, EXCLUSIVE).waits();
+        let status = match end {
+            0 => {
+                a.close(g).ok();
+                NtStatus::RANGE_NOT_LOCKED
+            }
+            1 => {
+                a.tree_disconnect().ok();
+                NtStatus::RANGE_NOT_LOCKED
+            }
+            2 => {
+                a.logoff().ok();
+                NtStatus::RANGE_NOT_LOCKED
+            }
+            3 => {
+                // The other channel's CANCEL is of the other channel's requests.
+                a.cancel(waiting);
+                a.cancel_message(waiting.mid);
+                a.hang_up();
+                b.nothing();
+                holder.unlock(f, 0, 10).ok();
+                NtStatus::SUCCESS
+            }
+            _ => {
+                b.cancel(waiting);
+                NtStatus::CANCELLED
+            }
+        };
+        b.answer(waiting.mid).is(status);
+        b.cancel(waiting);
+        b.nothing();
+        b.hang_up();
+        let locks = usize::from(end != 3);
+        assert_eq!((w.counters().parked, w.counters().locks), (0, locks), "{end}");
+        holder.close(f).ok();
+    }
+}

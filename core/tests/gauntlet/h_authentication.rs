@@ -230,7 +230,12 @@ fn keys_change_with_the_proof_only() {
 /// and id, signed with other keys, unsigned, half way, and in any order with a proper set-up.
 #[test]
 fn a_binding_that_fails_harms_nobody() {
-    let w = World::new();
+    binding_that_fails(false);
+    binding_that_fails(true);
+}
+
+fn binding_that_fails(multi_channel: bool) {
+    let w = World::with(|config| config.multi_channel = multi_channel);
     w.daemon(|daemon| daemon.guest = Some(Arc::new(Identity::nobody())));
     let mut victim = Victim::new(&w);
     for (user, secret) in
@@ -354,4 +359,64 @@ fn a_recorded_authentication_is_worth_nothing() {
     let leg = first_leg(&mut b, &recorded, first.header.session_id);
     b.send(leg).is(NtStatus::LOGON_FAILURE);
     assert_eq!(w.counters().sessions, 1);
+}
+
+/// Half a binding is no channel, and a proof that fails ends it: with the victim's own key stolen, for
+/// another user, with a wrong password, by a guest. Neither the victim's keys nor its channels change,
+/// and what is marked as binding is forgotten.
+#[test]
+fn half_a_binding_reaches_nothing() {
+    for user in ["bob", "alice", "mallory"] {
+        let w = World::with(|config| config.multi_channel = true);
+        w.daemon(|daemon| daemon.guest = Some(Arc::new(Identity::nobody())));
+        let mut victim = Victim::new(&w);
+        let mut b = w.client(Dialect::SMB_3_1_1);
+        b.ask = 100;
+        let secret = if user == "bob" { password("bob") } else { "guess".into() };
+        let credentials = Credentials::new(user, "", &secret);
+        let mut binding = b.begin_join(victim.client(), credentials);
+        let first = binding.first(&mut b).is(NtStatus::MORE_PROCESSING_REQUIRED);
+        assert_eq!(first.header.session_id, victim.session_id());
+        for request in requests(victim.file()) {
+            for sign in [true, false] {
+                let mut message = b.message(&request);
+                message.header.session_id = victim.session_id();
+                message.header.tree_id = victim.tree_id();
+                message.sign = sign;
+                b.send(message).is(NtStatus::USER_SESSION_DELETED);
+            }
+        }
+        victim.is_unharmed();
+        assert!(binding.second(&mut b, &first).answer().status.is_error(), "{user}");
+        assert_eq!((w.counters().sessions, w.counters().channels), (1, 1));
+        victim.is_unharmed();
+        // What comes next is a session of its own.
+        let mut b = b.logged_on("bob");
+        assert_ne!(b.session_id, victim.session_id());
+        b.create("mine").ok();
+        victim.is_unharmed();
+    }
+}
+
+/// A guest's session has no key that a binding could be signed with: nobody joins it, guest or not.
+#[test]
+fn guests_are_never_bound() {
+    let w = World::with(|config| config.multi_channel = true);
+    w.daemon(|daemon| daemon.guest = Some(Arc::new(Identity::nobody())));
+    let mut guest = w.client(Dialect::SMB_3_1_1);
+    guest.logon("mallory", "x").ok();
+    guest.connect_tree("share");
+    let f = guest.create("x").ok();
+    for user in ["mallory", "bob"] {
+        let mut b = w.client(Dialect::SMB_3_1_1);
+        let mut logon = b.begin(Credentials::new(user, "", &password(user)));
+        (logon.flags, logon.session_id) = (SessionSetupFlags::BINDING, guest.session_id);
+        let status = logon.first(&mut b).answer().status;
+        assert!(status.is_error(), "{status:?}");
+        b.session_id = guest.session_id;
+        b.sign = false;
+        b.read(f, 0, 1).is(NtStatus::USER_SESSION_DELETED);
+    }
+    guest.write(f, 0, b"still his").ok();
+    assert_eq!(w.counters().channels, 1);
 }

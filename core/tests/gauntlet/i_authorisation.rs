@@ -11,6 +11,7 @@ use ksmbd_core::{
             file::BasicInformation,
             set_file::{SetFileInformation, Target},
         },
+        fsctl::FsctlCode,
         query_info::InfoType,
     },
 };
@@ -237,4 +238,54 @@ fn renaming_into_anothers_directory() {
     b.set_file(f, &SetFileInformation::Rename(target)).is(NtStatus::INVALID_PARAMETER);
     assert!(w.exists("mine/x") && !w.exists("hers/x"));
     assert_eq!(w.data("hers/y").unwrap(), b"as it was");
+}
+
+/// FSCTLs that change a file, or read another one, through a handle that may only read, and through a
+/// read-only share: refused, whether they are there or not, and nothing is changed.
+#[test]
+fn fsctls_that_change_something_without_a_right() {
+    let w = World::new();
+    for name in ["x", "hers"] {
+        w.put(name, b"as it was");
+    }
+    own(&w, "x", BOB, 0o666);
+    own(&w, "hers", 1000, 0o600);
+    let look = |w: &World| w.vfs(|vfs| format!("{:?}", vfs.node_at(ROOT, "x").unwrap()));
+    let before = look(&w);
+    let (mut a, mut b) = (w.logged_on("alice"), w.logged_on("bob"));
+    let hers = a.create("hers").ok();
+    b.ask = 200;
+    b.echo().ok();
+    let codes = [
+        FsctlCode::SET_SPARSE,
+        FsctlCode::SET_ZERO_DATA,
+        FsctlCode::SRV_COPYCHUNK,
+        FsctlCode::SRV_COPYCHUNK_WRITE,
+        FsctlCode(0x0009_8344), // FSCTL_DUPLICATE_EXTENTS_TO_FILE
+        FsctlCode(0x0009_83e8), // its other form
+        FsctlCode(0x0009_00a4), // FSCTL_SET_REPARSE_POINT
+        FsctlCode(0x0009_00ac), // FSCTL_DELETE_REPARSE_POINT
+        FsctlCode(0x0009_c040), // FSCTL_SET_COMPRESSION
+        FsctlCode(0x0009_8208), // FSCTL_FILE_LEVEL_TRIM
+        FsctlCode(0x0009_c280), // FSCTL_SET_INTEGRITY_INFORMATION
+        FsctlCode(0x0009_0098), // FSCTL_SET_OBJECT_ID
+        FsctlCode(0x0009_00a0), // FSCTL_DELETE_OBJECT_ID
+        FsctlCode(0x0009_00bc), // FSCTL_SET_OBJECT_ID_EXTENDED
+        FsctlCode(0x0009_00d7), // FSCTL_SET_ENCRYPTION
+    ];
+    for share in ["share", "readonly"] {
+        b.connect_tree(share);
+        let f = b.create("x").existing().access(AccessMask::FILE_READ_DATA).ok();
+        for code in codes {
+            // From alice's handle, which is none of bob's, onto his own.
+            let source = [hers.persistent.to_le_bytes(), hers.volatile.to_le_bytes()].concat();
+            for input in [vec![], vec![0; 16], vec![1; 48], [source, vec![0; 24]].concat()] {
+                let status = b.request(&body::ioctl(f, code, &input, 64)).answer().status;
+                assert!(status.is_error(), "{code:?} in {share}: {status:?}");
+            }
+        }
+        b.close(f).ok();
+    }
+    assert_eq!(look(&w), before);
+    assert_eq!(a.read(hers, 0, 9).ok().data(), b"as it was");
 }

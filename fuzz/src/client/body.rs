@@ -1,6 +1,7 @@
 //! Requests as tests write them; everything else about them is usual.
 
 use ksmbd_core::wire::{
+    change_notify::{ChangeNotifyFlags, ChangeNotifyRequest, CompletionFilter},
     close::{CloseFlags, CloseRequest},
     create::{
         CreateDisposition, CreateOptions, CreateRequest, ImpersonationLevel, OplockLevel,
@@ -96,6 +97,18 @@ pub fn ioctl(file_id: FileId, ctl_code: FsctlCode, input: &[u8], max: u32) -> Re
         max_input_response: 0,
         max_output_response: max,
         flags: IoctlFlags::IS_FSCTL,
+    })
+}
+
+/// CHANGE_NOTIFY.
+pub fn notify(file_id: FileId, filter: CompletionFilter, tree: bool, max: u32) -> RequestBody {
+    let mut flags = ChangeNotifyFlags::empty();
+    flags.set(ChangeNotifyFlags::WATCH_TREE, tree);
+    RequestBody::ChangeNotify(ChangeNotifyRequest {
+        flags,
+        output_buffer_length: max,
+        file_id,
+        completion_filter: filter,
     })
 }
 

@@ -4,6 +4,7 @@ use super::{Client, Message, Sent, Waiting, body};
 use ksmbd_core::{
     name::SharePath,
     wire::{
+        change_notify::CompletionFilter,
         fscc::{
             FileInfoClass, FsInfoClass,
             directory::{DirectoryEntry, parse_entries},
@@ -130,6 +131,11 @@ impl Client {
     /// SET_INFO that marks for deletion, or takes that back.
     pub fn delete(&mut self, file: FileId, delete_pending: bool) -> Sent<'_> {
         self.set_file(file, &SetFileInformation::Disposition { delete_pending })
+    }
+
+    /// CHANGE_NOTIFY with room for 4096 bytes; `tree` watches subdirectories too.
+    pub fn notify(&mut self, directory: FileId, filter: CompletionFilter, tree: bool) -> Sent<'_> {
+        self.request(&body::notify(directory, filter, tree, 4096))
     }
 
     /// QUERY_DIRECTORY of one page.

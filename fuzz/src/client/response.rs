@@ -6,6 +6,7 @@ use ksmbd_core::{
     status::NtStatus,
     wire::{
         create::CreateResponse,
+        fscc::notify::{FileAction, NotifyInformation, parse_changes},
         header::{Command, Header, HeaderFlags},
         message::ResponseBody,
         transform::{PROTOCOL_ID, TRANSFORM_LEN, TransformHeader},
@@ -50,12 +51,20 @@ impl Response {
     pub fn data(&self) -> &[u8] {
         match &self.body {
             ResponseBody::Read(read) => &self.element[read.data.clone()],
-            ResponseBody::QueryInfo(output) | ResponseBody::QueryDirectory(output) => {
-                &output.buffer
-            }
+            ResponseBody::QueryInfo(output)
+            | ResponseBody::QueryDirectory(output)
+            | ResponseBody::ChangeNotify(output) => &output.buffer,
             ResponseBody::Ioctl(ioctl) => &ioctl.output,
             other => panic!("no data in {other:?}"),
         }
+    }
+
+    /// CHANGE_NOTIFY's changes: what happened to which name.
+    #[track_caller]
+    pub fn changes(&self) -> Vec<(FileAction, String)> {
+        let changes = parse_changes(self.data()).unwrap_or_else(|why| panic!("{why}"));
+        let told = |change: NotifyInformation| (change.action, change.file_name.to_string_lossy());
+        changes.into_iter().map(told).collect()
     }
 
     /// CREATE's answer.

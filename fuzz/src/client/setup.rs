@@ -137,7 +137,7 @@ impl Client {
     }
 
     /// Prepares to make this connection another channel of `other`'s session.
-    pub fn begin_join(&mut self, other: &Client, credentials: Credentials) -> Logon {
+    pub fn begin_join(&mut self, other: &Self, credentials: Credentials) -> Logon {
         self.set_keys(other.session_id, other.first_keys());
         let flags = SessionSetupFlags::BINDING;
         Logon { session_id: other.session_id, flags, ..self.begin(credentials) }
@@ -146,7 +146,7 @@ impl Client {
     /// Makes this connection another channel of `other`'s session, as its user `user`, and goes on
     /// where that one is; the last answer.
     #[track_caller]
-    pub fn join(&mut self, other: &Client, user: &str) -> Response {
+    pub fn join(&mut self, other: &Self, user: &str) -> Response {
         let logon = self.begin_join(other, Credentials::new(user, "WORLD", &password(user)));
         let response = logon.run(self);
         if response.status == NtStatus::SUCCESS {

@@ -60,6 +60,17 @@ pub(crate) struct Handle {
     pub(super) _live: Live,
 }
 
+/// Somebody wants to know what happens to a directory.
+pub(super) struct Watching {
+    pub(super) _live: Live,
+}
+
+impl FileObject for Watching {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
 impl FileObject for Handle {
     fn as_any(&self) -> &dyn Any {
         self

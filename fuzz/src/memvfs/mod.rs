@@ -33,7 +33,7 @@ type Outcome<T> = Result<T, VfsError>;
 const MAX_OFFSET: u64 = i64::MAX as u64;
 
 /// The device number of everything here.
-const DEVICE: u64 = 0x5157;
+pub(crate) const DEVICE: u64 = 0x5157;
 
 /// The file system.
 pub struct MemVfs {
@@ -129,21 +129,31 @@ impl MemVfs {
             Op::Rename { root, from, to, key, replace, token } => {
                 let root = Handle::of(&root)?.inode;
                 let token = token.as_deref();
-                self.rename(root, [&from, &to], (key, replace), token, who).map(|()| Done::Ok)?
+                self.rename(root, [&from, &to], (key, replace), token, who)?
             }
             Op::Link { root, file, to, replace, token } => {
                 let (root, inode) = (Handle::of(&root)?.inode, Handle::of(&file)?.inode);
-                self.link(root, inode, (&to, replace), token.as_deref(), who).map(|()| Done::Ok)?
+                self.link(root, inode, (&to, replace), token.as_deref(), who)?
             }
             Op::Delete { root, path, key, directory } => {
                 let root = Handle::of(&root)?.inode;
                 self.delete(root, &path, key, directory, who).map(|()| Done::Ok)?
             }
+            Op::Watch { file, .. } => self.watch(&file)?,
             Op::CheckEmpty { file } => self.check_empty(&file).map(|()| Done::Ok)?,
             Op::List(how) => self.list(*how, who)?,
             Op::Volume { file } => Handle::of(&file).map(|_| Done::Volume(self.volume()))?,
             _ => Done::Failed(VfsError::NotSupported),
         })
+    }
+
+    /// Whoever changes something from outside tells everybody; nothing needs to be remembered.
+    fn watch(&self, watched: &File) -> Outcome<Done> {
+        let inode = Handle::of(watched)?.inode;
+        let Content::Directory(_) = self.node(inode)?.content else {
+            return Err(VfsError::NotDirectory);
+        };
+        Ok(Done::Watching(file(handle::Watching { _live: self.live_token() })))
     }
 
     fn read(&self, file: &File, offset: u64, length: u32, who: &Identity) -> Outcome<ReplyBuf> {
@@ -326,6 +336,7 @@ pub fn op_name(op: &Op) -> &'static str {
         Op::SetEa { .. } => "set EA",
         Op::CheckEmpty { .. } => "check empty",
         Op::List(_) => "list",
+        Op::Watch { .. } => "watch",
         Op::Volume { .. } => "volume",
         Op::Interfaces => "interfaces",
         Op::Logon { .. } => "logon",

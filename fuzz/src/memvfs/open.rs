@@ -50,11 +50,12 @@ impl MemVfs {
             (WantedKind::Directory, _) => return Err(VfsError::NotDirectory),
             _ => {}
         }
+        // Writing means nothing for a directory.
+        let write = how.write && kind != FileKind::Directory;
         match kind {
-            _ if !how.read && !how.write => {}
-            FileKind::Directory if how.write => return Err(VfsError::IsDirectory),
+            _ if !how.read && !write => {}
             FileKind::File | FileKind::Directory => {
-                let bits = u32::from(how.read) * 4 + u32::from(how.write) * 2;
+                let bits = u32::from(how.read) * 4 + u32::from(write) * 2;
                 if !node.may(who, bits) {
                     return Err(VfsError::AccessDenied);
                 }
@@ -64,7 +65,7 @@ impl MemVfs {
         let deletable = self.deletable(share, &path, who);
         let wants = Wants {
             read: how.read,
-            write: how.write,
+            write,
             deletable,
             created: false,
             by_parent: self.by_parent(share, how, deletable, who),

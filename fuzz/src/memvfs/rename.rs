@@ -5,7 +5,7 @@ use ksmbd_core::{
     acl::Token,
     id::FileKey,
     name::SharePath,
-    vfs::{FileKind, Identity, VfsError},
+    vfs::{Done, FileKind, Identity, VfsError},
 };
 
 impl MemVfs {
@@ -16,12 +16,13 @@ impl MemVfs {
         (key, replace): (FileKey, bool),
         token: Option<&Token>,
         who: &Identity,
-    ) -> Outcome<()> {
+    ) -> Outcome<Done> {
         if to.is_root() {
             return Err(VfsError::AccessDenied);
         }
         let (from_dir, from_name) = self.still_there(root, from, key, who)?;
-        let (to_dir, _) = self.find_directory(root, &to.parent(), who)?;
+        let (to_dir, parent) = self.find_directory(root, &to.parent(), who)?;
+        let mut replaced = false;
         if self.is_at_or_below(to_dir, key.inode) {
             return Err(VfsError::AccessDenied);
         }
@@ -48,6 +49,7 @@ impl MemVfs {
                     return Err(VfsError::AccessDenied);
                 }
                 self.unlink(to_dir, &there)?;
+                replaced = true;
             }
         }
         self.entries_mut(from_dir)?.remove(&from_name);
@@ -55,7 +57,8 @@ impl MemVfs {
         let now = self.now;
         self.node_mut(key.inode)?.change = now;
         self.touch(from_dir)?;
-        self.touch(to_dir)
+        self.touch(to_dir)?;
+        Ok(Done::Named { to: parent.join_host(to.file_name()), replaced })
     }
 
     pub(super) fn link(
@@ -65,7 +68,7 @@ impl MemVfs {
         (to, replace): (&SharePath, bool),
         token: Option<&Token>,
         who: &Identity,
-    ) -> Outcome<()> {
+    ) -> Outcome<Done> {
         if to.is_root() {
             return Err(VfsError::AccessDenied);
         }
@@ -75,7 +78,8 @@ impl MemVfs {
         if self.node(inode)?.links == 0 {
             return Err(VfsError::Gone);
         }
-        let (to_dir, _) = self.find_directory(root, &to.parent(), who)?;
+        let (to_dir, parent) = self.find_directory(root, &to.parent(), who)?;
+        let mut replaced = false;
         if !self.node(to_dir)?.may(who, 3) {
             return Err(VfsError::AccessDenied);
         }
@@ -93,13 +97,15 @@ impl MemVfs {
                 return Err(VfsError::AccessDenied);
             }
             self.unlink(to_dir, &there)?;
+            replaced = occupant != inode;
         }
         self.entries_mut(to_dir)?.insert(to.file_name().into(), inode);
         let now = self.now;
         let node = self.node_mut(inode)?;
         node.links += 1;
         node.change = now;
-        self.touch(to_dir)
+        self.touch(to_dir)?;
+        Ok(Done::Named { to: parent.join_host(to.file_name()), replaced })
     }
 
     /// `inode` is `top` or lies below it.

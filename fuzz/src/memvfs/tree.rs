@@ -346,6 +346,14 @@ impl MemVfs {
         self.put_node(root, path, Content::directory(), 0o777);
     }
 
+    /// Takes a file away; false where there is none.
+    pub fn take_away(&mut self, root: &str, path: &str) -> bool {
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let is_file = self.data_at(root, path).is_some();
+        let parent = self.at(root, parent).filter(|_| is_file);
+        parent.is_some_and(|parent| self.unlink(parent, name).is_ok())
+    }
+
     /// Puts anything there.
     pub fn put_node(&mut self, root: &str, path: &str, content: Content, mode: u32) {
         let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));

@@ -18,10 +18,11 @@ pub(super) enum Action {
     Complete,
     Wait,
     Fault,
+    Outside,
 }
 
 impl Action {
-    pub(super) const COUNT: usize = 12;
+    pub(super) const COUNT: usize = 13;
 
     const ALL: [(Self, u32); Self::COUNT] = [
         (Self::Join, 4),
@@ -36,6 +37,7 @@ impl Action {
         (Self::Complete, 12),
         (Self::Wait, 1),
         (Self::Fault, 2),
+        (Self::Outside, 4),
     ];
 
     /// Some kinds never happen in a run, which reaches corners that an even mixture does not.
@@ -82,6 +84,18 @@ impl Swarm {
             0 => self.world.fail(index, VfsError::Io),
             1 => self.world.fail(index, VfsError::HungUp),
             _ => self.world.complete(index),
+        }
+    }
+
+    /// Somebody else changes files of the share.
+    pub(super) fn outside(&self, choices: &mut dyn Choices) {
+        let file = ["o1", "o2", "d/o1", "d/o2"][choices.below(4)];
+        let there = self.world.exists(file.rsplit_once('/').map_or("", |(parent, _)| parent));
+        match choices.below(8) {
+            0 => self.world.lose_outside(),
+            1..4 => self.world.remove_outside(file),
+            _ if there && !self.world.exists(file) => self.world.put_outside(file, b"outside"),
+            _ => {}
         }
     }
 

@@ -71,6 +71,9 @@ impl Swarm {
                 config.limits.sessions_per_connection = 1 + choices.below(3);
                 config.limits.trees_per_session = 1 + choices.below(3);
                 config.limits.locks_per_open = 1 + choices.below(4);
+                config.limits.watches = 1 + choices.below(4);
+                config.limits.watches_per_session = 1 + choices.below(3);
+                config.limits.watch_bytes = 40 * choices.below(3);
                 config.limits.credits = 64;
             }
         });
@@ -105,6 +108,7 @@ impl Swarm {
             Action::Complete => self.complete(choices),
             Action::Wait => self.wait(choices),
             Action::Fault => self.fault(choices),
+            Action::Outside => self.outside(choices),
         }
         let crowded = |actor: &Actor| actor.client.unanswered().len() > UNANSWERED;
         if choices.chance(8) {
@@ -121,7 +125,7 @@ impl Swarm {
         let writes = |open: &&OpenStatus| open.caching.state.contains(LeaseState::WRITE_CACHING);
         for one in status.opens.iter().filter(writes) {
             let other = status.opens.iter().find(|open| {
-                open.path == one.path
+                open.file == one.file
                     && open.caching.holder != one.caching.holder
                     && !open.caching.state.is_empty()
             });

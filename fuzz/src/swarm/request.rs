@@ -12,6 +12,7 @@ use ksmbd_core::{
     auth::ntlm::client::Credentials,
     status::NtStatus,
     wire::{
+        change_notify::CompletionFilter,
         create::{
             CreateDisposition, CreateOptions, CreateRequest, OplockLevel, RawContext, ShareAccess,
         },
@@ -30,7 +31,7 @@ use ksmbd_core::{
     },
 };
 
-const NAMES: [&str; 8] = ["a", "b", "A", "d", "d\\x", "d\\y", "e", "echo"];
+const NAMES: [&str; 9] = ["", "a", "b", "A", "d", "d\\x", "d\\y", "e", "echo"];
 
 impl Actor {
     fn file(&self, choices: &mut dyn Choices) -> FileId {
@@ -47,7 +48,7 @@ impl Actor {
         let file = self.file(choices);
         let offset = (choices.below(40) * 13) as u64;
         let length = choices.below(70) as u32;
-        let body = match choices.below(20) {
+        let body = match choices.below(22) {
             0..4 => RequestBody::Create(create(&self.lost, choices)),
             4..6 => body::read(file, offset, length),
             6..8 => {
@@ -62,10 +63,11 @@ impl Actor {
             15 => body::query_volume(file, FsInfoClass(choices.below(12) as u8), length * 8),
             16 => body::query(file, InfoType::SECURITY, 0, 7, length * 8),
             17 | 18 => set(file, choices),
+            19 | 20 => notify(file, choices),
             _ => match choices.below(12) {
                 0 => RequestBody::TreeDisconnect,
                 1..4 => body::tree_connect(
-                    ["share", "readonly", "IPC$", "crypt", "private"][choices.below(5)],
+                    ["share", "readonly", "IPC$", "crypt", "private", "inside"][choices.below(6)],
                 ),
                 4 => RequestBody::Logoff,
                 5 => resiliency(file, choices),
@@ -160,6 +162,12 @@ fn list(file: FileId, choices: &mut dyn Choices) -> RequestBody {
     let pattern = ["*", "d", "?", "*.x"][choices.below(4)];
     let class = FileInfoClass::ID_BOTH_DIRECTORY;
     body::list(file, pattern, class, flags, [64, 150, 4096][choices.below(3)])
+}
+
+fn notify(file: FileId, choices: &mut dyn Choices) -> RequestBody {
+    let filters = [CompletionFilter::all(), CompletionFilter::FILE_NAME, CompletionFilter::SIZE];
+    let max = [0, 1, 40, 4096][choices.below(4)];
+    body::notify(file, filters[choices.below(3)], choices.chance(2), max)
 }
 
 fn set(file: FileId, choices: &mut dyn Choices) -> RequestBody {

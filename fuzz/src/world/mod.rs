@@ -3,6 +3,7 @@
 
 mod calls;
 mod link;
+mod outside;
 mod run;
 
 use crate::{
@@ -57,7 +58,8 @@ pub(crate) struct Inner {
 impl World {
     /// A server that speaks every dialect, with the accounts `alice` and `bob`, and the shares
     /// `share`, `readonly` (the same files), `crypt` (the same, encrypted only), `private` (nobody
-    /// may), `broken` (its directory is missing) and `IPC$`.
+    /// may), `inside` (the same, watched for what SMB does alone), `quiet` (the same, not watched at
+    /// all), `broken` (its directory is missing) and `IPC$`.
     pub fn new() -> Self {
         Self::with(|_| {})
     }
@@ -263,6 +265,8 @@ fn shares() -> Vec<Rules> {
             refused: Some(ksmbd_core::status::NtStatus::ACCESS_DENIED),
             ..open(disk("private"))
         },
+        open(Share { kernel_change_notify: false, ..disk("inside") }),
+        open(Share { change_notify: false, ..disk("quiet") }),
         open(Share::disk("broken", "/nowhere")),
         open(Share::ipc()),
     ]

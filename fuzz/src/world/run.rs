@@ -50,7 +50,7 @@ impl Sink for Collect<'_> {
 
 impl Inner {
     /// Enters the server, as the runtime does under its lock.
-    fn enter(&mut self, entry: impl FnOnce(&mut Server, Now, &mut dyn Sink)) {
+    pub(super) fn enter(&mut self, entry: impl FnOnce(&mut Server, Now, &mut dyn Sink)) {
         let Self { server, outputs, refusals, now, .. } = self;
         inside(|| entry(server, *now, &mut Collect { outputs, refusals }));
         if self.refusals.len() > 10_000 {
@@ -167,6 +167,8 @@ impl Inner {
 
     /// Moves the clock, stopping exactly where the server asks for it.
     pub(super) fn advance(&mut self, time: Duration) {
+        // Whoever is idle while time passes gives its buffers back, as the runtime has it.
+        self.links.values_mut().filter_map(|link| link.connection.as_mut()).for_each(|c| c.trim());
         let end = self.now.mono + time;
         while let Some((at, timer)) = self.server.poll_timeout().filter(|(at, _)| *at <= end) {
             self.set_clock(at.max(self.now.mono));

@@ -191,6 +191,8 @@ impl<'a> Reader<'a> {
         self.switch(&["oplocks"], &mut share.oplocks);
         self.switch(&["crossmnt"], &mut share.cross_mounts);
         self.switch(&["hide unreadable"], &mut share.hide_unreadable);
+        self.switch(&["change notify"], &mut share.change_notify);
+        self.switch(&["kernel change notify"], &mut share.kernel_change_notify);
         self.switch(&["inherit owner"], &mut share.inherit_owner);
         if share.inherit_owner {
             self.needs_root("inherit owner");

@@ -123,7 +123,9 @@ impl fmt::Display for ShareSettings {
         line(f, "streams_xattr", if share.streams_nul { "samba" } else { "ksmbd" })?;
         line(f, "oplocks", yes(share.oplocks))?;
         line(f, "follow symlinks", yes(share.follow_symlinks))?;
-        line(f, "crossmnt", yes(share.cross_mounts))
+        line(f, "crossmnt", yes(share.cross_mounts))?;
+        line(f, "change notify", yes(share.change_notify))?;
+        line(f, "kernel change notify", yes(share.kernel_change_notify))
     }
 }
 
@@ -159,7 +161,7 @@ mod tests {
              write list = bob\nadmin users = alice\nhosts allow = 10. fe80::/10 EXCEPT 10.1.1.1\n\
              hosts deny = ALL\nguest account = bob\nforce user = alice\nforce group = staff\n\
              create mask = 0600\nvfs objects = acl_xattr streams_xattr\nveto files = /*.exe/.*/\ninherit owner = yes\n\
-             follow symlinks = yes\ncrossmnt = no\nmax connections = 2\n",
+             follow symlinks = yes\ncrossmnt = no\nchange notify = no\nkernel change notify = no\nmax connections = 2\n",
         ] {
             let settings = read(text);
             let shown = settings.to_string();

@@ -9,6 +9,8 @@ use super::*;
 use crate::account::Serving;
 use crate::account::tests::accounts;
 
+mod wrong_values;
+
 const SHARE: &str = "[a]\npath = /tmp\n";
 
 fn read(text: &str) -> Result<Loaded, Vec<ConfProblem>> {

@@ -311,6 +311,7 @@ pub(super) mod tests {
                 share: "a".to_owned(),
                 path: "d/file".to_owned(),
                 kind: OpenKind::File,
+                file: None,
                 uid: 1000,
                 access: AccessMask::FILE_READ_DATA | AccessMask::DELETE,
                 share_access: ShareAccess::READ,

@@ -5,6 +5,7 @@ use super::{
     handle::{Handle, Root, reopen},
     identity::Who,
     info,
+    outside::own::{self, Kind},
     resolve::{self, Last, Place},
 };
 use ksmbd_core::{
@@ -29,7 +30,9 @@ pub(super) fn delete(
     let (parent, path) = still_there(root, path, key, who)?;
     let flags = if directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
     let name = mapping::host(path.file_name());
-    again(|| fs::unlinkat(&parent, &*name, flags))
+    let above = info::key(&info::stat_fd(&parent).map_err(failed)?);
+    let names = [(above, &*name, Kind::Vanishes)];
+    own::change(&names, || again(|| fs::unlinkat(&parent, &*name, flags)), Result::is_ok)
 }
 
 /// The directory that `path` is in (O_PATH) and its path on the disk, if `key` still is there. A

@@ -1,6 +1,6 @@
 //! What stands behind the core's [`File`]: a descriptor that was resolved below its share.
 
-use super::{Outcome, acl::Store, failed, streams, times::Held};
+use super::{Outcome, acl::Store, failed, identity::Who, resolve, streams, times::Held};
 use ksmbd_core::{
     config::Share,
     id::FileKey,
@@ -44,6 +44,8 @@ pub(super) struct Handle {
     pub(super) stream: Option<streams::Slot>,
     /// Where it was when it was opened; it may have been renamed since.
     pub(super) path: SharePath,
+    /// The directory it is in, once that was asked.
+    pub(super) above: OnceLock<Option<FileKey>>,
     /// What the identity of the open might do then: as on Windows, rights are those of the open.
     pub(super) permitted: Permitted,
     /// Times that stay as they are.
@@ -75,6 +77,11 @@ impl Handle {
     /// The named stream that is open, unless it became the file's own data.
     pub(super) fn stream(&self) -> Option<StreamName> {
         self.stream.as_ref().and_then(streams::Slot::name)
+    }
+
+    /// The directory that it was in when it was opened.
+    pub(super) fn above(&self, who: Who) -> Option<FileKey> {
+        *self.above.get_or_init(|| resolve::directory_of(&self.root, &self.path, who))
     }
 
     /// The descriptor, if it may be read from.

@@ -8,9 +8,11 @@ use super::{
     identity::{self, Who},
     info,
     open::{Found, access, granted_by},
+    outside::own::{self, Kind},
     resolve::Vacancy,
 };
 use ksmbd_core::{
+    id::FileKey,
     name::mapping,
     vfs::{OpenHow, Opened, VfsError, WantedKind},
     wire::{fscc::FileAttributes, security::SecurityDescriptor},
@@ -46,7 +48,8 @@ pub(super) fn file(
     let parent = (vacancy.parent.as_fd(), &vacancy.parent_stat);
     let above = acl::may_make(root, parent.0, how, false)?;
     let name = mapping::host(vacancy.path.file_name());
-    let made = again_unless_exists(|| fs::openat(parent.0, &*name, flags, mode))?;
+    let key = info::key(parent.1);
+    let made = making(key, &name, || fs::openat(parent.0, &*name, flags, mode))?;
     let Some(fd) = made else { return Ok(None) };
     let finish = || -> Outcome<Opened> {
         let new = New { fd: &fd, plain: true, parent: parent.1, above: above.as_deref() };
@@ -62,7 +65,7 @@ pub(super) fn file(
     };
     finish().map(Some).inspect_err(|_| {
         // A create that fails leaves nothing behind.
-        let _ = fs::unlinkat(parent.0, &*name, AtFlags::empty());
+        unmake(key, &name, || fs::unlinkat(parent.0, &*name, AtFlags::empty()));
     })
 }
 
@@ -81,7 +84,8 @@ pub(super) fn directory(
     let parent = (vacancy.parent.as_fd(), &vacancy.parent_stat);
     let above = acl::may_make(root, parent.0, how, true)?;
     let name = mapping::host(vacancy.path.file_name());
-    if again_unless_exists(|| fs::mkdirat(parent.0, &*name, mode))?.is_none() {
+    let key = info::key(parent.1);
+    if making(key, &name, || fs::mkdirat(parent.0, &*name, mode))?.is_none() {
         return Ok(None);
     }
     let finish = || -> Outcome<Opened> {
@@ -96,16 +100,27 @@ pub(super) fn directory(
     };
     finish().map(Some).inspect_err(|_| {
         // Nor does this one leave anything behind.
-        let _ = fs::unlinkat(parent.0, &*name, AtFlags::REMOVEDIR);
+        unmake(key, &name, || fs::unlinkat(parent.0, &*name, AtFlags::REMOVEDIR));
     })
 }
 
-fn again_unless_exists<T>(call: impl FnMut() -> Result<T, Errno>) -> Outcome<Option<T>> {
-    match again(call) {
+/// A name appears; `None` when it is there already.
+fn making<T>(
+    directory: FileKey,
+    name: &[u8],
+    call: impl FnMut() -> Result<T, Errno>,
+) -> Outcome<Option<T>> {
+    let made = own::change(&[(directory, name, Kind::Appears)], || again(call), Result::is_ok);
+    match made {
         Ok(value) => Ok(Some(value)),
         Err(VfsError::Exists) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// It goes again.
+fn unmake(directory: FileKey, name: &[u8], call: impl FnOnce() -> Result<(), Errno>) {
+    let _ = own::change(&[(directory, name, Kind::Vanishes)], call, Result::is_ok);
 }
 
 /// What was just made.

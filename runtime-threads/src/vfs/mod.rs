@@ -11,10 +11,12 @@ mod entries;
 mod handle;
 pub mod identity;
 mod info;
+mod inotify;
 mod make;
 mod ntacl;
 mod open;
 mod open_stream;
+pub mod outside;
 mod rename;
 mod resolve;
 mod rights;
@@ -23,9 +25,12 @@ mod times;
 mod volume;
 mod xattr;
 
+use handle::Handle;
+use identity::Who;
 use ksmbd_core::{
     buffer::ReplyBuf,
-    vfs::{Call, Done, FileInfo, Op, VfsError},
+    id::FileKey,
+    vfs::{Call, Done, FileInfo, Missing, Op, VfsError},
 };
 use rustix::io::Errno;
 
@@ -44,6 +49,7 @@ fn dispatch(call: Call, reply_buf: &mut dyn FnMut(usize) -> ReplyBuf) -> Outcome
         return Ok(opened(open::open_share(share, &identity)?));
     }
     let who = identity::assume(&identity)?;
+    let _touch = touched(&op, who).map(|(above, name)| outside::own::Touch::new(above, name));
     Ok(match op {
         Op::Open(how) => opened(open::open(&how, who)?),
         Op::Overwrite { file, attributes, eas } => told(data::overwrite(&file, attributes, &eas)?),
@@ -60,10 +66,10 @@ fn dispatch(call: Call, reply_buf: &mut dyn FnMut(usize) -> ReplyBuf) -> Outcome
         Op::SetAllocation { file, size } => done(data::set_allocation(&file, size)),
         Op::SetSecurity { file, change } => done(acl::set(&file, &change)),
         Op::Rename { root, from, to, key, replace, token } => {
-            done(rename::rename(&root, [&from, &to], key, replace, token.as_deref(), who))
+            rename::rename(&root, [&from, &to], (key, replace), token.as_deref(), who)?
         }
         Op::Link { root, file, to, replace, token } => {
-            done(rename::link(&root, &file, &to, replace, token.as_deref(), who))
+            rename::link(&root, &file, &to, replace, token.as_deref(), who)?
         }
         Op::Delete { root, path, key, directory } => {
             done(delete::delete(&root, &path, key, directory, who))
@@ -78,6 +84,30 @@ fn dispatch(call: Call, reply_buf: &mut dyn FnMut(usize) -> ReplyBuf) -> Outcome
         Op::Volume { file } => Done::Volume(Box::new(volume::query(&file)?)),
         _ => Done::Failed(VfsError::NotSupported),
     })
+}
+
+/// The directory and the name of the file whose data or metadata the call changes, when somebody
+/// watches. What is made is told by its name.
+fn touched(op: &Op, who: Who) -> Option<(FileKey, &str)> {
+    let file = match op {
+        _ if !outside::is_active() => return None,
+        Op::Open(how) if how.stream.is_some() && how.missing != Missing::Fail => {
+            let root = &Handle::of(&how.root).ok()?.root;
+            return Some((resolve::directory_of(root, &how.path, who)?, how.path.file_name()));
+        }
+        Op::Overwrite { file, .. }
+        | Op::Write { file, .. }
+        | Op::SetBasic { file, .. }
+        | Op::SetEndOfFile { file, .. }
+        | Op::SetAllocation { file, .. }
+        | Op::SetSecurity { file, .. }
+        | Op::RenameStream { file, .. }
+        | Op::DeleteStream { file }
+        | Op::SetEa { file, .. } => file,
+        _ => return None,
+    };
+    let handle = Handle::of(file).ok()?;
+    Some((handle.above(who)?, handle.path.file_name()))
 }
 
 fn opened(opened: ksmbd_core::vfs::Opened) -> Done {

@@ -119,6 +119,7 @@ impl Found {
             key: info::key(&stat),
             stream: stream.clone().map(streams::Slot::new),
             path: path.clone(),
+            above: OnceLock::new(),
             permitted: rights::permitted(root, fd.as_fd(), &stat, who) | by_parent,
             held: Held::default(),
             change_time: Mutex::new(None),

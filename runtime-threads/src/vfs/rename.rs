@@ -9,13 +9,14 @@ use super::{
     handle::{Handle, Root, proc_fd, proc_name},
     identity::Who,
     info,
+    outside::own::{self, Kind},
     resolve::{self, find_directory},
 };
 use ksmbd_core::{
     acl::Token,
     id::FileKey,
     name::{SharePath, mapping},
-    vfs::{File, FileKind, VfsError},
+    vfs::{Done, File, FileKind, VfsError},
 };
 use rustix::{
     fd::{AsFd, OwnedFd},
@@ -49,31 +50,43 @@ impl End {
 pub(super) fn rename(
     root: &File,
     [from, to]: [&SharePath; 2],
-    key: FileKey,
-    replace: bool,
+    (key, replace): (FileKey, bool),
     token: Option<&Token>,
     who: Who,
-) -> Outcome<()> {
+) -> Outcome<Done> {
     let root = &Handle::of(root)?.root;
     if to.is_root() || root.share.veto.matches(to.file_name()) {
         return Err(VfsError::AccessDenied);
     }
     let (directory, from) = still_there(root, from, key, who)?;
     let from = End::new(directory, &from)?;
-    let (directory, _) = find_directory(root, &to.parent(), who)?;
+    let (directory, parent) = find_directory(root, &to.parent(), who)?;
+    let now = parent.join_host(to.file_name());
     let to = End::new(directory, to)?;
     if let Some(token) = token.filter(|_| root.acl != Store::Off) {
         admit(root, &from, &to, token)?;
     }
+    let replaced = replace_or_move(root, [&from, &to], (key, replace), token, who)?;
+    Ok(Done::Named { to: now, replaced })
+}
+
+/// Whether something was replaced.
+fn replace_or_move(
+    root: &Root,
+    [from, to]: [&End; 2],
+    (key, replace): (FileKey, bool),
+    token: Option<&Token>,
+    who: Who,
+) -> Outcome<bool> {
     // From here on nobody makes the new name in another case.
     let _turn = entries::turn(&to.stat, &to.name);
-    let Some((there, stat)) = occupant(root, &to, who)? else {
-        return move_to(&from, &to, false);
+    let Some((there, stat)) = occupant(root, to, who)? else {
+        return move_to(from, to, false).map(|()| false);
     };
     let same_place = there == from.name && info::key(&from.stat) == info::key(&to.stat);
     if same_place {
         // Only the case changes, or nothing.
-        return move_to(&from, &to, true);
+        return move_to(from, to, true).map(|()| false);
     }
     if !replace {
         return Err(VfsError::Exists);
@@ -81,13 +94,15 @@ pub(super) fn rename(
     if info::kind(&stat) == FileKind::Directory {
         return Err(VfsError::AccessDenied);
     }
-    may_replace(root, &to, &there, token)?;
+    may_replace(root, to, &there, token)?;
     if info::key(&stat) == key {
         // Two names of one file: rename() would do nothing, and the client wants one name less.
         let name = mapping::host(&from.name);
-        return again(|| fs::unlinkat(&from.directory, &*name, AtFlags::empty()));
+        let names = [(info::key(&from.stat), &*name, Kind::Vanishes)];
+        let unlink = || again(|| fs::unlinkat(&from.directory, &*name, AtFlags::empty()));
+        return own::change(&names, unlink, Result::is_ok).map(|()| true);
     }
-    move_over(&from, &to, there)
+    move_over(from, to, there).map(|()| true)
 }
 
 /// What descriptors say about replacing the entry `there`.
@@ -121,7 +136,7 @@ pub(super) fn link(
     replace: bool,
     token: Option<&Token>,
     who: Who,
-) -> Outcome<()> {
+) -> Outcome<Done> {
     let (root, handle) = (&Handle::of(root)?.root, Handle::of(file)?);
     if handle.kind == FileKind::Directory {
         return Err(VfsError::IsDirectory);
@@ -129,21 +144,23 @@ pub(super) fn link(
     if to.is_root() || root.share.veto.matches(to.file_name()) {
         return Err(VfsError::AccessDenied);
     }
-    let (directory, _) = find_directory(root, &to.parent(), who)?;
+    let (directory, parent) = find_directory(root, &to.parent(), who)?;
+    let now = parent.join_host(to.file_name());
+    let named = |replaced| Done::Named { to: now, replaced };
     let to = End::new(directory, to)?;
     if let Some(token) = token.filter(|_| root.acl != Store::Off) {
         acl::may_add(root, to.directory.as_fd(), token, false)?;
     }
     let _turn = entries::turn(&to.stat, &to.name);
     let Some((there, stat)) = occupant(root, &to, who)? else {
-        return give(handle, &to);
+        return give(handle, &to).map(|()| named(false));
     };
     if !replace {
         return Err(VfsError::Exists);
     }
     if info::key(&stat) == handle.key {
         // It has the name; in this case now.
-        return move_to(&to.called(there)?, &to, true);
+        return move_to(&to.called(there)?, &to, true).map(|()| named(false));
     }
     if info::kind(&stat) == FileKind::Directory {
         return Err(VfsError::AccessDenied);
@@ -151,16 +168,21 @@ pub(super) fn link(
     may_replace(root, &to, &there, token)?;
     // By another name first: where there can be no link, nothing is replaced.
     let spare = spare(handle, &to)?;
-    move_over(&spare, &to, there).inspect_err(|_| {
-        let _ = fs::unlinkat(&spare.directory, spare.name.as_str(), AtFlags::empty());
-    })
+    let moved = move_over(&spare, &to, there).inspect_err(|_| {
+        let names = [(info::key(&spare.stat), spare.name.as_bytes(), Kind::Vanishes)];
+        let unlink = || fs::unlinkat(&spare.directory, spare.name.as_str(), AtFlags::empty());
+        let _ = own::change(&names, unlink, Result::is_ok);
+    });
+    moved.map(|()| named(true))
 }
 
 /// Gives what is open the name, which nothing has.
 fn give(handle: &Handle, to: &End) -> Outcome<()> {
     let (old, new) = (proc_name(&handle.fd), mapping::host(&to.name));
     let proc = proc_fd()?;
-    match fs::linkat(proc, old, &to.directory, &*new, AtFlags::SYMLINK_FOLLOW) {
+    let names = [(info::key(&to.stat), &*new, Kind::Appears)];
+    let link = || fs::linkat(proc, old, &to.directory, &*new, AtFlags::SYMLINK_FOLLOW);
+    match own::change(&names, link, Result::is_ok) {
         // Its last name is gone.
         Err(Errno::NOENT) => Err(VfsError::Gone),
         result => result.map_err(failed),
@@ -206,15 +228,23 @@ fn occupant(root: &Root, end: &End, who: Who) -> Outcome<Option<(String, Statx)>
 
 fn move_to(from: &End, to: &End, replace: bool) -> Outcome<()> {
     let (old, new) = (mapping::host(&from.name), mapping::host(&to.name));
+    let names = [
+        (info::key(&from.stat), &*old, Kind::Vanishes),
+        (info::key(&to.stat), &*new, Kind::Appears),
+    ];
+    own::change(&names, || move_names(from, to, [&old, &new], replace), Result::is_ok)
+}
+
+fn move_names(from: &End, to: &End, [old, new]: [&[u8]; 2], replace: bool) -> Outcome<()> {
     if !replace {
         let flags = RenameFlags::NOREPLACE;
-        match fs::renameat_with(&from.directory, &*old, &to.directory, &*new, flags) {
+        match fs::renameat_with(&from.directory, old, &to.directory, new, flags) {
             // The file system cannot refuse by itself; that nothing is there was just seen.
             Err(Errno::INVAL | Errno::NOSYS) => {}
             result => return result.map_err(refused),
         }
     }
-    fs::renameat(&from.directory, &*old, &to.directory, &*new).map_err(refused)
+    fs::renameat(&from.directory, old, &to.directory, new).map_err(refused)
 }
 
 /// A directory cannot become its own descendant.

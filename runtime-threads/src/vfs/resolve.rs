@@ -4,6 +4,7 @@
 
 use super::{Outcome, entries, failed, handle::Root, identity::Who, info};
 use ksmbd_core::{
+    id::FileKey,
     name::{SharePath, mapping},
     vfs::VfsError,
 };
@@ -196,6 +197,15 @@ fn beneath(root: &Root, path: &SharePath, flags: OFlags) -> Result<OwnedFd, Errn
         }
     }
     Err(Errno::AGAIN)
+}
+
+/// Which directory `path` is in; the share's own is in none.
+pub(super) fn directory_of(root: &Root, path: &SharePath, who: Who) -> Option<FileKey> {
+    if path.is_root() {
+        return None;
+    }
+    let (directory, _) = find_directory(root, &path.parent(), who).ok()?;
+    Some(info::key(&info::stat_fd(directory).ok()?))
 }
 
 /// An entry of a directory (its name on the disk), for nothing but looking; a link is not followed.

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// An SMB2 NEGOTIATE of dialect 2.1 with its transport prefix.
-fn negotiate() -> Vec<u8> {
+pub(crate) fn negotiate() -> Vec<u8> {
     let mut message = vec![0xfe, b'S', b'M', b'B', 64, 0, 1, 0];
     message.resize(64, 0);
     // CreditRequest.
@@ -22,7 +22,7 @@ fn negotiate() -> Vec<u8> {
     [&length.to_be_bytes()[..], &message].concat()
 }
 
-fn reply(mut socket: &TcpStream) -> Vec<u8> {
+pub(crate) fn reply(mut socket: &TcpStream) -> Vec<u8> {
     let mut prefix = [0; 4];
     socket.read_exact(&mut prefix).unwrap();
     let mut message = vec![0; u32::from_be_bytes(prefix) as usize];
@@ -115,7 +115,7 @@ fn threads_have_names() {
 }
 
 /// An ECHO without a session: whatever the answer is, it is one.
-fn echo(message_id: u64) -> Vec<u8> {
+pub(crate) fn echo(message_id: u64) -> Vec<u8> {
     let mut message = vec![0xfe, b'S', b'M', b'B', 64, 0, 1, 0];
     message.resize(64, 0);
     (message[12], message[14]) = (13, 1);

@@ -243,3 +243,50 @@ fn what_cannot_be_read_is_hidden() {
         assert_eq!(list(&rig.who), [".", "..", "plain", "seen"]);
     }
 }
+
+/// A stored value that is right but for the list in it, on a file, and on the directory in which
+/// something is made: sizes, counts, an ACE's size, a SID's sub-authorities. It is as none, on both, and
+/// everything goes on (`GAUNTLET.md`, class C).
+#[test]
+fn lists_that_lie_in_a_value_that_does_not() {
+    let rig = rig();
+    let mut ace = Ace::allow(Sid::EVERYONE, AccessMask::ALL_ACCESS);
+    ace.ace_flags = AceFlags::OBJECT_INHERIT | AceFlags::CONTAINER_INHERIT;
+    directory(&rig, vec![ace.clone(), ace.clone(), ace]);
+    let name = if is_root() { c"security.NTACL" } else { c"user.NTACL" };
+    let mut value = vec![0; 65_536];
+    let length = rustix::fs::getxattr(rig.host("d"), name, &mut value[..]).unwrap();
+    value.truncate(length);
+    assert!(stored(&rig, "d").is_some());
+    // The list begins with its revision, its size and the count of three.
+    let list = [2, 0, 8 + 3 * 20, 0, 3, 0, 0, 0];
+    let at = value.windows(8).position(|bytes| bytes == list).unwrap();
+    let lies: [(usize, &[u8]); 14] = [
+        (2, &[0, 0]),
+        (2, &[7, 0]),
+        (2, &[8, 0]),
+        (2, &[0xff, 0xff]),
+        (4, &[4, 0]),
+        (4, &[0xff, 0xff]),
+        (8 + 2, &[0, 0]),
+        (8 + 2, &[3, 0]),
+        (8 + 2, &[4, 0]),
+        (8 + 2, &[12, 0]),
+        (8 + 2, &[0xfc, 0xff]),
+        (16 + 1, &[2]),
+        (16 + 1, &[255]),
+        (16 + 40 + 1, &[4]),
+    ];
+    for (number, (offset, bytes)) in lies.into_iter().enumerate() {
+        let mut lie = value.clone();
+        lie[at + offset..at + offset + bytes.len()].copy_from_slice(bytes);
+        let flags = rustix::fs::XattrFlags::empty();
+        rustix::fs::setxattr(rig.host("d"), name, &lie, flags).unwrap();
+        assert_eq!(stored(&rig, "d"), None, "{number}");
+        for (kind, missing) in [("f", Missing::CreateFile), ("s", Missing::CreateDirectory)] {
+            let made = make(&rig, &rig.who, &format!("d/{kind}{number}"), missing).unwrap();
+            assert_eq!(made.info.security, None, "{number}");
+        }
+        assert!(!rig.names("d", "*").is_empty());
+    }
+}

@@ -10,6 +10,7 @@ mod links;
 mod listing;
 mod names;
 mod opening;
+mod outside;
 mod races;
 mod rig;
 mod settings;

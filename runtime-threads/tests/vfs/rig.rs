@@ -236,7 +236,7 @@ impl Rig {
 
 pub(crate) fn done(done: Done) -> Result<(), VfsError> {
     match done {
-        Done::Ok => Ok(()),
+        Done::Ok | Done::Named { .. } => Ok(()),
         Done::Failed(error) => Err(error),
         other => panic!("{other:?}"),
     }

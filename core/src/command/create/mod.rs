@@ -12,7 +12,7 @@ mod validate;
 mod wanted;
 
 use super::{
-    Cx, Event, contend, ending,
+    Cx, Event, contend, ending, notice,
     read::{Io, begin_change, end_io},
 };
 use crate::{
@@ -26,6 +26,7 @@ use crate::{
     status::NtStatus,
     vfs::{Call, Done, FileInfo, FileKind, Op, Opened, VfsError},
     wire::{
+        change_notify::CompletionFilter,
         create::{CreateAction, CreateRequest, CreateResponse, CreateResponseFlags, OplockLevel},
         message::ResponseBody,
     },
@@ -154,6 +155,11 @@ pub(super) fn resume(
         (Step::Overwritten(wanted, action, io), Done::Info(info)) => {
             end_io(cx, &io);
             contend::listing(cx, who.open()?);
+            let mut changed = CompletionFilter::ATTRIBUTES
+                | CompletionFilter::SIZE
+                | CompletionFilter::LAST_WRITE;
+            changed.set(CompletionFilter::EA, !wanted.contexts.eas.is_empty());
+            notice::modified(cx, who.open()?, changed);
             finish(cx, who, &wanted, &info, action)
         }
         (Step::Overwritten(_, _, io), done) => {
@@ -220,6 +226,7 @@ fn opened(
     let file = opened.file.clone();
     let file_created = opened.file_created;
     let (created, path) = (opened.created, opened.path.clone());
+    let new = (created, opened.file_created);
     let (key, directory) = (opened.info.key, opened.info.kind == FileKind::Directory);
     let later = match app::supersede(cx, who, &wanted, &opened) {
         Ok(None) => reserve::reserve(cx, who, &wanted, opened),
@@ -250,6 +257,7 @@ fn opened(
             if action == CreateAction::CREATED {
                 contend::listing(cx, who.open()?);
             }
+            notice::created(cx, who.open()?, new);
             finish(cx, who, &wanted, &info, action)
         }
         Err(refused) => {

@@ -2,7 +2,7 @@
 
 use super::{Step, call, open_of, waits};
 use crate::{
-    command::{self, Cx, contend},
+    command::{self, Cx, contend, notice},
     flow::{Flow, Handled, refuse},
     id::OpenId,
     state::open::Place,
@@ -59,5 +59,6 @@ pub(super) fn doom(cx: &mut Cx<'_>, id: OpenId) -> Handled<command::Step> {
     {
         file.doom(place, &open.identity);
     }
+    notice::doomed(cx, id);
     Flow::answer(ResponseBody::SetInfo)
 }

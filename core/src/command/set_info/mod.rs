@@ -4,13 +4,13 @@ mod disposition;
 mod rename;
 
 use super::{
-    Cx, Event, contend, ea,
+    Cx, Event, contend, ea, notice,
     read::{Io, begin_change, end_io},
     security, stream,
 };
 use crate::{
     flow::{
-        CANCELLED, Flow, Handled, NO_OPEN, Refused,
+        CANCELLED, Flow, Handled, NO_OPEN, OUR_BUG, Refused,
         job::Who,
         park::{Park, Wake},
         refuse,
@@ -22,6 +22,7 @@ use crate::{
     stream::StreamName,
     vfs::{Call, Done, Op, SetBasic},
     wire::{
+        change_notify::CompletionFilter,
         fscc::{
             FileAttributes, FileInfoClass, FileMode,
             file::BasicInformation,
@@ -36,8 +37,8 @@ use alloc::boxed::Box;
 
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// The call is all there is.
-    Done,
+    /// The call is all there is; then this is other than before.
+    Done(CompletionFilter),
     /// The file has another size.
     Sized(Io),
     /// Others have been told that the file does not stay as it is; then it is tried again.
@@ -45,7 +46,9 @@ pub(crate) enum Step {
     /// What is at a new name decides whether it may be replaced.
     Target(Box<rename::Naming>),
     /// The name changes in the tables when it has changed on the disk.
-    Renamed { from: SharePath, to: SharePath },
+    Renamed { from: SharePath },
+    /// The file has one name more.
+    Linked,
     /// Metadata decides whether the file may go.
     MayDelete,
     /// The directory is empty, or may not go.
@@ -79,7 +82,7 @@ pub(super) fn begin(
         }
         InfoType::SECURITY => {
             let op = security::set(cx, open, request)?;
-            call(open, op, Step::Done)
+            call(open, op, Step::Done(CompletionFilter::SECURITY))
         }
         InfoType::QUOTA => refuse(NtStatus::NOT_SUPPORTED, "3.3.5.21.4: no quotas"),
         _ => refuse(NtStatus::INVALID_PARAMETER, "3.3.5.21: InfoType"),
@@ -161,24 +164,33 @@ pub(super) fn resume(
         return Err(error.into());
     }
     match (step, done) {
-        (Step::Renamed { from, to }, _) => {
+        (Step::Renamed { from }, Done::Named { to, replaced }) => {
             // Gone from one directory, come to another.
             contend::listing(cx, who.open()?);
             rename::renamed(cx, who.open()?, &from, &to);
             contend::listing(cx, who.open()?);
-            Flow::answer(ResponseBody::SetInfo)
+            notice::renamed(cx, who.open()?, &from, replaced);
         }
-        (Step::StreamRenamed { to }, _) => {
-            stream::renamed(cx, who.open()?, to);
-            Flow::answer(ResponseBody::SetInfo)
+        (Step::Linked, Done::Named { to, replaced }) => {
+            contend::listed_at(cx, who.open()?, &to);
+            notice::linked(cx, who.open()?, to, replaced);
         }
-        (Step::MayDelete, Done::Info(info)) => disposition::may_delete(cx, who.open()?, &info),
-        (Step::IsEmpty, _) => disposition::doom(cx, who.open()?),
-        _ => {
-            contend::listing(cx, who.open()?);
-            Flow::answer(ResponseBody::SetInfo)
+        (Step::StreamRenamed { to }, _) => stream::renamed(cx, who.open()?, to),
+        (Step::Done(changed), _) => modified(cx, who.open()?, changed),
+        (Step::Sized(_), _) => modified(cx, who.open()?, CompletionFilter::SIZE),
+        (Step::MayDelete, Done::Info(info)) => {
+            return disposition::may_delete(cx, who.open()?, &info);
         }
+        (Step::IsEmpty, _) => return disposition::doom(cx, who.open()?),
+        _ => return Err(OUR_BUG),
     }
+    Flow::answer(ResponseBody::SetInfo)
+}
+
+/// What a directory says of the file is other than before.
+fn modified(cx: &mut Cx<'_>, id: OpenId, changed: CompletionFilter) {
+    contend::listing(cx, id);
+    notice::modified(cx, id, changed);
 }
 
 /// The wait for others is over: everything is checked again.
@@ -233,7 +245,18 @@ fn basic(cx: &Cx<'_>, id: OpenId, set: &BasicInformation) -> Handled<super::Step
         hold_access_time: hold(set.last_access_time),
         hold_write_time: hold(set.last_write_time),
     };
-    call(open, Op::SetBasic { file: open.handle.clone(), set }, Step::Done)
+    let step = Step::Done(changed(&set));
+    call(open, Op::SetBasic { file: open.handle.clone(), set }, step)
+}
+
+/// Whom it concerns that these are set.
+fn changed(set: &SetBasic) -> CompletionFilter {
+    let mut changed = CompletionFilter::empty();
+    changed.set(CompletionFilter::ATTRIBUTES, set.attributes.is_some());
+    changed.set(CompletionFilter::CREATION, set.creation_time.is_some());
+    changed.set(CompletionFilter::LAST_ACCESS, set.last_access_time.is_some());
+    changed.set(CompletionFilter::LAST_WRITE, set.last_write_time.is_some());
+    changed
 }
 
 /// MS-FSA 2.1.5.15.1, 2.1.5.15.4.

@@ -200,12 +200,12 @@ fn carry_out(cx: &Cx<'_>, open: &Open, naming: Naming) -> Handled<command::Step>
     match kind {
         Kind::Rename => {
             let (from, key) = (place.path.clone(), *key);
-            let op = Op::Rename { root, from: from.clone(), to: to.clone(), key, replace, token };
-            call(open, op, Step::Renamed { from, to })
+            let op = Op::Rename { root, from: from.clone(), to, key, replace, token };
+            call(open, op, Step::Renamed { from })
         }
         Kind::Link => {
             let file = open.handle.clone();
-            call(open, Op::Link { root, file, to, replace, token }, Step::Done)
+            call(open, Op::Link { root, file, to, replace, token }, Step::Linked)
         }
     }
 }

@@ -23,6 +23,11 @@ impl Chain {
         self.last.is_none()
     }
 
+    /// Bytes that are packed.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The packed bytes; there is no padding after the last entry.
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.bytes

@@ -9,6 +9,7 @@ pub mod directory;
 pub mod ea;
 mod field;
 pub mod file;
+pub mod notify;
 pub mod set_file;
 mod structure;
 pub mod volume;

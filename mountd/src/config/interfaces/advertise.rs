@@ -32,7 +32,7 @@ fn choose(machine: &[Interface], chosen: &[String], sys: &Path) -> Vec<NetworkIn
     let told = reachable.filter_map(|interface| {
         let said = chosen.iter().find(|word| fits(interface, word));
         let elsewhere = chosen.is_empty() && !interface.address.ip().is_loopback();
-        let said = said.map(String::as_str).or(elsewhere.then_some(""))?;
+        let said = said.map(String::as_str).or_else(|| elsewhere.then_some(""))?;
         Some(info(interface, &Options::read(said).0, sys))
     });
     told.take(MOST).collect()

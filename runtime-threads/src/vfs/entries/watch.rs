@@ -1,13 +1,12 @@
-//! What inotify tells about directories.
+//! What inotify tells about the names in directories.
 
-use crate::vfs::handle::proc_path;
+use crate::vfs::inotify::{Lost, Queue};
 use rustix::{
-    fd::{BorrowedFd, OwnedFd},
+    fd::BorrowedFd,
     fs::{
         self,
-        inotify::{self, CreateFlags, ReadFlags, WatchFlags},
+        inotify::{ReadFlags, WatchFlags},
     },
-    io::{self, Errno},
 };
 
 /// File systems that nobody changes but through this kernel, which then tells: ext2 to ext4, XFS,
@@ -48,31 +47,14 @@ pub(super) struct Change {
     pub(super) name: Box<[u8]>,
 }
 
-/// Events were lost.
-#[derive(Debug)]
-pub(super) struct Lost;
-
 /// One queue of the kernel.
-pub(super) struct Watches {
-    queue: OwnedFd,
-    buffer: Vec<u8>,
-}
-
-/// Before the name of an event: watch, mask, cookie, length.
-const HEADER: usize = 16;
-
-/// The longest event.
-const LONGEST: usize = HEADER + 256;
+pub(super) struct Watches(Queue);
 
 impl Watches {
     pub(super) fn new() -> Option<Self> {
-        match inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC) {
-            Ok(queue) => Some(Self { queue, buffer: vec![0; 16 * 1024] }),
-            Err(errno) => {
-                log::info!("no inotify ({errno}): directories are read for each new name");
-                None
-            }
-        }
+        let told =
+            |errno| log::info!("no inotify ({errno}): directories are read for each new name");
+        Queue::new().map_err(told).ok().map(Self)
     }
 
     /// Watches a directory that the calling identity may read; `None` where that does not tell
@@ -82,61 +64,26 @@ impl Watches {
         if !LOCAL.contains(&kind) {
             return None;
         }
-        let flags = WatchFlags::CREATE
-            | WatchFlags::DELETE
-            | WatchFlags::MOVE
-            | WatchFlags::DELETE_SELF
-            | WatchFlags::ONLYDIR;
-        let added = inotify::add_watch(&self.queue, proc_path(directory), flags);
+        let flags =
+            WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MOVE | WatchFlags::DELETE_SELF;
+        let added = self.0.add(directory, flags);
         added.inspect_err(|errno| log::debug!("cannot watch a directory: {errno}")).ok()
     }
 
     pub(super) fn remove(&self, watch: i32) {
-        // A directory that is gone takes its watch with it.
-        let _ = inotify::remove_watch(&self.queue, watch);
+        self.0.remove(watch);
     }
 
     /// Everything that has happened until now.
     pub(super) fn changes(&mut self) -> Result<Vec<Change>, Lost> {
-        let mut changes = Vec::new();
-        loop {
-            let length = match io::read(&self.queue, &mut *self.buffer) {
-                Ok(length) => length,
-                Err(Errno::INTR) => continue,
-                Err(Errno::AGAIN) => return Ok(changes),
-                Err(_) => return Err(Lost),
-            };
-            parse(self.buffer.get(..length).ok_or(Lost)?, &mut changes)?;
-            if length + LONGEST <= self.buffer.len() {
-                // Another would have found room.
-                return Ok(changes);
-            }
-        }
-    }
-}
-
-fn parse(mut events: &[u8], changes: &mut Vec<Change>) -> Result<(), Lost> {
-    while let Some((header, rest)) = events.split_first_chunk::<HEADER>() {
-        let field = |at: usize| {
-            let bytes = header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
-            bytes.map(u32::from_ne_bytes).ok_or(Lost)
-        };
-        let (watch, mask) = (field(0)?.cast_signed(), ReadFlags::from_bits_retain(field(4)?));
-        let (name, rest) = rest.split_at_checked(field(12)? as usize).ok_or(Lost)?;
-        events = rest;
-        if mask.contains(ReadFlags::QUEUE_OVERFLOW) {
-            return Err(Lost);
-        }
         let gone = ReadFlags::IGNORED | ReadFlags::DELETE_SELF | ReadFlags::UNMOUNT;
-        let kind = if mask.intersects(gone) {
-            Kind::Gone
-        } else if mask.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO) {
-            Kind::Appeared
-        } else {
-            Kind::Vanished
+        let kind = |mask: ReadFlags| match mask {
+            mask if mask.intersects(gone) => Kind::Gone,
+            mask if mask.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO) => Kind::Appeared,
+            _ => Kind::Vanished,
         };
-        let name = name.split(|&byte| byte == 0).next().unwrap_or_default().into();
-        changes.push(Change { watch, kind, name });
+        let events = self.0.events()?.into_iter();
+        let changes = events.map(|e| Change { watch: e.watch, kind: kind(e.mask), name: e.name });
+        Ok(changes.collect())
     }
-    Ok(())
 }
