@@ -69,16 +69,16 @@ pub struct Counters {
     pub kept: usize,
     /// CREATEs that may come again.
     pub creations: usize,
+    /// Watched directories.
+    pub watches: usize,
+    /// Bytes of changes in them that nobody has fetched.
+    pub watch_bytes: usize,
     /// Oplocks.
     pub oplocks: usize,
     /// Leases.
     pub leases: usize,
     /// Oplocks and leases whose break is not acknowledged.
     pub breaks: usize,
-    /// Watched directories.
-    pub watches: usize,
-    /// Bytes of changes in them that nobody has fetched.
-    pub watch_bytes: usize,
     /// Requests that wait.
     pub parked: usize,
     /// Calls that have not completed.
@@ -127,9 +127,9 @@ impl Server {
         Ok(Connection::new(id, &limits))
     }
 
-    /// The keys that a connection which wants to join a session has to sign with
-    /// ([`Incoming::NeedKeys`](crate::connection::Incoming)), if there is such a session.
-    pub fn keys_to_bind(&self, session: SessionId) -> Option<Arc<SessionKeys>> {
+    /// The keys of a session's first channel, if there is such a session: what a connection that is no
+    /// channel of it signs with ([`Incoming::NeedKeys`](crate::connection::Incoming)).
+    pub fn keys_of(&self, session: SessionId) -> Option<Arc<SessionKeys>> {
         let session = self.state.sessions.get(&session).filter(|session| !session.ending)?;
         session.user.as_ref()?.keys.clone()
     }
@@ -193,11 +193,11 @@ impl Server {
             durable: state.enduring.len(),
             kept: state.opens.values().filter(|open| open.stage == Stage::Kept).count(),
             creations: state.creations.len(),
+            watches: state.watches.len(),
+            watch_bytes: state.watches.kept(),
             oplocks: state.leases.values().filter(|lease| lease.is_oplock()).count(),
             leases: state.leases.values().filter(|lease| !lease.is_oplock()).count(),
             breaks: state.leases.values().filter(|lease| lease.breaking.is_some()).count(),
-            watches: state.watches.len(),
-            watch_bytes: state.watches.kept(),
             parked: self.flows.parking.len(),
             running: self.flows.running.len(),
             timers: self.flows.timers.len(),

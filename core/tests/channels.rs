@@ -96,7 +96,8 @@ fn the_last_channel_goes() {
     assert_eq!(w.counters().sessions, 1);
 }
 
-/// Another connection of the same client is no channel until it has joined.
+/// Another connection of the same client is no channel until it has joined; who has the key is told so
+/// by a signature (smb2.session.bind2), and who has not learns nothing.
 #[test]
 fn who_has_not_joined() {
     let w = world();
@@ -105,7 +106,12 @@ fn who_has_not_joined() {
     let mut b = w.client(Dialect::SMB_3_1_1);
     b.set_keys(a.session_id, a.keys());
     (b.session_id, b.tree_id) = (a.session_id, a.tree_id);
-    b.read(f, 0, 1).is(NtStatus::USER_SESSION_DELETED);
+    assert!(b.read(f, 0, 1).is(NtStatus::USER_SESSION_DELETED).signed);
+    b.sign = false;
+    assert!(!b.read(f, 0, 1).is(NtStatus::USER_SESSION_DELETED).signed);
+    b.sign = true;
+    b.set_keys(a.session_id, w.logged_on("bob").keys());
+    assert!(!b.read(f, 0, 1).is(NtStatus::USER_SESSION_DELETED).signed);
     a.write(f, 0, b"mine").ok();
 }
 

@@ -285,9 +285,9 @@ impl Shared {
         })
     }
 
-    /// What a connection that wants to join a session signs with.
-    pub(crate) fn keys_to_bind(&self, session: SessionId) -> Option<Arc<SessionKeys>> {
-        self.hold("keys_to_bind", |locked| locked.server.keys_to_bind(session))
+    /// What a connection that is no channel of a session signs with.
+    pub(crate) fn keys_of(&self, session: SessionId) -> Option<Arc<SessionKeys>> {
+        self.hold("keys_of", |locked| locked.server.keys_of(session))
     }
 
     /// How full the tables are.

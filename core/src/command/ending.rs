@@ -41,8 +41,8 @@ pub(super) fn end_open(cx: &mut Cx<'_>, id: OpenId, why: Wake) {
     {
         // MS-FSA 2.1.5.5: the first close of a delete-on-close handle dooms the name.
         file.doom(place, &open.identity);
-        contend::delete(cx, id);
         notice::doomed(cx, id);
+        contend::delete(cx, id);
     }
     if modified {
         // Writing shows in the directory when the file is closed (smb2.lease.v2_request).
@@ -76,7 +76,7 @@ pub(super) fn end_tree(cx: &mut Cx<'_>, session: SessionId, tree: TreeId, why: W
     cx.flows.parking.wake_where(why, |parked| {
         let who = &parked.job.who;
         (who.session, who.tree, who.open) == (Some(session), Some(tree), None)
-            && matches!(parked.park.wait, Wait::File(_) | Wait::Range(_))
+            && !matches!(parked.park.wait, Wait::Gone(_))
     });
 }
 
@@ -138,10 +138,10 @@ pub(crate) fn end_connection(cx: &mut Cx<'_>, id: ConnId) {
 
 /// The delete has been tried; whether it worked is for nobody to know but those who watch.
 pub(super) fn deleted(cx: &mut Cx<'_>, id: OpenId, done: &Done) {
-    contend::listing(cx, id);
     if matches!(done, Done::Ok) {
         notice::deleted(cx, id);
     }
+    contend::listing(cx, id);
     let Some(open) = cx.state.opens.get_mut(&id) else {
         return;
     };

@@ -84,6 +84,7 @@ fn check_session(cx: &Cx<'_>, job: &mut Job, command: Command) -> Result<(), Ref
     let session = cx.state.session(who.conn, id);
     let Some((session, user)) = session.and_then(|session| Some((session, session.user.as_ref()?)))
     else {
+        sign_for_others(cx, who);
         return refuse(NtStatus::USER_SESSION_DELETED, "3.3.5.2.9: no such session here");
     };
     who.session = Some(id);
@@ -100,6 +101,19 @@ fn check_session(cx: &Cx<'_>, job: &mut Job, command: Command) -> Result<(), Ref
         return refuse(NtStatus::NETWORK_SESSION_EXPIRED, "3.3.5.2.9: authenticate again");
     }
     Ok(())
+}
+
+/// Who has signed rightly for a session of other connections is refused with that signature (MS-SMB2
+/// 3.3.5.2.4, 3.3.4.1.1): else the client would not believe it.
+pub(super) fn sign_for_others(cx: &Cx<'_>, who: &mut Who) {
+    let session = cx.state.sessions.get(&SessionId(who.session_id)).filter(|s| !s.ending);
+    let Some(session) = session.filter(|_| who.signed && !who.encrypted) else {
+        return;
+    };
+    who.sign = match session.channels.get(&who.conn) {
+        Some(channel) => channel.keys.clone(),
+        None => session.user.as_ref().and_then(|user| user.keys.clone()),
+    };
 }
 
 /// What lets things go (MS-SMB2 3.3.5.2.9), and what is of no session.

@@ -49,7 +49,7 @@ pub struct Connection {
     /// A frame that waits for [`Self::give_keys`].
     stalled: Option<Unwrapped>,
     /// The keys for it.
-    joining: Option<(SessionId, Option<Arc<SessionKeys>>)>,
+    lent: Option<(SessionId, Option<Arc<SessionKeys>>)>,
 }
 
 /// What a connection has for the server.
@@ -57,8 +57,8 @@ pub struct Connection {
 pub enum Incoming {
     /// For [`Server::handle`](crate::server::Server::handle).
     Request(Request),
-    /// The next request is to make this connection a channel of that session, and is signed with its
-    /// keys: ask [`Server::keys_to_bind`](crate::server::Server::keys_to_bind), tell
+    /// The next request is signed for that session, of which this connection is no channel; it may ask
+    /// to be one. Ask [`Server::keys_of`](crate::server::Server::keys_of), tell
     /// [`Connection::give_keys`], and poll again.
     NeedKeys(SessionId),
 }
@@ -100,7 +100,7 @@ impl Connection {
             max_setups: limits.sessions_per_connection,
             read_padding: 0,
             stalled: None,
-            joining: None,
+            lent: None,
         }
     }
 
@@ -144,8 +144,8 @@ impl Connection {
             },
         };
         if arrived == Arrived::Plain
-            && self.joining.is_none()
-            && let Some(session) = self.wants_to_join(&bytes)
+            && self.lent.is_none()
+            && let Some(session) = self.unknown_signer(&bytes)
         {
             self.stalled = Some((bytes, range, arrived));
             return Ok(Some(Incoming::NeedKeys(session)));
@@ -153,7 +153,7 @@ impl Connection {
         let bytes = Arc::new(bytes);
         self.pool.lend(&bytes);
         let elements = self.elements(&Payload::new(bytes, range), arrived);
-        self.joining = None;
+        self.lent = None;
         let elements = elements?;
         self.holding = elements.iter().any(|element| holds(element.header.command));
         Ok(Some(Incoming::Request(Request { conn: self.id, arrived, elements })))
@@ -161,7 +161,7 @@ impl Connection {
 
     /// The answer to [`Incoming::NeedKeys`]; `None`: there is no such session, or it has no keys.
     pub fn give_keys(&mut self, session: SessionId, keys: Option<Arc<SessionKeys>>) {
-        self.joining = Some((session, keys));
+        self.lent = Some((session, keys));
     }
 
     /// The bytes of a message: header, credits, signature or encryption. `None` for what only

@@ -13,7 +13,6 @@ use crate::{
         header::{Command, HEADER_LEN, Header, HeaderFlags},
         message::RequestBody,
         negotiate::{Capabilities, Dialect, NegotiateRequest, SecurityMode},
-        session_setup::SessionSetupFlags,
         smb1::{self, Smb1Negotiate},
         transform::{self, TRANSFORM_LEN, TransformHeader},
     },
@@ -154,28 +153,20 @@ impl Connection {
         payload_size(body).div_ceil(65536) <= credits
     }
 
-    /// A signed SESSION_SETUP that is to make this connection a channel of a session (MS-SMB2 3.3.5.5):
-    /// which.
-    pub(super) fn wants_to_join(&self, message: &[u8]) -> Option<SessionId> {
+    /// A session that is signed for and that is not known here: it may be another connection's, whose
+    /// client wants this one to join, or does not know that it has not.
+    pub(super) fn unknown_signer(&self, message: &[u8]) -> Option<SessionId> {
         let header = Header::parse(message).ok()?;
-        let signed = header.flags.contains(HeaderFlags::SIGNED);
-        if header.command != Command::SESSION_SETUP || !signed {
-            return None;
-        }
-        let Ok(RequestBody::SessionSetup(request)) = RequestBody::parse(header.command, message)
-        else {
-            return None;
-        };
+        let signed = header.flags.contains(HeaderFlags::SIGNED) && header.session_id != 0;
         let session = SessionId(header.session_id);
-        let new = !self.keys.contains_key(&session);
-        (request.flags.contains(SessionSetupFlags::BINDING) && new).then_some(session)
+        (signed && !self.keys.contains_key(&session)).then_some(session)
     }
 
     /// Whether the signature counts, and whether it is right (MS-SMB2 3.3.5.2.4). Without keys (a
-    /// guest, or a session that is being set up or unknown here) there is nothing to check.
+    /// guest, or a session that is being set up or that is nobody's) there is nothing to check.
     fn verify(&self, session: SessionId, element: &[u8]) -> (bool, bool) {
-        let joins = self.joining.as_ref().filter(|(joining, _)| *joining == session);
-        let keys = self.keys.get(&session).or_else(|| joins.map(|(_, keys)| keys));
+        let lent = self.lent.as_ref().filter(|(lent, _)| *lent == session);
+        let keys = self.keys.get(&session).or_else(|| lent.map(|(_, keys)| keys));
         match keys.and_then(Option::as_ref) {
             Some(keys) => {
                 let genuine = keys.signing().verify_message(element);

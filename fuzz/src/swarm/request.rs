@@ -83,8 +83,14 @@ impl Actor {
         }
         let (body, data) = self.request(choices);
         let mut message = self.client.message_with(&body, &data);
-        let replay = message.header.command == Command::CREATE && choices.chance(6);
-        message.header.flags.set(HeaderFlags::REPLAY_OPERATION, replay);
+        if message.header.command == Command::CREATE {
+            message.header.flags.set(HeaderFlags::REPLAY_OPERATION, choices.chance(6));
+        }
+        if choices.chance(10) {
+            // ChannelSequence: now ahead of the others, now behind.
+            message.header.status = choices.below(4) as u32;
+            message.header.flags.set(HeaderFlags::REPLAY_OPERATION, choices.chance(3));
+        }
         message
     }
 

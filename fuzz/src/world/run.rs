@@ -150,7 +150,7 @@ impl Inner {
         match connection.poll_request() {
             Ok(None) => link.read(),
             Ok(Some(Incoming::NeedKeys(session))) => {
-                connection.give_keys(session, self.server.keys_to_bind(session));
+                connection.give_keys(session, self.server.keys_of(session));
                 true
             }
             Ok(Some(Incoming::Request(request))) => {
