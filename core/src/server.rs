@@ -12,6 +12,7 @@ use crate::{
     state::{
         State,
         conn::{self, Conn},
+        open::Stage,
         session::Session,
     },
     time::{Instant, Now},
@@ -62,6 +63,12 @@ pub struct Counters {
     pub files: usize,
     /// Byte-range locks.
     pub locks: usize,
+    /// Opens that outlive their connection.
+    pub durable: usize,
+    /// Those of them whose connection is lost.
+    pub kept: usize,
+    /// CREATEs that may come again.
+    pub creations: usize,
     /// Oplocks.
     pub oplocks: usize,
     /// Leases.
@@ -120,9 +127,9 @@ impl Server {
         Ok(Connection::new(id, &limits))
     }
 
-    /// The keys that a connection which wants to join a session has to sign with
-    /// ([`Incoming::NeedKeys`](crate::connection::Incoming)), if there is such a session.
-    pub fn keys_to_bind(&self, session: SessionId) -> Option<Arc<SessionKeys>> {
+    /// The keys of a session's first channel, if there is such a session: what a connection that is no
+    /// channel of it signs with ([`Incoming::NeedKeys`](crate::connection::Incoming)).
+    pub fn keys_of(&self, session: SessionId) -> Option<Arc<SessionKeys>> {
         let session = self.state.sessions.get(&session).filter(|session| !session.ending)?;
         session.user.as_ref()?.keys.clone()
     }
@@ -155,6 +162,11 @@ impl Server {
         self.enter(now, out, |cx| command::end_connection(cx, conn));
     }
 
+    /// The server ends, after all clients: opens that wait for theirs are closed.
+    pub fn close_kept(&mut self, now: Now, out: &mut dyn Sink) {
+        self.enter(now, out, command::expire_all);
+    }
+
     /// When, and why, [`Self::handle_timeout`] has to be called.
     pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
         self.flows.timers.first()
@@ -178,6 +190,9 @@ impl Server {
             opens: state.opens.len(),
             files: state.files.len(),
             locks: state.files.values().map(|file| file.locks.len()).sum(),
+            durable: state.enduring.len(),
+            kept: state.opens.values().filter(|open| open.stage == Stage::Kept).count(),
+            creations: state.creations.len(),
             oplocks: state.leases.values().filter(|lease| lease.is_oplock()).count(),
             leases: state.leases.values().filter(|lease| !lease.is_oplock()).count(),
             breaks: state.leases.values().filter(|lease| lease.breaking.is_some()).count(),
@@ -218,6 +233,8 @@ fn fire(cx: &mut Cx<'_>, timer: Timer) {
         }
         Timer::Break(holder) => breaks::timed_out(cx, holder),
         Timer::Idle(id) => idle(cx, id),
+        Timer::Deaf(id) => cx.send(id, Outbound::Close("a test wants nothing to arrive")),
+        Timer::Kept(id) => command::expire(cx, id),
     }
 }
 

@@ -156,7 +156,7 @@ impl Client {
                 let request = match incoming {
                     Incoming::Request(request) => request,
                     Incoming::NeedKeys(session) => {
-                        let keys = self.shared.keys_to_bind(session);
+                        let keys = self.shared.keys_of(session);
                         self.connection.give_keys(session, keys);
                         continue;
                     }

@@ -285,9 +285,9 @@ impl Shared {
         })
     }
 
-    /// What a connection that wants to join a session signs with.
-    pub(crate) fn keys_to_bind(&self, session: SessionId) -> Option<Arc<SessionKeys>> {
-        self.hold("keys_to_bind", |locked| locked.server.keys_to_bind(session))
+    /// What a connection that is no channel of a session signs with.
+    pub(crate) fn keys_of(&self, session: SessionId) -> Option<Arc<SessionKeys>> {
+        self.hold("keys_of", |locked| locked.server.keys_of(session))
     }
 
     /// How full the tables are.
@@ -317,6 +317,11 @@ impl Shared {
         for (op, done) in results {
             self.enter("complete", |server, now, sink| server.complete(now, op, done, sink));
         }
+    }
+
+    /// Closes what waits for clients that will find no server.
+    pub(crate) fn close_kept(&self) {
+        self.enter("close_kept", |server, now, sink| server.close_kept(now, sink));
     }
 
     /// When the forker has to run the server's timers next; it will not sleep longer.

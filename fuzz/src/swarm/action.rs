@@ -1,6 +1,10 @@
 //! What somebody can do next, and how likely it is.
 
 use super::{Choices, Swarm};
+use crate::{
+    memvfs::{Content, Node},
+    world::ROOT,
+};
 use ksmbd_core::vfs::VfsError;
 
 /// One kind of action.
@@ -90,7 +94,9 @@ impl Swarm {
     /// Somebody else changes files of the share.
     pub(super) fn outside(&self, choices: &mut dyn Choices) {
         let file = ["o1", "o2", "d/o1", "d/o2"][choices.below(4)];
-        let there = self.world.exists(file.rsplit_once('/').map_or("", |(parent, _)| parent));
+        let parent = file.rsplit_once('/').map_or("", |(parent, _)| parent);
+        let is_directory = |node: &mut Node| matches!(node.content, Content::Directory(_));
+        let there = self.world.vfs(|vfs| vfs.node_at(ROOT, parent).is_some_and(is_directory));
         match choices.below(8) {
             0 => self.world.lose_outside(),
             1..4 => self.world.remove_outside(file),

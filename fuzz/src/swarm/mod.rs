@@ -3,6 +3,7 @@
 
 mod action;
 mod choice;
+mod durable;
 mod request;
 
 pub use choice::{Bytes, Choices, Seed};
@@ -11,6 +12,7 @@ use crate::{client::Client, daemon::password, world::World};
 use action::Action;
 use core::time::Duration;
 use ksmbd_core::{
+    auth::ntlm::client::Credentials,
     status::NtStatus,
     status_report::OpenStatus,
     wire::{
@@ -22,6 +24,9 @@ use ksmbd_core::{
 /// Clients at once.
 const CLIENTS: usize = 4;
 
+/// Opens of clients that have left, which others may want.
+const LOST: usize = 12;
+
 /// Requests that a client leaves unanswered before it reads.
 const UNANSWERED: usize = 24;
 
@@ -32,12 +37,16 @@ struct Actor {
     /// Breaks that it was told and has not answered.
     broken: Vec<OplockBreakRequest>,
     trees: Vec<u32>,
+    /// What others had open when they left.
+    lost: Vec<FileId>,
 }
 
 /// A run under way.
 pub struct Swarm {
     world: World,
     actors: Vec<Actor>,
+    /// What those had open who have left, the last of it.
+    lost: Vec<FileId>,
     /// How likely each kind of action is in this run; 0 is never.
     weights: [u32; Action::COUNT],
     /// Requests that were sent.
@@ -57,10 +66,12 @@ impl Swarm {
             config.max_write = 256 << 10;
             config.max_trans = 64 << 10;
             config.require_signing = choices.chance(4);
+            config.multi_channel = choices.chance(2);
             if tight {
                 config.limits.opens = 1 + choices.below(6);
                 config.limits.parked_per_connection = 1 + choices.below(3);
                 config.limits.sessions_per_connection = 1 + choices.below(3);
+                config.limits.channels_per_session = 1 + choices.below(3);
                 config.limits.trees_per_session = 1 + choices.below(3);
                 config.limits.locks_per_open = 1 + choices.below(4);
                 config.limits.watches = 1 + choices.below(4);
@@ -70,7 +81,15 @@ impl Swarm {
             }
         });
         let weights = Action::weights(choices);
-        Self { world, actors: Vec::new(), weights, sent: 0, answered: 0, dropped: 0 }
+        Self {
+            world,
+            actors: Vec::new(),
+            lost: Vec::new(),
+            weights,
+            sent: 0,
+            answered: 0,
+            dropped: 0,
+        }
     }
 
     /// One action of somebody.
@@ -151,9 +170,18 @@ impl Swarm {
         client.offer = crate::Offer::only(dialects[choices.below(dialects.len())]);
         // Two clients can be one, which shares its leases.
         client.offer.guid = [choices.below(3) as u8; 16];
-        client.negotiate().ok();
         let user = ["alice", "bob"][choices.below(2)];
-        let mut actor = Actor { client, files: Vec::new(), broken: Vec::new(), trees: Vec::new() };
+        let lost = self.lost.clone();
+        if choices.chance(2)
+            && let Some((files, trees)) = self.join_session(&mut client, user, choices)
+        {
+            return self.actors.push(Actor { client, files, broken: Vec::new(), trees, lost });
+        }
+        if client.negotiated.is_none() {
+            client.negotiate().ok();
+        }
+        let (files, broken, trees) = (Vec::new(), Vec::new(), Vec::new());
+        let mut actor = Actor { client, files, broken, trees, lost };
         if actor.client.logon(user, &password(user)).status == NtStatus::SUCCESS {
             actor.client.encrypt = actor.client.cipher().is_some() && choices.chance(3);
             if !actor.client.is_dropped() {
@@ -161,6 +189,35 @@ impl Swarm {
             }
         }
         self.actors.push(actor);
+    }
+
+    /// A second channel of somebody's session, if that is granted; who wants it may be somebody else,
+    /// or may leave in the middle.
+    fn join_session(
+        &self,
+        client: &mut Client,
+        user: &str,
+        choices: &mut dyn Choices,
+    ) -> Option<(Vec<FileId>, Vec<u32>)> {
+        let of = self.actors.get(choices.below(self.actors.len()))?;
+        of.client.first_keys()?;
+        if !choices.chance(4) {
+            client.offer = of.client.offer.clone();
+        }
+        client.negotiate().ok();
+        let credentials = Credentials::new(user, "WORLD", &password(user));
+        let mut logon = client.begin_join(&of.client, credentials);
+        let first = logon.first(client).answer();
+        if first.status != NtStatus::MORE_PROCESSING_REQUIRED || choices.chance(8) {
+            return None;
+        }
+        let last = logon.second(client, &first).answer();
+        if last.status != NtStatus::SUCCESS {
+            return None;
+        }
+        logon.finish(client, &last);
+        client.encrypt = of.client.encrypt;
+        Some((of.files.clone(), of.trees.clone()))
     }
 
     /// Calls would be held back.
@@ -202,6 +259,8 @@ impl Swarm {
             return None;
         }
         let mut actor = self.actors.remove(index);
+        self.lost.append(&mut actor.files);
+        self.lost.drain(..self.lost.len().saturating_sub(LOST));
         actor.client.forget();
         actor.client.hang_up();
         Some(())
