@@ -319,6 +319,11 @@ impl Shared {
         }
     }
 
+    /// Closes what waits for clients that will find no server.
+    pub(crate) fn close_kept(&self) {
+        self.enter("close_kept", |server, now, sink| server.close_kept(now, sink));
+    }
+
     /// When the forker has to run the server's timers next; it will not sleep longer.
     pub(crate) fn arm(&self) -> Option<Instant> {
         self.hold("arm", |locked| {
