@@ -69,16 +69,16 @@ pub struct Counters {
     pub kept: usize,
     /// CREATEs that may come again.
     pub creations: usize,
-    /// Watched directories.
-    pub watches: usize,
-    /// Bytes of changes in them that nobody has fetched.
-    pub watch_bytes: usize,
     /// Oplocks.
     pub oplocks: usize,
     /// Leases.
     pub leases: usize,
     /// Oplocks and leases whose break is not acknowledged.
     pub breaks: usize,
+    /// Watched directories.
+    pub watches: usize,
+    /// Bytes of changes in them that nobody has fetched.
+    pub watch_bytes: usize,
     /// Requests that wait.
     pub parked: usize,
     /// Calls that have not completed.
@@ -193,11 +193,11 @@ impl Server {
             durable: state.enduring.len(),
             kept: state.opens.values().filter(|open| open.stage == Stage::Kept).count(),
             creations: state.creations.len(),
-            watches: state.watches.len(),
-            watch_bytes: state.watches.kept(),
             oplocks: state.leases.values().filter(|lease| lease.is_oplock()).count(),
             leases: state.leases.values().filter(|lease| !lease.is_oplock()).count(),
             breaks: state.leases.values().filter(|lease| lease.breaking.is_some()).count(),
+            watches: state.watches.len(),
+            watch_bytes: state.watches.kept(),
             parked: self.flows.parking.len(),
             running: self.flows.running.len(),
             timers: self.flows.timers.len(),
@@ -233,6 +233,7 @@ fn fire(cx: &mut Cx<'_>, timer: Timer) {
         }
         Timer::Break(holder) => breaks::timed_out(cx, holder),
         Timer::Idle(id) => idle(cx, id),
+        Timer::Deaf(id) => cx.send(id, Outbound::Close("a test wants nothing to arrive")),
         Timer::Kept(id) => command::expire(cx, id),
     }
 }

@@ -157,7 +157,6 @@ pub(super) fn deleted(cx: &mut Cx<'_>, id: OpenId, done: &Done) {
     if matches!(done, Done::Ok) {
         notice::deleted(cx, id);
     }
-    contend::listing(cx, id);
     let Some(open) = cx.state.opens.get_mut(&id) else {
         return;
     };

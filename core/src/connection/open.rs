@@ -3,7 +3,7 @@
 use super::{Connection, Phase, Unwrapped};
 use crate::{
     buffer::Payload,
-    crypto::PreauthHash,
+    crypto::{PreauthHash, SessionKeys},
     error::ConnectionError,
     id::SessionId,
     message::{Arrived, Element},
@@ -17,7 +17,7 @@ use crate::{
         transform::{self, TRANSFORM_LEN, TransformHeader},
     },
 };
-use alloc::{vec, vec::Vec};
+use alloc::{sync::Arc, vec, vec::Vec};
 
 /// Requests of one chain; more is an attack.
 const MAX_CHAIN: usize = 128;
@@ -159,7 +159,13 @@ impl Connection {
         let header = Header::parse(message).ok()?;
         let signed = header.flags.contains(HeaderFlags::SIGNED) && header.session_id != 0;
         let session = SessionId(header.session_id);
-        (signed && !self.keys.contains_key(&session)).then_some(session)
+        let known = self.keys.contains_key(&session) || self.ended_keys(session).is_some();
+        (signed && !known).then_some(session)
+    }
+
+    /// The keys of a session that has ended not long ago.
+    pub(super) fn ended_keys(&self, session: SessionId) -> Option<&Arc<SessionKeys>> {
+        self.ended.iter().find(|(ended, _)| *ended == session).map(|(_, keys)| keys)
     }
 
     /// Whether the signature counts, and whether it is right (MS-SMB2 3.3.5.2.4). Without keys (a

@@ -170,9 +170,11 @@ fn channel(state: &State, holder: Holder) -> Option<(ConnId, SessionId, Option<A
     let own = |id: &OpenId| {
         let open = state.opens.get(id)?;
         let conn = state.notify_on(open.session, None)?;
-        let user = state.sessions.get(&open.session)?.user.as_ref()?;
-        // Encrypted where the session's or the tree's answers are.
-        let keys = user.keys.clone().filter(|_| user.encrypt || open.share.encrypt);
+        let session = state.sessions.get(&open.session)?;
+        let user = session.user.as_ref()?;
+        // Encrypted where the session's or the tree's answers are, with the channel's nonces.
+        let keys = session.channels.get(&conn)?.keys.clone();
+        let keys = keys.filter(|_| user.encrypt || open.share.encrypt);
         Some((conn, open.session, keys))
     };
     let (conn, session, keys) = lease.opens.iter().find_map(own)?;

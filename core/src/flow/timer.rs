@@ -13,6 +13,8 @@ pub enum Timer {
     Setup(ConnId),
     /// A connection has been silent, and may be closed if it has nothing open.
     Idle(ConnId),
+    /// A connection that a test has made deaf was sent a break: it is taken to be lost.
+    Deaf(ConnId),
     /// A request has waited long enough.
     Parked(AsyncId),
     /// An open has been kept long enough for a client that did not come back.
@@ -49,8 +51,8 @@ impl Timers {
 
     /// Forgets all timers of a connection.
     pub(crate) fn forget(&mut self, conn: ConnId) {
-        let theirs = |timer: &Timer| *timer == Timer::Setup(conn) || *timer == Timer::Idle(conn);
-        self.0.retain(|(_, timer)| !theirs(timer));
+        let theirs = [Timer::Setup(conn), Timer::Idle(conn), Timer::Deaf(conn)];
+        self.0.retain(|(_, timer)| !theirs.contains(timer));
     }
 
     /// Forgets when connections would be closed for their silence.

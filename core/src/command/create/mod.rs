@@ -154,12 +154,12 @@ pub(super) fn resume(
         (Step::Opened(wanted), Done::Failed(error)) => failed(cx, who, &wanted, error),
         (Step::Overwritten(wanted, action, io), Done::Info(info)) => {
             end_io(cx, &io);
+            contend::listing(cx, who.open()?);
             let mut changed = CompletionFilter::ATTRIBUTES
                 | CompletionFilter::SIZE
                 | CompletionFilter::LAST_WRITE;
             changed.set(CompletionFilter::EA, !wanted.contexts.eas.is_empty());
             notice::modified(cx, who.open()?, changed);
-            contend::listing(cx, who.open()?);
             finish(cx, who, &wanted, &info, action)
         }
         (Step::Overwritten(_, _, io), done) => {
@@ -254,10 +254,10 @@ fn opened(
             Ok(Flow::Call(Call { identity, op }, step))
         }
         Ok(Reserved::In(info, action)) => {
-            notice::created(cx, who.open()?, new);
             if action == CreateAction::CREATED {
                 contend::listing(cx, who.open()?);
             }
+            notice::created(cx, who.open()?, new);
             finish(cx, who, &wanted, &info, action)
         }
         Err(refused) => {

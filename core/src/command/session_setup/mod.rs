@@ -116,12 +116,14 @@ fn find_or_make(cx: &mut Cx<'_>, who: &mut Who, settled: Settled) -> Result<Sess
         if let Some(user) = &session.user {
             let channel = session.channels.get(&who.conn);
             if let Some(keys) = channel.and_then(|channel| channel.keys.as_ref())
-                && (who.signed || user.signing_required)
+                && who.signed
             {
                 who.sign = Some(keys.clone());
                 who.seal = who.encrypted.then(|| (id, keys.clone()));
             }
-            if user.signing_required && !who.signed {
+            // Who has joined has signed for it, and goes on to, as on Windows.
+            let joined = channel.is_some_and(|channel| channel.joined);
+            if (user.signing_required || joined) && !who.signed {
                 return refuse(NtStatus::ACCESS_DENIED, "3.3.5.2.4: must be signed");
             }
         }
