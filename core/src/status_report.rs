@@ -322,16 +322,20 @@ impl Server {
         }
     }
 
+    /// The most connections that one address has.
+    fn of_one_address(&self) -> usize {
+        let mut addresses: Vec<_> =
+            self.state.conns.values().map(|conn| conn.peer.address.ip()).collect();
+        addresses.sort_unstable();
+        addresses.chunk_by(|a, b| a == b).map(<[_]>::len).max().unwrap_or_default()
+    }
+
     fn budgets(&self) -> Vec<Budget> {
         let (state, limits) = (&self.state, self.state.config.limits);
         let counters = self.counters();
         let most = |counts: &mut dyn Iterator<Item = usize>| counts.max().unwrap_or_default();
         let bounded = |name, used, limit| Budget { name, used, limit: Some(limit) };
         let counted = |name, used| Budget { name, used, limit: None };
-        let mut addresses: Vec<_> =
-            state.conns.values().map(|conn| conn.peer.address.ip()).collect();
-        addresses.sort_unstable();
-        let of_one_address = addresses.chunk_by(|a, b| a == b).map(<[_]>::len);
         let of_one_open = state
             .opens
             .values()
@@ -340,7 +344,7 @@ impl Server {
             bounded("connections", counters.connections, limits.connections),
             bounded(
                 "connections of one address",
-                most(&mut of_one_address.into_iter()),
+                self.of_one_address(),
                 limits.connections_per_address,
             ),
             bounded("sessions", counters.sessions, limits.sessions),

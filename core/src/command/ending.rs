@@ -155,6 +155,7 @@ fn hand_over(cx: &mut Cx<'_>, from: ConnId) {
 /// The delete has been tried; whether it worked is for nobody to know but those who watch.
 pub(super) fn deleted(cx: &mut Cx<'_>, id: OpenId, done: &Done) {
     if matches!(done, Done::Ok) {
+        contend::listing(cx, id);
         notice::deleted(cx, id);
     }
     let Some(open) = cx.state.opens.get_mut(&id) else {
