@@ -94,6 +94,11 @@ impl Server {
         self.dir.join("ksmbdpwd.db")
     }
 
+    /// The socket by which `ksmbd-control` reaches it.
+    pub(crate) fn control(&self) -> PathBuf {
+        self.dir.join("control")
+    }
+
     pub(crate) fn setup(&mut self) -> &mut Setup {
         &mut self.setup
     }
@@ -182,6 +187,7 @@ impl Server {
                 let mut command = Command::new(self.bin.join("ksmbd-mountd"));
                 command.arg("--nodetach").args(self.files());
                 command.arg(format!("--port={}", self.port));
+                command.arg(format!("--control={}", self.control().display()));
                 // As it does for itself when it goes to the background.
                 command.env("MALLOC_MMAP_THRESHOLD_", "131072");
                 command

@@ -129,9 +129,10 @@ void times(const char *here, const char *there)
 		if (status.st_mtim.tv_sec != set[1].tv_sec || status.st_mtim.tv_nsec != set[1].tv_nsec)
 			fail("mtime %lld.%09ld", (long long)status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
 	}
-	/* The kernel keeps a handle for a second after close() (closetimeo) when it has a lease, sets times
-	 * through it, and may write through it: then they stay as they were set (MS-FSA 2.1.5.4). */
-	sleep(3);
+	/* A client with a lease on handles sets the times by one that it kept, and may write by that one
+	 * too; but what is written by it does not change times that were set by it (MS-FSA 2.1.5.15.2,
+	 * UserSetModificationTime). It keeps it for a second. */
+	sleep(2);
 	fd = open_or_fail(here, O_WRONLY);
 	write_all(fd, "y", 1, 0);
 	if (close(fd) || stat(there, &status))
