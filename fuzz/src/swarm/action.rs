@@ -88,7 +88,9 @@ impl Swarm {
     /// Somebody else changes files of the share.
     pub(super) fn outside(&self, choices: &mut dyn Choices) {
         let file = ["o1", "o2", "d/o1", "d/o2"][choices.below(4)];
-        let there = self.world.exists(file.rsplit_once('/').map_or("", |(parent, _)| parent));
+        let parent = file.rsplit_once('/').map_or("", |(parent, _)| parent);
+        // It may be a file by now.
+        let there = self.world.exists(parent) && self.world.data(parent).is_none();
         match choices.below(8) {
             0 => self.world.lose_outside(),
             1..4 => self.world.remove_outside(file),
