@@ -4,7 +4,10 @@
 
 use crate::codec::{Value, bytes, fields};
 use ksmbd_core::{
+    buffer::Frame,
     config::Config,
+    connection::Incoming,
+    error::ConnectionError,
     id::{ConnId, OpId, SessionId},
     time::Now,
     vfs::{Done, FsChange, Peer},
@@ -68,6 +71,18 @@ pub enum Came {
     Broken,
 }
 
+impl Came {
+    /// What is recorded of a poll.
+    pub fn of(polled: &Result<Option<Incoming>, ConnectionError>) -> Self {
+        match polled {
+            Ok(None) => Self::Nothing,
+            Ok(Some(Incoming::Request(_))) => Self::Request,
+            Ok(Some(Incoming::NeedKeys(_))) => Self::NeedKeys,
+            Err(_) => Self::Broken,
+        }
+    }
+}
+
 /// What sealing came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sent {
@@ -80,6 +95,15 @@ pub enum Sent {
 }
 
 impl Sent {
+    /// What is recorded of sealing.
+    pub fn of(sealed: &Result<Option<Frame>, ConnectionError>) -> Self {
+        match sealed {
+            Ok(Some(frame)) => Self::frame(frame.bytes()),
+            Ok(None) => Self::Nothing,
+            Err(_) => Self::Broken,
+        }
+    }
+
     /// A frame was sent.
     pub fn frame(bytes: &[u8]) -> Self {
         Self::Frame(bytes.len(), digest(bytes))

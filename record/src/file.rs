@@ -32,8 +32,8 @@ const RESERVE: u64 = 64;
 
 /// Writes a recording.
 #[derive(Debug)]
-pub struct Writer {
-    file: File,
+pub struct Writer<W = File> {
+    output: W,
     path: PathBuf,
     /// Bytes that may still be written.
     left: u64,
@@ -55,12 +55,24 @@ impl Writer {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let name = format!("{}-{}.{EXTENSION}", now.as_millis(), process::id());
         let path = directory.join(name);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        file.write_all(&MAGIC)?;
-        Ok(Self { file, path, left: limit.saturating_sub(MAGIC.len() as u64) })
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        Ok(Self { path, ..Self::new(file, limit)? })
+    }
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins a recording of at most `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written.
+    pub fn new(mut output: W, limit: u64) -> io::Result<Self> {
+        output.write_all(&MAGIC)?;
+        let left = limit.saturating_sub(MAGIC.len() as u64);
+        Ok(Self { output, path: PathBuf::new(), left })
     }
 
-    /// Where it is.
+    /// Where it is, if it is a file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -92,8 +104,9 @@ impl Writer {
     /// # Errors
     ///
     /// The file cannot be written.
-    pub fn end(mut self, why: Ended) -> io::Result<()> {
-        self.block(&put::end(why))
+    pub fn end(mut self, why: Ended) -> io::Result<W> {
+        self.block(&put::end(why))?;
+        Ok(self.output)
     }
 
     fn block(&mut self, events: &[u8]) -> io::Result<()> {
@@ -103,7 +116,7 @@ impl Writer {
         block.extend_from_slice(&digest(events).to_le_bytes());
         block.extend_from_slice(events);
         self.left = self.left.saturating_sub(block.len() as u64);
-        self.file.write_all(&block)
+        self.output.write_all(&block)
     }
 }
 
