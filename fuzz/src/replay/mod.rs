@@ -270,20 +270,19 @@ impl Player {
         let now = self.now;
         let line = self.line(conn)?;
         let polled = line.connection.poll_request();
-        let (came, what) = match polled {
-            Ok(None) => (Came::Nothing, String::new()),
-            Ok(Some(Incoming::NeedKeys(session))) => {
-                line.wanted = Some(session);
-                (Came::NeedKeys, String::new())
-            }
+        let came = Came::of(&polled);
+        let mut what = String::new();
+        match polled {
+            Ok(None) => {}
+            Ok(Some(Incoming::NeedKeys(session))) => line.wanted = Some(session),
             Ok(Some(Incoming::Request(request))) => {
                 let message = line.message(&request);
                 watch.request(conn, &message, now);
                 line.request = Some(request);
-                (Came::Request, scenario::summary(&message))
+                what = scenario::summary(&message);
             }
-            Err(error) => (Came::Broken, error.to_string()),
-        };
+            Err(error) => what = error.to_string(),
+        }
         if came == recorded {
             return Ok(());
         }
@@ -310,17 +309,13 @@ impl Player {
             Outbound::Reply(reply) => reply.seal.as_ref().map(|(_, keys)| Arc::clone(keys)),
             _ => None,
         };
+        let sealed = line.connection.seal(message);
+        let sent = Sent::of(&sealed);
         let mut plain = Vec::new();
-        let sent = match line.connection.seal(message) {
-            Ok(Some(frame)) => {
-                plain = opened(frame.bytes(), keys.as_deref());
-                let sent = Sent::frame(frame.bytes());
-                line.connection.recycle(frame);
-                sent
-            }
-            Ok(None) => Sent::Nothing,
-            Err(_) => Sent::Broken,
-        };
+        if let Ok(Some(frame)) = sealed {
+            plain = opened(frame.bytes(), keys.as_deref());
+            line.connection.recycle(frame);
+        }
         if sent != recorded {
             let what = scenario::summary(&plain);
             return Err(format!("{conn:?} is sent {sent:x?} ({what}), recorded was {recorded:x?}"));
@@ -362,3 +357,6 @@ fn opened(frame: &[u8], keys: Option<&SessionKeys>) -> Vec<u8> {
     }
     frame
 }
+
+#[cfg(test)]
+mod tests;

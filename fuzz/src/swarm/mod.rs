@@ -93,6 +93,11 @@ impl Swarm {
         }
     }
 
+    /// Where it happens.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
     /// A number for every byte that the server has sent so far.
     pub fn digest(&self) -> u64 {
         self.world.digest()
