@@ -92,7 +92,8 @@ fn control_socket(options: &Options) -> Result<Option<ControlSocket>, StartError
 pub(crate) fn recording(options: &Options) -> Result<Option<Writer>, StartError> {
     let create = |folder: &PathBuf| {
         let limit = u64::from(options.record_limit) << 20;
-        Writer::create(folder, limit).map_err(|error| StartError::Record(folder.clone(), error))
+        Writer::create(&absolute(folder), limit)
+            .map_err(|error| StartError::Record(folder.clone(), error))
     };
     options.record.as_ref().map(create).transpose()
 }

@@ -208,20 +208,13 @@ impl Client {
 
     fn poll(&mut self) -> Result<Option<Incoming>, ConnectionError> {
         let came = self.connection.poll_request();
-        self.shared.recorder.own(|| put::poll(self.connection.id(), kind(&came)));
+        self.shared.recorder.own(|| put::poll(self.connection.id(), Came::of(&came)));
         came
     }
 
     fn send(&mut self, message: Outbound) -> Result<(), End> {
         let sealed = self.connection.seal(message);
-        self.shared.recorder.own(|| {
-            let sent = match &sealed {
-                Ok(Some(frame)) => Sent::frame(frame.bytes()),
-                Ok(None) => Sent::Nothing,
-                Err(_) => Sent::Broken,
-            };
-            put::seal(self.connection.id(), sent)
-        });
+        self.shared.recorder.own(|| put::seal(self.connection.id(), Sent::of(&sealed)));
         if let Some(frame) = sealed? {
             socket::write(&self.socket, frame.bytes())?;
             self.connection.recycle(frame);
@@ -290,15 +283,5 @@ impl Client {
             self.frame = None;
         }
         Ok(true)
-    }
-}
-
-/// What is recorded of a poll.
-fn kind(came: &Result<Option<Incoming>, ConnectionError>) -> Came {
-    match came {
-        Ok(None) => Came::Nothing,
-        Ok(Some(Incoming::Request(_))) => Came::Request,
-        Ok(Some(Incoming::NeedKeys(_))) => Came::NeedKeys,
-        Err(_) => Came::Broken,
     }
 }

@@ -139,11 +139,11 @@ fn write(mut writer: Writer, events: &Receiver<Told>, state: &State) -> io::Resu
         let written = writer.write(&block)?;
         state.unwritten.fetch_sub(block.len(), Ordering::Relaxed);
         if !written {
-            return writer.end(Ended::Full).map(|()| Ended::Full);
+            return writer.end(Ended::Full).map(|_| Ended::Full);
         }
         if next.is_err() {
             next = events.recv();
         }
     }
-    writer.end(Ended::Stopped).map(|()| Ended::Stopped)
+    writer.end(Ended::Stopped).map(|_| Ended::Stopped)
 }
