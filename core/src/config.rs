@@ -28,6 +28,8 @@ pub struct Config {
     pub max_write: u32,
     /// Bytes of a list, a descriptor, an IOCTL.
     pub max_trans: u32,
+    /// Leases of files and directories are granted (`smb2 leases`).
+    pub leases: bool,
     /// Sessions without a user may use IPC$ (`restrict anonymous = 0`).
     pub allow_anonymous: bool,
     /// FILE_FILE_SYSTEM attributes that are added to the computed ones (`share:fake_fscaps`).
@@ -94,6 +96,8 @@ pub struct Limits {
     pub unauthenticated_frame: usize,
     /// A connection without a session is closed after this.
     pub setup_time: Duration,
+    /// How long an acknowledgment of a break is waited for (MS-SMB2 3.3.2.1).
+    pub break_time: Duration,
     /// A connection without opens that says nothing is closed after this; zero is never.
     pub idle_time: Duration,
 }
@@ -122,6 +126,7 @@ impl Default for Limits {
             guesses_per_address: 16,
             unauthenticated_frame: 66 * 1024,
             setup_time: Duration::from_secs(30),
+            break_time: Duration::from_secs(35),
             idle_time: Duration::ZERO,
         }
     }
@@ -140,6 +145,7 @@ impl Default for Config {
             max_read: 4 << 20,
             max_write: 4 << 20,
             max_trans: 1 << 20,
+            leases: true,
             allow_anonymous: true,
             extra_fs_attributes: 0,
             smbtorture_hooks: false,
@@ -197,6 +203,8 @@ pub struct Share {
     pub inherit_owner: bool,
     /// Names that are neither shown nor opened nor made.
     pub veto: Veto,
+    /// Clients may cache, by oplocks and leases.
+    pub oplocks: bool,
     /// Encrypted requests only (SMB2_SHAREFLAG_ENCRYPT_DATA).
     pub encrypt: bool,
     /// `change notify`: CHANGE_NOTIFY is served.
@@ -227,6 +235,7 @@ impl Share {
             streams_nul: false,
             inherit_owner: false,
             veto: Veto::default(),
+            oplocks: true,
             encrypt: false,
             change_notify: true,
             kernel_change_notify: true,

@@ -33,6 +33,24 @@ ids! {
     OpId(u64);
 }
 
+/// A lease: a key that a client has chosen, and the client's own number for itself (MS-SMB2 3.3.1.12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LeaseId {
+    /// ClientGuid of NEGOTIATE.
+    pub client: [u8; 16],
+    /// LeaseKey.
+    pub key: [u8; 16],
+}
+
+/// Who caches: an open by its oplock, or a client by a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Holder {
+    /// One open.
+    Open(OpenId),
+    /// All opens under a key.
+    Lease(LeaseId),
+}
+
 /// Which file, and which stream of it, an open is of, as long as it is open: device and inode number. A number may be used
 /// again once the file is gone, so nothing is remembered by it beyond the last open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

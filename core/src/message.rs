@@ -10,6 +10,7 @@ use crate::{
         header::{Command, Header},
         message::{RequestBody, ResponseBody},
         negotiate::Dialect,
+        oplock_break::OplockBreakResponse,
     },
 };
 use alloc::{sync::Arc, vec::Vec};
@@ -62,6 +63,8 @@ pub enum Outbound {
     ForgetKeys(SessionId),
     /// Answers to one or more requests of a chain, or an interim answer.
     Reply(Reply),
+    /// What nobody asked for: a break of an oplock or lease.
+    Notification(Notification),
     /// From now on so many bytes stand before the data of each READ (a test's, `smbtorture hooks`).
     PadReads(u8),
     /// Hang up, after what was sent before.
@@ -88,6 +91,17 @@ pub struct Reply {
     pub elements: Vec<ReplyElement>,
     /// Encrypt the frame for this session.
     pub seal: Option<(SessionId, Arc<SessionKeys>)>,
+}
+
+/// A message to a client that answers nothing (MS-SMB2 3.3.4.6, 3.3.4.7): never signed.
+#[derive(Debug)]
+pub struct Notification {
+    /// SessionId of the header.
+    pub session_id: u64,
+    /// Encrypt the frame for this session.
+    pub seal: Option<(SessionId, Arc<SessionKeys>)>,
+    /// The message.
+    pub body: OplockBreakResponse,
 }
 
 /// One answer.
@@ -122,17 +136,21 @@ pub struct Asked {
     pub credits: u16,
     /// SMB2_FLAGS_RELATED_OPERATIONS of the request.
     pub related: bool,
+    /// SMB2_FLAGS_SIGNED of the request.
+    pub signed: bool,
 }
 
 impl Asked {
     /// What an answer to this request repeats.
     pub fn of(header: &Header) -> Self {
+        use crate::wire::header::HeaderFlags;
         Self {
             command: header.command,
             message_id: header.message_id,
             credit_charge: header.credit_charge.max(1),
             credits: header.credits,
-            related: header.flags.contains(crate::wire::header::HeaderFlags::RELATED_OPERATIONS),
+            related: header.flags.contains(HeaderFlags::RELATED_OPERATIONS),
+            signed: header.flags.contains(HeaderFlags::SIGNED),
         }
     }
 }

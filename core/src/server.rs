@@ -5,7 +5,7 @@ use crate::{
     config::Config,
     connection::Connection,
     crypto::SessionKeys,
-    flow::{Flows, job::Job, park::Wake, timer::Timer},
+    flow::{Flows, breaks, job::Job, park::Wake, timer::Timer},
     id::{ConnId, OpId, SessionId},
     message::{Outbound, Request},
     sink::Sink,
@@ -62,6 +62,12 @@ pub struct Counters {
     pub files: usize,
     /// Byte-range locks.
     pub locks: usize,
+    /// Oplocks.
+    pub oplocks: usize,
+    /// Leases.
+    pub leases: usize,
+    /// Oplocks and leases whose break is not acknowledged.
+    pub breaks: usize,
     /// Watched directories.
     pub watches: usize,
     /// Bytes of changes in them that nobody has fetched.
@@ -114,9 +120,9 @@ impl Server {
         Ok(Connection::new(id, &limits))
     }
 
-    /// The keys that a connection which wants to join a session has to sign with
-    /// ([`Incoming::NeedKeys`](crate::connection::Incoming)), if there is such a session.
-    pub fn keys_to_bind(&self, session: SessionId) -> Option<Arc<SessionKeys>> {
+    /// The keys of a session's first channel, if there is such a session: what a connection that is no
+    /// channel of it signs with ([`Incoming::NeedKeys`](crate::connection::Incoming)).
+    pub fn keys_of(&self, session: SessionId) -> Option<Arc<SessionKeys>> {
         let session = self.state.sessions.get(&session).filter(|session| !session.ending)?;
         session.user.as_ref()?.keys.clone()
     }
@@ -181,6 +187,9 @@ impl Server {
             opens: state.opens.len(),
             files: state.files.len(),
             locks: state.files.values().map(|file| file.locks.len()).sum(),
+            oplocks: state.leases.values().filter(|lease| lease.is_oplock()).count(),
+            leases: state.leases.values().filter(|lease| !lease.is_oplock()).count(),
+            breaks: state.leases.values().filter(|lease| lease.breaking.is_some()).count(),
             watches: state.watches.len(),
             watch_bytes: state.watches.kept(),
             parked: self.flows.parking.len(),
@@ -216,7 +225,9 @@ fn fire(cx: &mut Cx<'_>, timer: Timer) {
                 cx.send(id, Outbound::Close("no session in time"));
             }
         }
+        Timer::Break(holder) => breaks::timed_out(cx, holder),
         Timer::Idle(id) => idle(cx, id),
+        Timer::Deaf(id) => cx.send(id, Outbound::Close("a test wants nothing to arrive")),
     }
 }
 

@@ -3,14 +3,14 @@
 
 use crate::{
     crypto::{Cipher, SigningAlgorithm},
-    id::{ConnId, OpenId, SessionId, TreeId},
+    id::{ConnId, FileKey, Holder, OpenId, SessionId, TreeId},
     server::Server,
     state::{
         open::{Open, What},
         session::{Session, UserKind},
     },
     vfs::{FileKind, Peer},
-    wire::{create::ShareAccess, fscc::AccessMask, negotiate::Dialect},
+    wire::{create::ShareAccess, create_context::LeaseState, fscc::AccessMask, negotiate::Dialect},
 };
 use alloc::{string::String, vec::Vec};
 use core::time::Duration;
@@ -146,16 +146,31 @@ pub struct OpenStatus {
     pub path: String,
     /// What it is.
     pub kind: OpenKind,
+    /// Which file, and which stream of it; none of pipes.
+    pub file: Option<FileKey>,
     /// As whom the file is used.
     pub uid: u32,
     /// What was granted.
     pub access: AccessMask,
     /// What others may be granted beside it.
     pub share_access: ShareAccess,
+    /// What its client caches of it.
+    pub caching: CachingStatus,
     /// The file goes when nobody has it open any more.
     pub delete_pending: bool,
     /// Its byte-range locks.
     pub locks: Vec<LockStatus>,
+}
+
+/// What an open's client caches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CachingStatus {
+    /// By what: an oplock of its own, or a lease that it shares. `None`: it caches nothing.
+    pub holder: Option<Holder>,
+    /// What.
+    pub state: LeaseState,
+    /// It has been told to give some of it up, and has not answered.
+    pub breaking: bool,
 }
 
 /// One byte-range lock.
@@ -256,6 +271,13 @@ impl Server {
             length: lock.length,
             exclusive: lock.exclusive,
         });
+        let holder = self.state.holder(open.id);
+        let lease = holder.and_then(|holder| self.state.leases.get(&holder));
+        let caching = lease.map_or_else(CachingStatus::default, |lease| CachingStatus {
+            holder,
+            state: lease.state,
+            breaking: lease.breaking.is_some(),
+        });
         OpenStatus {
             id: open.id,
             session: open.session,
@@ -268,9 +290,11 @@ impl Server {
                 What::File { .. } => OpenKind::Other,
                 What::Pipe => OpenKind::Pipe,
             },
+            file: open.key(),
             uid: open.identity.uid,
             access: open.granted,
             share_access: open.share_access,
+            caching,
             delete_pending: open.delete_on_close || doomed,
             locks: locks.collect(),
         }
@@ -317,6 +341,9 @@ impl Server {
             ),
             bounded("opens", counters.opens, limits.opens),
             counted("files", counters.files),
+            counted("oplocks", counters.oplocks),
+            counted("leases", counters.leases),
+            counted("unanswered breaks", counters.breaks),
             counted("locks", counters.locks),
             bounded("locks of one open", most(&mut of_one_open.into_iter()), limits.locks_per_open),
             bounded("watched directories", counters.watches, limits.watches),

@@ -233,10 +233,10 @@ fn commands_out_of_place() {
     let mut a = w.logged_on("alice");
     let f = a.create("x").ok();
     let acknowledged = OplockBreakRequest::Oplock(ksmbd_core::wire::oplock_break::OplockBreak {
-        oplock_level: ksmbd_core::wire::create::OplockLevel::NONE,
+        oplock_level: OplockLevel::NONE,
         file_id: f,
     });
-    a.request(&RequestBody::OplockBreak(acknowledged)).is(NtStatus::INVALID_OPLOCK_PROTOCOL);
+    a.request(&RequestBody::OplockBreak(acknowledged)).is(NtStatus::INVALID_DEVICE_STATE);
     for command in [0x13, 0x14, 0xffff] {
         let mut message = a.message(&RequestBody::Echo);
         message.header.command = Command(command);

@@ -96,7 +96,8 @@ fn the_last_channel_goes() {
     assert_eq!(w.counters().sessions, 1);
 }
 
-/// Another connection of the same client is no channel until it has joined.
+/// Another connection of the same client is no channel until it has joined; who has the key is told so
+/// by a signature (smb2.session.bind2), and who has not learns nothing.
 #[test]
 fn who_has_not_joined() {
     let w = world();
@@ -105,7 +106,12 @@ fn who_has_not_joined() {
     let mut b = w.client(Dialect::SMB_3_1_1);
     b.set_keys(a.session_id, a.keys());
     (b.session_id, b.tree_id) = (a.session_id, a.tree_id);
-    b.read(f, 0, 1).is(NtStatus::USER_SESSION_DELETED);
+    assert!(b.read(f, 0, 1).is(NtStatus::USER_SESSION_DELETED).signed);
+    b.sign = false;
+    assert!(!b.read(f, 0, 1).is(NtStatus::USER_SESSION_DELETED).signed);
+    b.sign = true;
+    b.set_keys(a.session_id, w.logged_on("bob").keys());
+    assert!(!b.read(f, 0, 1).is(NtStatus::USER_SESSION_DELETED).signed);
     a.write(f, 0, b"mine").ok();
 }
 
@@ -256,8 +262,28 @@ fn again_with_a_wrong_password() {
     let mut logon = b.begin(Credentials::new("alice", "WORLD", "guess"));
     logon.session_id = b.session_id;
     logon.run(&mut b).is(NtStatus::LOGON_FAILURE);
-    a.create("x").is(NtStatus::USER_SESSION_DELETED);
-    b.create("x").is(NtStatus::USER_SESSION_DELETED);
+    for client in [&mut a, &mut b] {
+        assert!(
+            client.create("x").is(NtStatus::USER_SESSION_DELETED).signed,
+            "else who believes it?"
+        );
+        client.sign = false;
+        assert!(!client.create("x").is(NtStatus::USER_SESSION_DELETED).signed);
+    }
+}
+
+/// Who has lost the keys cannot authenticate again over a channel that has joined, and is told so
+/// without a signature that it could not check (smb2.session.bind_negative_smb3signCtoHs).
+#[test]
+fn again_without_keys() {
+    let w = world();
+    let mut a = w.logged_on("alice");
+    let mut b = w.channel(&a, "alice");
+    b.sign = false;
+    let mut logon = b.begin(Credentials::new("alice", "WORLD", &password("alice")));
+    logon.session_id = b.session_id;
+    assert!(!logon.first(&mut b).is(NtStatus::ACCESS_DENIED).signed);
+    a.echo().ok();
 }
 
 /// Both channels authenticate at the same time, and neither exchange disturbs the other.

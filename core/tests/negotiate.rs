@@ -63,6 +63,8 @@ fn what_is_advertised() {
         let body = chosen(&response);
         let mut expected = Capabilities::empty();
         expected.set(Capabilities::LARGE_MTU, dialect != Dialect::SMB_2_0_2);
+        expected.set(Capabilities::LEASING, dialect >= Dialect::SMB_2_1);
+        expected.set(Capabilities::DIRECTORY_LEASING, dialect >= Dialect::SMB_3_0);
         let by_capability = dialect == Dialect::SMB_3_0 || dialect == Dialect::SMB_3_0_2;
         expected.set(Capabilities::ENCRYPTION, by_capability);
         assert_eq!(body.capabilities, expected, "{dialect:?}");

@@ -29,7 +29,7 @@ fn remove(client: &mut Client, name: &str) {
     client.close(f).ok();
 }
 
-fn told<'a>(changes: &'a [(FileAction, String)]) -> Vec<(FileAction, &'a str)> {
+fn told(changes: &[(FileAction, String)]) -> Vec<(FileAction, &str)> {
     changes.iter().map(|(action, name)| (*action, name.as_str())).collect()
 }
 

@@ -68,24 +68,20 @@ fn more_than_negotiated() {
     a.request(&request).is(NtStatus::INVALID_PARAMETER);
 }
 
-/// No oplock and no lease is granted before it can be broken, and no handle is durable.
+/// No handle is durable before it outlives its connection.
 #[test]
-fn oplocks_and_durable_handles() {
+fn durable_handles() {
     let w = World::new();
     let mut a = w.logged_on("alice");
     for oplock in [OplockLevel::II, OplockLevel::EXCLUSIVE, OplockLevel::BATCH] {
-        let mut create = a.create("x").context(name::DHNQ, &[0; 16]);
-        create.request.requested_oplock_level = oplock;
+        let create = a.create("x").oplock(oplock).context(name::DHNQ, &[0; 16]);
         let opened = create.opened();
-        assert_eq!(opened.oplock_level, OplockLevel::NONE);
         assert!(opened.contexts.is_empty());
+        a.close(opened.file_id).ok();
     }
     let negotiated = a.negotiated.clone();
-    let promised = Capabilities::LEASING
-        | Capabilities::DFS
-        | Capabilities::MULTI_CHANNEL
-        | Capabilities::PERSISTENT_HANDLES
-        | Capabilities::DIRECTORY_LEASING;
+    let promised =
+        Capabilities::DFS | Capabilities::MULTI_CHANNEL | Capabilities::PERSISTENT_HANDLES;
     assert!(negotiated.is_some_and(|answer| !answer.capabilities.intersects(promised)));
 }
 

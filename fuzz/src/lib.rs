@@ -22,6 +22,7 @@ pub use world::World;
 
 /// What scenario tests name.
 pub mod prelude {
+    pub use crate::client::caching::{granted, granted_state};
     pub use crate::client::{Client, Message, Offer, Response, Sent, Waiting};
     pub use crate::daemon::{Rules, password};
     pub use crate::memvfs::Content;
@@ -35,7 +36,10 @@ pub mod prelude {
         vfs::VfsError,
         wire::{
             change_notify::CompletionFilter,
-            create::{CreateAction, CreateDisposition, CreateOptions, CreateRequest, ShareAccess},
+            create::{
+                CreateAction, CreateDisposition, CreateOptions, CreateRequest, OplockLevel,
+                ShareAccess,
+            },
             fscc::{AccessMask, FileAttributes, FileInfoClass, FsInfoClass, notify::FileAction},
             header::{Command, FileId, Header, HeaderFlags},
             lock::LockFlags,

@@ -35,20 +35,20 @@ fields! {
     Config {
         names, server_guid, min_dialect, max_dialect, require_signing, encryption, multi_channel,
         max_read, max_write, max_trans, allow_anonymous, extra_fs_attributes, smbtorture_hooks,
-        limits,
+        limits, leases,
     }
     Limits {
         connections, connections_per_address, sessions, sessions_per_connection,
         channels_per_session, trees_per_session, opens, locks_per_open, watches,
         watches_per_session, watch_bytes, outside_watches, parked_per_connection, credits,
         free_guesses, guess_delay, guesses, guesses_per_address, unauthenticated_frame, setup_time,
-        idle_time,
+        idle_time, break_time,
     }
     Share {
         name, kind, path, comment, create_mask, force_create_mode, directory_mask,
         force_directory_mode, hide_dot_files, store_dos_attributes, acl_xattr, hide_unreadable,
         follow_symlinks, cross_mounts, streams, streams_nul, inherit_owner, veto, encrypt,
-        change_notify, kernel_change_notify,
+        change_notify, kernel_change_notify, oplocks,
     }
     Identity { name, uid, gid, groups, sid }
     Peer { address, local }

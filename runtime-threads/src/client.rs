@@ -157,7 +157,7 @@ impl Client {
                 let request = match incoming {
                     Incoming::Request(request) => request,
                     Incoming::NeedKeys(session) => {
-                        let keys = self.shared.keys_to_bind(self.connection.id(), session);
+                        let keys = self.shared.keys_of(self.connection.id(), session);
                         self.connection.give_keys(session, keys);
                         continue;
                     }

@@ -95,15 +95,11 @@ impl Shared {
         })
     }
 
-    /// What a connection that wants to join a session signs with.
-    pub(crate) fn keys_to_bind(
-        &self,
-        conn: ConnId,
-        session: SessionId,
-    ) -> Option<Arc<SessionKeys>> {
-        self.hold("keys_to_bind", |locked| {
+    /// What a connection that is no channel of a session signs with.
+    pub(crate) fn keys_of(&self, conn: ConnId, session: SessionId) -> Option<Arc<SessionKeys>> {
+        self.hold("keys_of", |locked| {
             self.recorder.now(|| put::keys(conn, session));
-            locked.server.keys_to_bind(session)
+            locked.server.keys_of(session)
         })
     }
 

@@ -42,7 +42,8 @@ pub(crate) fn checks() -> Vec<Check> {
     checks
 }
 
-/// Runs `clients/<library>_client.py`, which lists, writes, reads, renames and deletes.
+/// Runs `clients/<library>_client.py`, which lists, writes, reads, renames and deletes;
+/// smbprotocol watches too.
 fn script(context: &Context<'_>, python: &Path, library: &str, variant: &str) -> Checked {
     let has = |program: &Path| {
         let module = if library == "pysmb" { "smb" } else { library };
@@ -60,7 +61,8 @@ fn script(context: &Context<'_>, python: &Path, library: &str, variant: &str) ->
     command
         .arg(format!("conformance/clients/{library}_client.py"))
         .args(["127.0.0.1", &context.server.port.to_string(), "files", USERS[0].0, USERS[0].1])
-        .arg(variant);
+        .arg(variant)
+        .env("SHARE_DIRECTORY", &share);
     let output = run(&mut command, b"", LIMIT)?;
     finished(&output)?;
     if fs::read_dir(&share)?.count() != 0 {

@@ -9,6 +9,7 @@ use crate::{
         header::FileId,
         ioctl::FsctlCode,
         message::RequestBody,
+        oplock_break::OplockBreakRequest,
         query_info::{InfoType, SecurityInformation},
     },
 };
@@ -58,7 +59,8 @@ pub(super) fn need(body: &RequestBody) -> Need {
         | RequestBody::TreeConnect(_)
         | RequestBody::Cancel
         | RequestBody::Echo
-        | RequestBody::OplockBreak(_) => NOTHING,
+        | RequestBody::OplockBreak(OplockBreakRequest::Lease(_)) => NOTHING,
+        RequestBody::OplockBreak(OplockBreakRequest::Oplock(r)) => open(r.file_id, free),
         RequestBody::TreeDisconnect | RequestBody::Create(_) => TREE,
         RequestBody::Close(r) => open(r.file_id, free),
         RequestBody::Flush(r) => change(r.file_id, WRITES),

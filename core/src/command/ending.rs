@@ -1,10 +1,10 @@
 //! How opens, trees, sessions and connections end: at once for new work, and for good when the calls
 //! that use them are back. One mechanism for CLOSE, TREE_DISCONNECT, LOGOFF and hang-up.
 
-use super::{Cx, Step, notice};
+use super::{Cx, Step, contend, notice};
 use crate::{
     flow::{
-        Running,
+        Running, breaks,
         job::Job,
         park::{Park, Scope, Wait, Wake},
     },
@@ -26,12 +26,18 @@ pub(super) fn end_open(cx: &mut Cx<'_>, id: OpenId, why: Wake) {
         return;
     };
     open.stage = Stage::Closing;
+    let modified = core::mem::take(&mut open.modified);
     if let (Some(key), Some(place), true) = (open.key(), open.place(), open.delete_on_close)
         && let Some(file) = cx.state.files.get_mut(&key)
     {
         // MS-FSA 2.1.5.5: the first close of a delete-on-close handle dooms the name.
         file.doom(place, &open.identity);
+        contend::delete(cx, id);
         notice::doomed(cx, id);
+    }
+    if modified {
+        // Writing shows in the directory when the file is closed (smb2.lease.v2_request).
+        contend::listing(cx, id);
     }
     // A CLOSE that waits for its own open waits on.
     cx.flows.parking.wake_where(why, |parked| {
@@ -48,6 +54,12 @@ pub(super) fn end_tree(cx: &mut Cx<'_>, session: SessionId, tree: TreeId, why: W
     for id in cx.state.opens_of(session, Some(tree)) {
         end_open(cx, id, why);
     }
+    // A CREATE that waits has no open yet.
+    cx.flows.parking.wake_where(why, |parked| {
+        let who = &parked.job.who;
+        (who.session, who.tree, who.open) == (Some(session), Some(tree), None)
+            && matches!(parked.park.wait, Wait::File(_) | Wait::Range(_))
+    });
 }
 
 /// A session ends on all its channels.
@@ -103,10 +115,12 @@ pub(crate) fn end_connection(cx: &mut Cx<'_>, id: ConnId) {
             end_session(cx, session, Wake::HungUp);
         }
     }
+    breaks::connection_lost(cx, id);
 }
 
 /// The delete has been tried; whether it worked is for nobody to know but those who watch.
 pub(super) fn deleted(cx: &mut Cx<'_>, id: OpenId, done: &Done) {
+    contend::listing(cx, id);
     if matches!(done, Done::Ok) {
         notice::deleted(cx, id);
     }
@@ -171,6 +185,7 @@ fn last_act(cx: &Cx<'_>, key: FileKey, open: &Open) -> Option<Call> {
 
 /// The open leaves the tables: share mode, locks and handle go, and who waited is woken.
 fn remove(cx: &mut Cx<'_>, id: OpenId) {
+    breaks::leave(cx, id);
     let Some(open) = cx.state.opens.remove(&id) else {
         return;
     };
@@ -191,6 +206,7 @@ fn leave_file(cx: &mut Cx<'_>, key: FileKey, id: OpenId) {
         return;
     };
     file.opens.retain(|other| *other != id);
+    cx.flows.parking.wake(Wait::File(key));
     if file.locks.remove_all(id) {
         cx.flows.parking.wake(Wait::Range(key));
     }

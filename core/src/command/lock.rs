@@ -1,6 +1,6 @@
 //! LOCK.
 
-use super::{Cx, Event};
+use super::{Cx, Event, contend};
 use crate::{
     flow::{
         CANCELLED, Flow, Handled, NO_OPEN, OUR_BUG, Refused,
@@ -136,6 +136,7 @@ fn lock(
         return wait(false, request);
     }
     let Err(refused) = take_all(locks, id, limit, &request.locks) else {
+        contend::data(cx, id);
         return done(cx, who, request.lock_sequence);
     };
     let waits =

@@ -5,6 +5,7 @@ mod access;
 mod cancel;
 mod change_notify;
 mod close;
+mod contend;
 mod create;
 mod ea;
 mod echo;
@@ -17,6 +18,7 @@ mod lock;
 mod logoff;
 mod negotiate;
 mod notice;
+mod oplock_break;
 mod pipe;
 mod query_directory;
 mod query_info;
@@ -36,44 +38,16 @@ pub(crate) use notice::outside;
 pub(crate) use run::{begin, completed, run_ready};
 
 use crate::{
-    flow::{Flow, Flows, Handled, Refused, Running, job::Who, park::Wake, refuse},
-    id::{ConnId, OpenId},
-    message::{Element, Outbound},
-    sink::{Executor, Sink},
-    state::State,
+    flow::{self, Flow, Handled, Refused, job::Who, park::Wake},
+    id::OpenId,
+    message::Element,
     status::NtStatus,
-    time::Now,
-    vfs::{Call, Done},
+    vfs::Done,
     wire::{ioctl::FsctlCode, message::RequestBody},
 };
 
-/// What a handler works with: the tables, what is under way, the clocks, and where output goes.
-pub(crate) struct Cx<'a> {
-    pub(crate) state: &'a mut State,
-    pub(crate) flows: &'a mut Flows<Step>,
-    pub(crate) now: Now,
-    pub(crate) out: &'a mut dyn Sink,
-}
-
-impl Cx<'_> {
-    /// Sends, unless nobody is there any more.
-    pub(crate) fn send(&mut self, to: ConnId, message: Outbound) {
-        if self.state.conns.contains_key(&to) {
-            self.out.send(to, message);
-        }
-    }
-
-    /// Starts a call. It runs on the client's thread while there is one.
-    pub(crate) fn start(&mut self, conn: Option<ConnId>, call: Call, running: Running<Step>) {
-        if let Some(open) = running.open.and_then(|id| self.state.opens.get_mut(&id)) {
-            open.running += 1;
-        }
-        let alive = conn.filter(|conn| self.state.conns.contains_key(conn));
-        let on = alive.map_or(Executor::Worker, Executor::Client);
-        let op = self.flows.start(running);
-        self.out.call(on, op, call);
-    }
-}
+/// What a handler works with.
+pub(crate) type Cx<'a> = flow::Cx<'a, Step>;
 
 /// Where a request goes on after a call or a wait.
 #[derive(Debug)]
@@ -146,10 +120,7 @@ fn dispatch(cx: &mut Cx<'_>, who: &mut Who, element: Element) -> Handled<Step> {
         RequestBody::QueryInfo(request) => query_info::begin(cx, who, &request),
         RequestBody::SetInfo(request) => set_info::begin(cx, who, &request),
         RequestBody::ChangeNotify(request) => change_notify::begin(cx, who, &request),
-        // No oplock or lease is ever granted, so there is none to acknowledge.
-        RequestBody::OplockBreak(_) => {
-            refuse(NtStatus::INVALID_OPLOCK_PROTOCOL, "3.3.5.22: no oplock is being broken")
-        }
+        RequestBody::OplockBreak(request) => oplock_break::begin(cx, who, &request),
     }
 }
 

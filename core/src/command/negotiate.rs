@@ -183,6 +183,11 @@ fn negotiated(config: &Config, dialect: Dialect, contexts: &Contexts) -> Negotia
 fn settle(config: &Config, chosen: Negotiated, request: &NegotiateRequest) -> Settled {
     let mut server_capabilities = Capabilities::empty();
     server_capabilities.set(Capabilities::LARGE_MTU, chosen.dialect > Dialect::SMB_2_0_2);
+    // MS-SMB2 3.3.5.4: leases came with 2.1, those of directories with 3.0.
+    let leases = config.leases && chosen.dialect >= Dialect::SMB_2_1;
+    server_capabilities.set(Capabilities::LEASING, leases);
+    let directories = leases && chosen.dialect >= Dialect::SMB_3_0;
+    server_capabilities.set(Capabilities::DIRECTORY_LEASING, directories);
     // MS-SMB2 2.2.4: 3.1.1 says it by context, and 2.x cannot.
     let by_capability = chosen.dialect == Dialect::SMB_3_0 || chosen.dialect == Dialect::SMB_3_0_2;
     let both = request.capabilities.contains(Capabilities::ENCRYPTION) && chosen.cipher.is_some();

@@ -23,7 +23,7 @@ pub(crate) struct Step {
 
 /// A READ or WRITE that is running, as locks see it.
 #[derive(Debug)]
-pub(super) struct Io {
+pub(crate) struct Io {
     key: FileKey,
     range: RangeLock,
 }
@@ -95,6 +95,16 @@ pub(super) fn begin_io(
         return refuse(NtStatus::FILE_LOCK_CONFLICT, "MS-FSA 2.1.4.10: a byte-range lock");
     }
     let range = RangeLock { open, offset, length, exclusive: touch == Touch::Write };
+    file.locks.begin(range);
+    Ok(Io { key, range })
+}
+
+/// The whole of a file is about to change, whatever locks say: what has begun keeps locks and leases
+/// waiting all the same.
+pub(super) fn begin_change(cx: &mut Cx<'_>, open: OpenId) -> Result<Io, Refused> {
+    let key = cx.state.opens.get(&open).and_then(Open::key).ok_or(NO_OPEN)?;
+    let file = cx.state.files.get_mut(&key).ok_or(NO_OPEN)?;
+    let range = RangeLock { open, offset: 0, length: u64::MAX, exclusive: true };
     file.locks.begin(range);
     Ok(Io { key, range })
 }

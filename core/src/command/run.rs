@@ -4,7 +4,7 @@ use super::{Cx, Event, Step, dispatch, ending, gate, resume};
 use crate::{
     error::Refusal,
     flow::{
-        Answer, Flow, Handled, Refused, Running,
+        Answer, Flow, Handled, Refused, Running, breaks,
         job::Job,
         park::{Park, Parked, Wait, Wake},
         refuse,
@@ -47,6 +47,7 @@ pub(crate) fn completed(cx: &mut Cx<'_>, op: OpId, done: Done) {
 
 /// Everything that was woken checks again. Ends every entry into the server.
 pub(crate) fn run_ready(cx: &mut Cx<'_>) {
+    breaks::finish(cx);
     while let Some((id, parked, wake)) = cx.flows.parking.next_ready(&mut cx.flows.timers) {
         let Parked { mut job, step, .. } = parked;
         count_parked(cx, &job, false);
@@ -55,6 +56,7 @@ pub(crate) fn run_ready(cx: &mut Cx<'_>) {
             Wake::HungUp => gate::passed(cx, &mut job.who),
             _ => go_on_as(cx, job, handled, Some(id)),
         }
+        breaks::finish(cx);
     }
 }
 

@@ -75,6 +75,9 @@ pub(super) fn renamed(cx: &mut Cx<'_>, id: OpenId, to: Option<StreamName>) {
     for lock in locks {
         new.locks.add(lock);
     }
+    if let Some(lease) = cx.state.holder(id).and_then(|holder| cx.state.leases.get_mut(&holder)) {
+        lease.file = target;
+    }
     // Who waited for a range of the old name looks for it under the new one.
     cx.flows.parking.wake(crate::flow::park::Wait::Range(from));
 }

@@ -1,7 +1,7 @@
 //! WRITE.
 
 use super::{
-    Cx, Event, notice, pipe,
+    Cx, Event, contend, notice, pipe,
     read::{Io, begin_io, end_io},
 };
 use crate::{
@@ -53,6 +53,7 @@ pub(super) fn begin(
     let op = Op::Write { file, offset: request.offset, data, through };
     let call = Call { identity: open.identity.clone(), op };
     let io = begin_io(cx, id, Touch::Write, request.offset, length)?;
+    contend::data(cx, id);
     Ok(Flow::Call(call, super::Step::Write(Step(io))))
 }
 
@@ -60,6 +61,9 @@ pub(super) fn resume(cx: &mut Cx<'_>, who: &Who, step: Step, event: Event) -> Ha
     end_io(cx, &step.0);
     match event.done() {
         Done::Wrote(count) => {
+            if let Some(open) = who.open.and_then(|id| cx.state.opens.get_mut(&id)) {
+                open.modified = true;
+            }
             notice::written(cx, who.open()?);
             Flow::answer(ResponseBody::Write(WriteResponse { count }))
         }

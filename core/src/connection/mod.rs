@@ -16,13 +16,20 @@ use crate::{
     message::{Arrived, Negotiated, Outbound, Request},
     wire::header::Command,
 };
-use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    vec::Vec,
+};
 use credits::Credits;
 use inbound::Inbound;
 use pool::Pool;
 
 /// Room of a frame beyond the data that it carries: headers, names, a chain of small requests.
 const FRAME_OVERHEAD: usize = 64 * 1024;
+
+/// Sessions that have ended and whose keys are kept.
+const ENDED: usize = 4;
 
 /// The state of one connection (MS-SMB2 3.3.1.7) as far as bytes are concerned: framing, credits,
 /// keys, the pre-authentication hash. Made by [`Server::accept`](crate::server::Server::accept).
@@ -42,6 +49,9 @@ pub struct Connection {
     /// A session was set up: frames may be as large as negotiated.
     authenticated: bool,
     keys: BTreeMap<SessionId, Option<Arc<SessionKeys>>>,
+    /// Of sessions that have ended, the last first: clients that sign believe only a signature that
+    /// the session is gone.
+    ended: VecDeque<(SessionId, Arc<SessionKeys>)>,
     preauth: Preauth,
     max_setups: usize,
     /// See [`Outbound::PadReads`].
@@ -49,7 +59,7 @@ pub struct Connection {
     /// A frame that waits for [`Self::give_keys`].
     stalled: Option<Unwrapped>,
     /// The keys for it.
-    joining: Option<(SessionId, Option<Arc<SessionKeys>>)>,
+    lent: Option<(SessionId, Option<Arc<SessionKeys>>)>,
 }
 
 /// What a connection has for the server.
@@ -57,8 +67,8 @@ pub struct Connection {
 pub enum Incoming {
     /// For [`Server::handle`](crate::server::Server::handle).
     Request(Request),
-    /// The next request is to make this connection a channel of that session, and is signed with its
-    /// keys: ask [`Server::keys_to_bind`](crate::server::Server::keys_to_bind), tell
+    /// The next request is signed for that session, of which this connection is no channel; it may ask
+    /// to be one. Ask [`Server::keys_of`](crate::server::Server::keys_of), tell
     /// [`Connection::give_keys`], and poll again.
     NeedKeys(SessionId),
 }
@@ -96,11 +106,12 @@ impl Connection {
             holding: false,
             authenticated: false,
             keys: BTreeMap::new(),
+            ended: VecDeque::new(),
             preauth: Preauth::default(),
             max_setups: limits.sessions_per_connection,
             read_padding: 0,
             stalled: None,
-            joining: None,
+            lent: None,
         }
     }
 
@@ -144,8 +155,8 @@ impl Connection {
             },
         };
         if arrived == Arrived::Plain
-            && self.joining.is_none()
-            && let Some(session) = self.wants_to_join(&bytes)
+            && self.lent.is_none()
+            && let Some(session) = self.unknown_signer(&bytes)
         {
             self.stalled = Some((bytes, range, arrived));
             return Ok(Some(Incoming::NeedKeys(session)));
@@ -153,7 +164,7 @@ impl Connection {
         let bytes = Arc::new(bytes);
         self.pool.lend(&bytes);
         let elements = self.elements(&Payload::new(bytes, range), arrived);
-        self.joining = None;
+        self.lent = None;
         let elements = elements?;
         self.holding = elements.iter().any(|element| holds(element.header.command));
         Ok(Some(Incoming::Request(Request { conn: self.id, arrived, elements })))
@@ -161,7 +172,7 @@ impl Connection {
 
     /// The answer to [`Incoming::NeedKeys`]; `None`: there is no such session, or it has no keys.
     pub fn give_keys(&mut self, session: SessionId, keys: Option<Arc<SessionKeys>>) {
-        self.joining = Some((session, keys));
+        self.lent = Some((session, keys));
     }
 
     /// The bytes of a message: header, credits, signature or encryption. `None` for what only
@@ -179,7 +190,10 @@ impl Connection {
                 Ok(None)
             }
             Outbound::ForgetKeys(session) => {
-                self.keys.remove(&session);
+                if let Some(Some(keys)) = self.keys.remove(&session) {
+                    self.ended.truncate(ENDED - 1);
+                    self.ended.push_front((session, keys));
+                }
                 self.preauth.setups.remove(&session.0);
                 Ok(None)
             }
@@ -188,6 +202,7 @@ impl Connection {
                 Ok(None)
             }
             Outbound::Reply(reply) => self.seal_reply(reply).map(Some),
+            Outbound::Notification(notification) => self.seal_notification(&notification).map(Some),
             Outbound::Close(why) => Err(ConnectionError::Closed(why)),
         }
     }

@@ -3,7 +3,7 @@
 use super::{Connection, Phase, Unwrapped};
 use crate::{
     buffer::Payload,
-    crypto::PreauthHash,
+    crypto::{PreauthHash, SessionKeys},
     error::ConnectionError,
     id::SessionId,
     message::{Arrived, Element},
@@ -13,12 +13,11 @@ use crate::{
         header::{Command, HEADER_LEN, Header, HeaderFlags},
         message::RequestBody,
         negotiate::{Capabilities, Dialect, NegotiateRequest, SecurityMode},
-        session_setup::SessionSetupFlags,
         smb1::{self, Smb1Negotiate},
         transform::{self, TRANSFORM_LEN, TransformHeader},
     },
 };
-use alloc::{vec, vec::Vec};
+use alloc::{sync::Arc, vec, vec::Vec};
 
 /// Requests of one chain; more is an attack.
 const MAX_CHAIN: usize = 128;
@@ -154,28 +153,26 @@ impl Connection {
         payload_size(body).div_ceil(65536) <= credits
     }
 
-    /// A signed SESSION_SETUP that is to make this connection a channel of a session (MS-SMB2 3.3.5.5):
-    /// which.
-    pub(super) fn wants_to_join(&self, message: &[u8]) -> Option<SessionId> {
+    /// A session that is signed for and that is not known here: it may be another connection's, whose
+    /// client wants this one to join, or does not know that it has not.
+    pub(super) fn unknown_signer(&self, message: &[u8]) -> Option<SessionId> {
         let header = Header::parse(message).ok()?;
-        let signed = header.flags.contains(HeaderFlags::SIGNED);
-        if header.command != Command::SESSION_SETUP || !signed {
-            return None;
-        }
-        let Ok(RequestBody::SessionSetup(request)) = RequestBody::parse(header.command, message)
-        else {
-            return None;
-        };
+        let signed = header.flags.contains(HeaderFlags::SIGNED) && header.session_id != 0;
         let session = SessionId(header.session_id);
-        let new = !self.keys.contains_key(&session);
-        (request.flags.contains(SessionSetupFlags::BINDING) && new).then_some(session)
+        let known = self.keys.contains_key(&session) || self.ended_keys(session).is_some();
+        (signed && !known).then_some(session)
+    }
+
+    /// The keys of a session that has ended not long ago.
+    pub(super) fn ended_keys(&self, session: SessionId) -> Option<&Arc<SessionKeys>> {
+        self.ended.iter().find(|(ended, _)| *ended == session).map(|(_, keys)| keys)
     }
 
     /// Whether the signature counts, and whether it is right (MS-SMB2 3.3.5.2.4). Without keys (a
-    /// guest, or a session that is being set up or unknown here) there is nothing to check.
+    /// guest, or a session that is being set up or that is nobody's) there is nothing to check.
     fn verify(&self, session: SessionId, element: &[u8]) -> (bool, bool) {
-        let joins = self.joining.as_ref().filter(|(joining, _)| *joining == session);
-        let keys = self.keys.get(&session).or_else(|| joins.map(|(_, keys)| keys));
+        let lent = self.lent.as_ref().filter(|(lent, _)| *lent == session);
+        let keys = self.keys.get(&session).or_else(|| lent.map(|(_, keys)| keys));
         match keys.and_then(Option::as_ref) {
             Some(keys) => {
                 let genuine = keys.signing().verify_message(element);

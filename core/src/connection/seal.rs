@@ -6,7 +6,7 @@ use crate::{
     crypto::SessionKeys,
     error::ConnectionError,
     id::SessionId,
-    message::{Reply, ReplyBody, ReplyElement},
+    message::{Notification, Reply, ReplyBody, ReplyElement},
     status::NtStatus,
     wire::{
         codec::{Malformed, Writer},
@@ -36,7 +36,11 @@ impl Connection {
         let last = reply.elements.len().saturating_sub(1);
         let mut bytes = Vec::new();
         let mut placed = Vec::with_capacity(reply.elements.len());
-        for (index, element) in reply.elements.into_iter().enumerate() {
+        for (index, mut element) in reply.elements.into_iter().enumerate() {
+            let gone = element.status == NtStatus::USER_SESSION_DELETED && element.to.signed;
+            if gone && element.sign.is_none() {
+                element.sign = self.ended_keys(SessionId(element.session_id)).cloned();
+            }
             let start = if index == 0 { MESSAGE } else { bytes.len() };
             let rest = (element.to.command, element.status, element.session_id);
             let sign = element.sign.clone();
@@ -58,6 +62,28 @@ impl Connection {
         }
         match reply.seal {
             Some((session, keys)) => encrypt(bytes, session, &keys),
+            None => prefixed(bytes, MESSAGE - PREFIX_LEN),
+        }
+    }
+
+    /// MS-SMB2 3.3.4.6, 3.3.4.7: it answers no request, so it grants no credits.
+    pub(super) fn seal_notification(
+        &mut self,
+        notification: &Notification,
+    ) -> Result<Frame, ConnectionError> {
+        let header = Header {
+            message_id: u64::MAX,
+            flags: HeaderFlags::SERVER_TO_REDIR,
+            session_id: notification.session_id,
+            ..Header::new(Command::OPLOCK_BREAK)
+        };
+        let mut bytes = self.pool.take_short();
+        bytes.resize(MESSAGE, 0);
+        let mut writer = Writer::new(&mut bytes);
+        header.encode(&mut writer);
+        notification.body.encode(&mut writer);
+        match &notification.seal {
+            Some((session, keys)) => encrypt(bytes, *session, keys),
             None => prefixed(bytes, MESSAGE - PREFIX_LEN),
         }
     }

@@ -1,21 +1,58 @@
 //! How a request moves: as a chain through explicit steps, waiting as a value. Generic over the
 //! commands' steps, which are never named here.
 
+pub(crate) mod breaks;
 pub(crate) mod job;
 pub(crate) mod park;
 pub(crate) mod timer;
 
 use crate::{
-    id::{OpId, OpenId},
-    message::ReplyBody,
+    id::{ConnId, Holder, OpId, OpenId},
+    message::{Outbound, ReplyBody},
+    sink::{Executor, Sink},
+    state::State,
     status::NtStatus,
+    time::Now,
     vfs::{Call, VfsError},
-    wire::message::ResponseBody,
+    wire::{create_context::LeaseState, message::ResponseBody},
 };
-use alloc::collections::BTreeMap;
+use alloc::{collections::BTreeMap, vec::Vec};
+use core::time::Duration;
 use job::Job;
 use park::{Park, Parking};
-use timer::Timers;
+use timer::{Timer, Timers};
+
+/// What a handler works with: the tables, what is under way, the clocks, and where output goes.
+pub(crate) struct Cx<'a, S> {
+    pub(crate) state: &'a mut State,
+    pub(crate) flows: &'a mut Flows<S>,
+    pub(crate) now: Now,
+    pub(crate) out: &'a mut dyn Sink,
+}
+
+impl<S> Cx<'_, S> {
+    /// Sends, unless nobody is there any more.
+    pub(crate) fn send(&mut self, to: ConnId, message: Outbound) {
+        let Some(conn) = self.state.conns.get(&to) else {
+            return;
+        };
+        if conn.deaf && matches!(message, Outbound::Notification(_)) {
+            self.flows.timers.set(self.now.mono + DEAF, Timer::Deaf(to));
+        }
+        self.out.send(to, message);
+    }
+
+    /// Starts a call. It runs on the client's thread while there is one.
+    pub(crate) fn start(&mut self, conn: Option<ConnId>, call: Call, running: Running<S>) {
+        if let Some(open) = running.open.and_then(|id| self.state.opens.get_mut(&id)) {
+            open.running += 1;
+        }
+        let alive = conn.filter(|conn| self.state.conns.contains_key(conn));
+        let on = alive.map_or(Executor::Worker, Executor::Client);
+        let op = self.flows.start(running);
+        self.out.call(on, op, call);
+    }
+}
 
 /// What a handler wants next.
 #[derive(Debug)]
@@ -32,6 +69,9 @@ pub(crate) enum Flow<S> {
 
 /// A handler's result. `?` answers this request, and only this one.
 pub(crate) type Handled<S> = Result<Flow<S>, Refused>;
+
+/// A connection that a test has made deaf is given up so long after it was sent a break.
+const DEAF: Duration = Duration::from_secs(1);
 
 /// A refusal that can be explained in one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +139,8 @@ pub(crate) struct Flows<S> {
     pub(crate) running: BTreeMap<OpId, Running<S>>,
     pub(crate) parking: Parking<S>,
     pub(crate) timers: Timers,
+    /// What is still to be taken from whom, once the answer under way has left.
+    pub(crate) unfinished: Vec<(Holder, LeaseState)>,
     next_op: u64,
 }
 
@@ -118,6 +160,7 @@ impl<S> Flows<S> {
             running: BTreeMap::new(),
             parking: Parking::default(),
             timers: Timers::default(),
+            unfinished: Vec::new(),
             next_op: 0,
         }
     }

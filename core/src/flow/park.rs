@@ -23,6 +23,13 @@ pub(crate) struct Park {
     pub(crate) interim: bool,
 }
 
+impl Park {
+    /// Until the break of an oplock or lease of this file ends.
+    pub(crate) fn for_break(file: FileKey) -> Self {
+        Self { wait: Wait::File(file), deadline: None, interim: true }
+    }
+}
+
 /// What a request waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
@@ -30,6 +37,8 @@ pub(crate) enum Wait {
     Range(FileKey),
     /// A message comes out of this pipe.
     Pipe(OpenId),
+    /// Something changes about who has this file open and what they cache of it.
+    File(FileKey),
     /// Another page of this directory has been read.
     Listing(OpenId),
     /// Something changes in the directory that this open watches.

@@ -3,6 +3,7 @@
 pub(crate) mod conn;
 pub(crate) mod file;
 pub(crate) mod guess;
+pub(crate) mod lease;
 pub(crate) mod open;
 pub(crate) mod range_lock;
 pub(crate) mod sequence;
@@ -12,13 +13,18 @@ pub(crate) mod watch;
 
 use crate::{
     config::Config,
-    id::{ConnId, FileKey, OpenId, SessionId, TreeId},
+    id::{ConnId, FileKey, Holder, LeaseId, OpenId, SessionId, TreeId},
     rng::Rng,
 };
-use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    vec::Vec,
+};
 use conn::Conn;
 use file::FileState;
 use guess::Guesses;
+use lease::Lease;
 use open::{Open, Place};
 use session::{Session, Tree};
 use watch::Watches;
@@ -33,6 +39,10 @@ pub(crate) struct State {
     pub(crate) files: BTreeMap<FileKey, FileState>,
     pub(crate) watches: Watches,
     pub(crate) guesses: Guesses,
+    /// Oplocks and leases.
+    pub(crate) leases: BTreeMap<Holder, Lease>,
+    /// Those of [`Self::leases`] that are of directories.
+    pub(crate) directories: BTreeSet<LeaseId>,
     next_conn: u64,
     next_open: u64,
 }
@@ -48,6 +58,8 @@ impl State {
             files: BTreeMap::new(),
             watches: Watches::default(),
             guesses: Guesses::default(),
+            leases: BTreeMap::new(),
+            directories: BTreeSet::new(),
             next_conn: 0,
             next_open: 0,
         }

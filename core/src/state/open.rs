@@ -1,5 +1,6 @@
 //! Opens (MS-SMB2 3.3.1.10).
 
+use super::lease::Caching;
 use super::sequence::{ChannelSequence, LockSequences};
 use crate::{
     config::Share,
@@ -27,10 +28,13 @@ pub(crate) struct Open {
     pub(crate) identity: Arc<Identity>,
     pub(crate) granted: AccessMask,
     pub(crate) share_access: ShareAccess,
+    pub(crate) caching: Caching,
     /// FILE_DELETE_ON_CLOSE.
     pub(crate) delete_on_close: bool,
     /// FILE_WRITE_THROUGH: every write is.
     pub(crate) write_through: bool,
+    /// It has written.
+    pub(crate) modified: bool,
     /// FilePositionInformation: a number clients keep here.
     pub(crate) position: u64,
     /// FileModeInformation.

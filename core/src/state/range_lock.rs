@@ -58,6 +58,11 @@ impl RangeLocks {
         self.running.iter().filter(clash).any(|io| io.overlaps(wanted))
     }
 
+    /// Somebody is writing.
+    pub(crate) fn is_written(&self) -> bool {
+        self.running.iter().any(|io| io.exclusive)
+    }
+
     /// A READ or WRITE begins.
     pub(crate) fn begin(&mut self, io: RangeLock) {
         self.running.push(io);

@@ -46,9 +46,9 @@ fn a_lease_without_its_context() {
     let mut a = w.logged_on("alice");
     for level in [0xff_u8, 0xfe, 0x10, 3] {
         let mut create = a.create("x");
-        create.request.requested_oplock_level = ksmbd_core::wire::create::OplockLevel(level);
+        create.request.requested_oplock_level = OplockLevel(level);
         let opened = create.opened();
-        assert_eq!(opened.oplock_level, ksmbd_core::wire::create::OplockLevel::NONE);
+        assert_eq!(opened.oplock_level, OplockLevel::NONE);
         a.close(opened.file_id).ok();
     }
 }

@@ -2,6 +2,7 @@
 //! asked, for its signature or encryption, and for its credits.
 
 pub mod body;
+pub mod caching;
 mod create;
 mod frame;
 pub mod request;

@@ -143,7 +143,10 @@ impl Client {
     /// The next answer, which is the final one to this request.
     #[track_caller]
     pub fn answer(&mut self, mid: u64) -> Response {
-        let response = self.receive();
+        let mut response = self.receive();
+        while self.lenient && response.is_notification() {
+            response = self.receive();
+        }
         let Header { command, message_id, .. } = response.header;
         assert_eq!(message_id, mid, "an answer to another {command:?}: {:?}", response.status);
         assert_ne!(response.status, NtStatus::PENDING, "{command:?} waits");
@@ -215,6 +218,9 @@ impl Client {
     #[track_caller]
     fn check(&mut self, header: Header, element: &[u8], sealed_for: Option<u64>) -> Response {
         let (command, status) = (header.command, header.nt_status());
+        if header.message_id == u64::MAX {
+            return self.check_notification(header, element, sealed_for);
+        }
         let asked = self.pending.remove(&header.message_id);
         let asked = asked.unwrap_or_else(|| {
             panic!("{command:?} {} was not asked, or was answered before", header.message_id)
@@ -234,6 +240,30 @@ impl Client {
             element: element.to_vec(),
             encrypted: sealed_for.is_some(),
             signed: header.flags.contains(HeaderFlags::SIGNED),
+            last: true,
+        }
+    }
+
+    /// MS-SMB2 3.3.4.6, 3.3.4.7: a break that nobody asked for is never signed and grants nothing.
+    #[track_caller]
+    fn check_notification(
+        &mut self,
+        header: Header,
+        element: &[u8],
+        sealed_for: Option<u64>,
+    ) -> Response {
+        assert_eq!(header.command, Command::OPLOCK_BREAK, "an answer to nothing");
+        let flags = header.flags;
+        assert_eq!(flags, HeaderFlags::SERVER_TO_REDIR, "flags of a notification");
+        assert_eq!((header.credits, header.tree_id), (0, 0), "credits or a tree of a notification");
+        let body = ResponseBody::parse(header.command, header.nt_status(), element);
+        Response {
+            status: header.nt_status(),
+            body: body.unwrap_or_else(|why| panic!("a notification: {why}")),
+            header,
+            element: element.to_vec(),
+            encrypted: sealed_for.is_some(),
+            signed: false,
             last: true,
         }
     }

@@ -291,7 +291,7 @@ impl Player {
 
     fn give_keys(&mut self, conn: ConnId, session: SessionId) -> Same {
         let server = self.server.as_ref().ok_or("the server was not started")?;
-        let keys = server.keys_to_bind(session);
+        let keys = server.keys_of(session);
         let line = self.line(conn)?;
         if line.wanted.take() != Some(session) {
             return Err(format!("{conn:?} has not asked for the keys of {session:?}"));

@@ -1,6 +1,10 @@
 //! What somebody can do next, and how likely it is.
 
 use super::{Choices, Swarm};
+use crate::{
+    memvfs::{Content, Node},
+    world::ROOT,
+};
 use ksmbd_core::vfs::VfsError;
 
 /// One kind of action.
@@ -9,6 +13,7 @@ pub(super) enum Action {
     Join,
     Request,
     Chain,
+    Acknowledge,
     Mutate,
     Cancel,
     SetUp,
@@ -21,12 +26,13 @@ pub(super) enum Action {
 }
 
 impl Action {
-    pub(super) const COUNT: usize = 12;
+    pub(super) const COUNT: usize = 13;
 
     const ALL: [(Self, u32); Self::COUNT] = [
         (Self::Join, 4),
         (Self::Request, 60),
         (Self::Chain, 12),
+        (Self::Acknowledge, 12),
         (Self::Mutate, 6),
         (Self::Cancel, 4),
         (Self::SetUp, 3),
@@ -89,8 +95,8 @@ impl Swarm {
     pub(super) fn outside(&self, choices: &mut dyn Choices) {
         let file = ["o1", "o2", "d/o1", "d/o2"][choices.below(4)];
         let parent = file.rsplit_once('/').map_or("", |(parent, _)| parent);
-        // It may be a file by now.
-        let there = self.world.exists(parent) && self.world.data(parent).is_none();
+        let is_directory = |node: &mut Node| matches!(node.content, Content::Directory(_));
+        let there = self.world.vfs(|vfs| vfs.node_at(ROOT, parent).is_some_and(is_directory));
         match choices.below(8) {
             0 => self.world.lose_outside(),
             1..4 => self.world.remove_outside(file),

@@ -11,8 +11,13 @@ use crate::{client::Client, daemon::password, world::World};
 use action::Action;
 use core::time::Duration;
 use ksmbd_core::{
+    auth::ntlm::client::Credentials,
     status::NtStatus,
-    wire::{header::FileId, negotiate::Dialect},
+    status_report::OpenStatus,
+    wire::{
+        create_context::LeaseState, header::FileId, negotiate::Dialect,
+        oplock_break::OplockBreakRequest,
+    },
 };
 
 /// Clients at once.
@@ -25,6 +30,8 @@ const UNANSWERED: usize = 24;
 struct Actor {
     client: Client,
     files: Vec<FileId>,
+    /// Breaks that it was told and has not answered.
+    broken: Vec<OplockBreakRequest>,
     trees: Vec<u32>,
 }
 
@@ -51,10 +58,12 @@ impl Swarm {
             config.max_write = 256 << 10;
             config.max_trans = 64 << 10;
             config.require_signing = choices.chance(4);
+            config.multi_channel = choices.chance(2);
             if tight {
                 config.limits.opens = 1 + choices.below(6);
                 config.limits.parked_per_connection = 1 + choices.below(3);
                 config.limits.sessions_per_connection = 1 + choices.below(3);
+                config.limits.channels_per_session = 1 + choices.below(3);
                 config.limits.trees_per_session = 1 + choices.below(3);
                 config.limits.locks_per_open = 1 + choices.below(4);
                 config.limits.watches = 1 + choices.below(4);
@@ -77,6 +86,7 @@ impl Swarm {
             Action::Join => self.join(choices),
             Action::Request => self.request(index, choices),
             Action::Chain => self.chain(index, choices),
+            Action::Acknowledge => self.acknowledge(index, choices),
             Action::Mutate => self.mutate(index, choices),
             Action::Cancel => self.cancel(index, choices),
             Action::SetUp => self.set_up(index, choices),
@@ -88,6 +98,9 @@ impl Swarm {
             Action::Outside => self.outside(choices),
         }
         let crowded = |actor: &Actor| actor.client.unanswered().len() > UNANSWERED;
+        if choices.chance(8) {
+            self.check_caches();
+        }
         if choices.chance(2) || self.actors.get(index).is_some_and(crowded) {
             self.read(index);
         }
@@ -96,6 +109,20 @@ impl Swarm {
     /// Where it happens.
     pub fn world(&self) -> &World {
         &self.world
+    }
+
+    /// What one client has not written yet nobody else reads from a cache, or writes.
+    fn check_caches(&self) {
+        let status = self.world.status();
+        let writes = |open: &&OpenStatus| open.caching.state.contains(LeaseState::WRITE_CACHING);
+        for one in status.opens.iter().filter(writes) {
+            let other = status.opens.iter().find(|open| {
+                open.file == one.file
+                    && open.caching.holder != one.caching.holder
+                    && !open.caching.state.is_empty()
+            });
+            assert!(other.is_none(), "{one:?} caches alone, and so does {other:?}");
+        }
     }
 
     /// A number for every byte that the server has sent so far.
@@ -130,9 +157,18 @@ impl Swarm {
         let mut client = self.world.connect();
         client.lenient = true;
         client.offer = crate::Offer::only(dialects[choices.below(dialects.len())]);
-        client.negotiate().ok();
+        // Two clients can be one, which shares its leases.
+        client.offer.guid = [choices.below(3) as u8; 16];
         let user = ["alice", "bob"][choices.below(2)];
-        let mut actor = Actor { client, files: Vec::new(), trees: Vec::new() };
+        if choices.chance(2)
+            && let Some((files, trees)) = self.join_session(&mut client, user, choices)
+        {
+            return self.actors.push(Actor { client, files, broken: Vec::new(), trees });
+        }
+        if client.negotiated.is_none() {
+            client.negotiate().ok();
+        }
+        let mut actor = Actor { client, files: Vec::new(), broken: Vec::new(), trees: Vec::new() };
         if actor.client.logon(user, &password(user)).status == NtStatus::SUCCESS {
             actor.client.encrypt = actor.client.cipher().is_some() && choices.chance(3);
             if !actor.client.is_dropped() {
@@ -140,6 +176,35 @@ impl Swarm {
             }
         }
         self.actors.push(actor);
+    }
+
+    /// A second channel of somebody's session, if that is granted; who wants it may be somebody else,
+    /// or may leave in the middle.
+    fn join_session(
+        &self,
+        client: &mut Client,
+        user: &str,
+        choices: &mut dyn Choices,
+    ) -> Option<(Vec<FileId>, Vec<u32>)> {
+        let of = self.actors.get(choices.below(self.actors.len()))?;
+        of.client.first_keys()?;
+        if !choices.chance(4) {
+            client.offer = of.client.offer.clone();
+        }
+        client.negotiate().ok();
+        let credentials = Credentials::new(user, "WORLD", &password(user));
+        let mut logon = client.begin_join(&of.client, credentials);
+        let first = logon.first(client).answer();
+        if first.status != NtStatus::MORE_PROCESSING_REQUIRED || choices.chance(8) {
+            return None;
+        }
+        let last = logon.second(client, &first).answer();
+        if last.status != NtStatus::SUCCESS {
+            return None;
+        }
+        logon.finish(client, &last);
+        client.encrypt = of.client.encrypt;
+        Some((of.files.clone(), of.trees.clone()))
     }
 
     /// Calls would be held back.
@@ -158,6 +223,10 @@ impl Swarm {
             return;
         };
         while let Some(response) = actor.client.try_receive() {
+            if response.is_notification() {
+                actor.broken.extend(response.acknowledgment());
+                continue;
+            }
             self.answered += usize::from(response.status != NtStatus::PENDING);
             if let ksmbd_core::wire::message::ResponseBody::Create(create) = &response.body {
                 actor.files.push(create.file_id);

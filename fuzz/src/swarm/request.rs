@@ -10,15 +10,19 @@ use ksmbd_core::{
     status::NtStatus,
     wire::{
         change_notify::CompletionFilter,
-        create::{CreateDisposition, CreateOptions, CreateRequest, ShareAccess},
+        create::{
+            CreateDisposition, CreateOptions, CreateRequest, OplockLevel, RawContext, ShareAccess,
+        },
+        create_context::{Lease, LeaseFlags, LeaseState, LeaseV2, RequestContext, name},
         fscc::{
             AccessMask, FileInfoClass, FsInfoClass,
             set_file::{SetFileInformation, Target},
         },
-        header::FileId,
+        header::{FileId, HeaderFlags},
         lock::LockFlags,
         message::RequestBody,
         negotiate::Dialect,
+        oplock_break::OplockBreakRequest,
         query_directory::QueryDirectoryFlags,
         query_info::InfoType,
     },
@@ -74,7 +78,13 @@ impl Actor {
             self.client.tree_id = self.trees[choices.below(tree + 1)];
         }
         let (body, data) = self.request(choices);
-        self.client.message_with(&body, &data)
+        let mut message = self.client.message_with(&body, &data);
+        if choices.chance(10) {
+            // ChannelSequence: now ahead of the others, now behind.
+            message.header.status = choices.below(4) as u32;
+            message.header.flags.set(HeaderFlags::REPLAY_OPERATION, choices.chance(3));
+        }
+        message
     }
 
     /// It can still pay for `count` requests.
@@ -96,9 +106,36 @@ fn create(choices: &mut dyn Choices) -> CreateRequest {
     if choices.chance(4) {
         request.share_access = ShareAccess::from_bits_retain(choices.below(8) as u32);
     }
+    ask_to_cache(&mut request, choices);
     request.create_options.set(CreateOptions::DELETE_ON_CLOSE, choices.chance(5));
     request.create_options.set(CreateOptions::DIRECTORY_FILE, choices.chance(5));
     request
+}
+
+/// An oplock, or a lease under one of a few keys, sometimes of its directory's.
+fn ask_to_cache(request: &mut CreateRequest, choices: &mut dyn Choices) {
+    let levels = [OplockLevel::NONE, OplockLevel::II, OplockLevel::EXCLUSIVE, OplockLevel::BATCH];
+    request.requested_oplock_level = levels[choices.below(levels.len())];
+    if !choices.chance(2) {
+        return;
+    }
+    let mut lease_flags = LeaseFlags::empty();
+    lease_flags.set(LeaseFlags::PARENT_LEASE_KEY_SET, choices.chance(3));
+    let lease = Lease {
+        lease_key: [choices.below(4) as u8; 16],
+        lease_state: LeaseState::from_bits_retain(choices.below(8) as u32),
+        lease_flags,
+        lease_duration: 0,
+        v2: choices.chance(2).then(|| LeaseV2 {
+            parent_lease_key: [choices.below(4) as u8; 16],
+            epoch: choices.below(1 << 16) as u16,
+        }),
+    };
+    let mut data = Vec::new();
+    if RequestContext::RqLs(lease).encode(&mut data).is_ok() {
+        request.requested_oplock_level = OplockLevel::LEASE;
+        request.contexts.push(RawContext { name: name::RQLS.to_vec(), data });
+    }
 }
 
 fn lock(file: FileId, choices: &mut dyn Choices) -> RequestBody {
@@ -173,6 +210,25 @@ impl Swarm {
         }
         actor.client.send_chain(&chain);
         self.sent += count;
+    }
+
+    /// A break is acknowledged, most of the time as it should be.
+    pub(super) fn acknowledge(&mut self, index: usize, choices: &mut dyn Choices) {
+        let actor = &mut self.actors[index];
+        if actor.broken.is_empty() || !actor.can_send(1) {
+            return;
+        }
+        let mut broken = actor.broken.remove(choices.below(actor.broken.len()));
+        if choices.chance(6) {
+            actor.broken.push(broken);
+            match &mut broken {
+                OplockBreakRequest::Oplock(ack) => ack.oplock_level.0 = choices.below(10) as u8,
+                OplockBreakRequest::Lease(ack) => ack.lease_state = choices.below(8) as u32,
+            }
+        }
+        let message = actor.client.message(&RequestBody::OplockBreak(broken));
+        actor.client.send_chain(&[message]);
+        self.sent += 1;
     }
 
     /// A request with a few bytes changed, signed or encrypted as it then is.

@@ -23,6 +23,7 @@ use ksmbd_core::{
     server::{Counters, Server, Unwelcome},
     sink::Executor,
     status_report::Budget,
+    status_report::Status,
     time::{FileTime, Instant, Now},
     vfs::{Call, Done, Peer, VfsError},
     wire::negotiate::Dialect,
@@ -185,6 +186,12 @@ impl World {
         let budgets = inner.server.status(inner.now.mono).budgets;
         let found = budgets.into_iter().find(|budget| budget.name == name);
         found.unwrap_or_else(|| panic!("no budget {name}"))
+    }
+
+    /// What whoever watches the server is shown.
+    pub fn status(&self) -> Status {
+        let inner = self.0.borrow();
+        inner.server.status(inner.now.mono)
     }
 
     /// Refusals since the last look.

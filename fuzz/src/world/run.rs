@@ -163,7 +163,7 @@ impl Inner {
             Ok(None) => self.read(id),
             Ok(Some(Incoming::NeedKeys(session))) => {
                 self.note(|| put::keys(id, session));
-                let keys = self.server.keys_to_bind(session);
+                let keys = self.server.keys_of(session);
                 if let Some(connection) =
                     self.links.get_mut(&id).and_then(|l| l.connection.as_mut())
                 {

@@ -39,6 +39,8 @@ pub struct GlobalSettings {
     pub max_read: u32,
     /// `smb2 max write`
     pub max_write: u32,
+    /// `smb2 leases`
+    pub leases: bool,
     /// `smb2 max trans`
     pub max_trans: u32,
     /// `smb2 max credits`
@@ -88,6 +90,7 @@ impl Default for GlobalSettings {
             multi_channel: false,
             max_read: 4 << 20,
             max_write: 4 << 20,
+            leases: false,
             max_trans: 1 << 20,
             max_credits: 8192,
             max_connections: 256,
@@ -132,6 +135,7 @@ impl GlobalSettings {
             max_read: self.max_read,
             max_write: self.max_write,
             max_trans: self.max_trans,
+            leases: self.leases,
             allow_anonymous: !self.restrict_anonymous,
             extra_fs_attributes: self.fake_fscaps,
             smbtorture_hooks: self.smbtorture_hooks,
@@ -251,6 +255,7 @@ impl GlobalSettings {
     }
 
     fn read_limits(&mut self, reader: &mut Reader<'_>) {
+        self.leases = reader.boolean("smb2 leases").unwrap_or(false);
         reader.io_size("smb2 max read", &mut self.max_read);
         reader.io_size("smb2 max write", &mut self.max_write);
         reader.io_size("smb2 max trans", &mut self.max_trans);

@@ -23,9 +23,6 @@ enum Use {
 fn usage(name: &str) -> Use {
     use Use::{Honoured, Not, NotOn};
     match name {
-        "smb2 leases" | "oplocks" => {
-            NotOn("not supported yet: clients keep nothing in their caches")
-        }
         "durable handles" => NotOn("not supported yet: files are closed when a connection breaks"),
         "smbd max io size" => Not("not supported yet: there is no SMB Direct"),
         "ipc timeout" => Not("it has no effect: no kernel waits for this program's answers"),
@@ -136,14 +133,14 @@ mod tests {
 
     #[test]
     fn what_is_not_supported_yet_warns_unless_it_is_off() {
-        let off = "smb2 leases,durable handles,kerberos support";
+        let off = "durable handles,kerberos support";
         for key in off.split(',') {
             assert!(problems(&format!("[global]\n{key} = no\n")).is_empty(), "{key}");
             let warnings = problems(&format!("[global]\n{key} = yes\n"));
             let expected = format!("f:2: [global] {key}: not supported yet: ");
             assert!(warnings[0].starts_with(&expected), "{warnings:?}");
         }
-        let off = "oplocks,time machine,continuous availability,wide links";
+        let off = "time machine,continuous availability,wide links";
         for key in off.split(',') {
             let warnings = problems(&format!("[a]\n{key} = yes\n"));
             assert!(warnings[0].starts_with(&format!("f:2: [a] {key}: not supported yet: ")));

@@ -188,6 +188,7 @@ impl<'a> Reader<'a> {
         self.switch(&["hide dot files"], &mut share.hide_dot_files);
         self.switch(&["store dos attributes"], &mut share.store_dos_attributes);
         self.switch(&["follow symlinks"], &mut share.follow_symlinks);
+        self.switch(&["oplocks"], &mut share.oplocks);
         self.switch(&["crossmnt"], &mut share.cross_mounts);
         self.switch(&["hide unreadable"], &mut share.hide_unreadable);
         self.switch(&["change notify"], &mut share.change_notify);

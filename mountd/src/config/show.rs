@@ -59,6 +59,7 @@ impl fmt::Display for GlobalSettings {
                 Encryption::Mandatory => "mandatory",
             },
         )?;
+        line(f, "smb2 leases", yes(self.leases))?;
         line(f, "server multi channel support", yes(self.multi_channel))?;
         line(f, "smb2 max read", self.max_read)?;
         line(f, "smb2 max write", self.max_write)?;
@@ -119,6 +120,7 @@ impl fmt::Display for ShareSettings {
         let modules: Vec<_> = kept.iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect();
         line(f, "vfs objects", modules.join(" "))?;
         line(f, "streams_xattr", if share.streams_nul { "samba" } else { "ksmbd" })?;
+        line(f, "oplocks", yes(share.oplocks))?;
         line(f, "follow symlinks", yes(share.follow_symlinks))?;
         line(f, "crossmnt", yes(share.cross_mounts))?;
         line(f, "change notify", yes(share.change_notify))?;

@@ -4,11 +4,13 @@
 use std::net::SocketAddr;
 
 use ksmbd_core::crypto::{Cipher, SigningAlgorithm};
-use ksmbd_core::id::ConnId;
+use ksmbd_core::id::{ConnId, Holder};
 use ksmbd_core::status_report::{
-    ConnectionStatus, OpenKind, OpenStatus, SessionKind, SessionStatus, Status, TreeStatus,
+    CachingStatus, ConnectionStatus, OpenKind, OpenStatus, SessionKind, SessionStatus, Status,
+    TreeStatus,
 };
 use ksmbd_core::wire::create::ShareAccess;
+use ksmbd_core::wire::create_context::LeaseState;
 use ksmbd_core::wire::fscc::AccessMask;
 use ksmbd_core::wire::negotiate::Dialect;
 use serde_json::{Value, json};
@@ -117,6 +119,7 @@ fn open(open: &OpenStatus) -> Value {
         "access": hex(u64::from(open.access.bits())),
         "access_letters": access(open.access),
         "share_mode": share_mode(open.share_access),
+        "caching": caching(&open.caching),
         "delete_pending": open.delete_pending,
         "locks": locks.collect::<Vec<_>>(),
     })
@@ -207,6 +210,21 @@ pub(super) fn share_mode(share: ShareAccess) -> String {
     )
 }
 
+/// By what a client caches a file, what of it (read, write, handle), and a `!` while it has not
+/// answered that it has to give some of it up.
+pub(super) fn caching(caching: &CachingStatus) -> String {
+    let by = match caching.holder {
+        None => return "-".to_owned(),
+        Some(Holder::Open(_)) => "oplock",
+        Some(Holder::Lease(_)) => "lease",
+    };
+    let parts = [LeaseState::READ_CACHING, LeaseState::WRITE_CACHING, LeaseState::HANDLE_CACHING];
+    let parts = parts.iter().zip(["r", "w", "h"]);
+    let state: String =
+        parts.map(|(part, name)| if caching.state.contains(*part) { name } else { "-" }).collect();
+    format!("{by}:{state}{}", if caching.breaking { "!" } else { "" })
+}
+
 fn letters(bits: [bool; 3]) -> String {
     bits.iter().zip(["r", "w", "d"]).map(|(bit, letter)| if *bit { letter } else { "-" }).collect()
 }
@@ -227,7 +245,7 @@ pub(super) fn guid(bytes: &[u8; 16]) -> String {
 pub(super) mod tests {
     use std::time::Duration;
 
-    use ksmbd_core::id::{ConnId, OpenId, SessionId, TreeId};
+    use ksmbd_core::id::{OpenId, SessionId, TreeId};
     use ksmbd_core::status_report::{Budget, ChannelStatus, LockStatus, NegotiatedStatus};
     use ksmbd_core::vfs::Peer;
 
@@ -282,9 +300,15 @@ pub(super) mod tests {
                 share: "a".to_owned(),
                 path: "d/file".to_owned(),
                 kind: OpenKind::File,
+                file: None,
                 uid: 1000,
                 access: AccessMask::FILE_READ_DATA | AccessMask::DELETE,
                 share_access: ShareAccess::READ,
+                caching: CachingStatus {
+                    holder: Some(Holder::Open(OpenId(9))),
+                    state: LeaseState::READ_CACHING,
+                    breaking: true,
+                },
                 delete_pending: false,
                 locks: vec![LockStatus { offset: 1, length: 2, exclusive: true }],
             }],
@@ -324,7 +348,7 @@ pub(super) mod tests {
             json!({
                 "id": 9, "session": "0xab", "tree": 2, "share": "a", "path": "d/file",
                 "kind": "file", "uid": 1000, "access": "0x10001", "access_letters": "r-d",
-                "share_mode": "r--", "delete_pending": false,
+                "share_mode": "r--", "caching": "oplock:r--!", "delete_pending": false,
                 "locks": [{ "offset": 1, "length": 2, "exclusive": true }],
             })
         );

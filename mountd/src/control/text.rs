@@ -3,7 +3,8 @@
 use ksmbd_core::status_report::{ConnectionStatus, OpenStatus, SessionStatus, Status, TreeStatus};
 
 use super::report::{
-    access, address, cipher, connection_of, dialect, guid, kind, open_kind, share_mode, signing,
+    access, address, caching, cipher, connection_of, dialect, guid, kind, open_kind, share_mode,
+    signing,
 };
 use crate::config::Settings;
 
@@ -32,7 +33,7 @@ pub fn status(status: &Status, settings: &Settings) -> String {
         table("Trees", "SESSION ID SHARE ACCESS UID GID", status.trees.iter().map(tree)),
         table(
             "Open files",
-            "SESSION ID KIND ACCESS SHARED UID LOCKS SHARE PATH",
+            "SESSION ID KIND ACCESS SHARED CACHED UID LOCKS SHARE PATH",
             status.opens.iter().map(open),
         ),
         table("Budgets", "WHAT USED LIMIT", budgets.chain(shares)),
@@ -105,6 +106,7 @@ fn open(open: &OpenStatus) -> Vec<String> {
         open_kind(open.kind).to_owned(),
         access(open.access),
         share_mode(open.share_access),
+        caching(&open.caching),
         open.uid.to_string(),
         if locks.is_empty() { "-".to_owned() } else { locks.join(",") },
         open.share.clone(),
@@ -167,8 +169,8 @@ Trees:
   0xab     2   IPC$   read-write  1000  100
 
 Open files:
-  SESSION  ID  KIND  ACCESS  SHARED  UID   LOCKS  SHARE  PATH
-  0xab     9   file  r-d     r--     1000  x:1+2  a      d/file
+  SESSION  ID  KIND  ACCESS  SHARED  CACHED       UID   LOCKS  SHARE  PATH
+  0xab     9   file  r-d     r--     oplock:r--!  1000  x:1+2  a      d/file
 
 Budgets:
   WHAT           USED  LIMIT

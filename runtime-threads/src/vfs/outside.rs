@@ -40,6 +40,9 @@ use tree::Moved;
 /// Events that are kept while the server itself is at the name of the first.
 const MAX_PENDING: usize = 1 << 14;
 
+/// Names of one directory that may be told a second time.
+const MAX_SEEN: usize = 1024;
+
 /// What a server is told.
 pub enum Told {
     /// For the core.
@@ -329,9 +332,13 @@ impl State {
         let Some(subscription) = self.subscriptions.remove(&id) else {
             return;
         };
-        if let Some(node) = self.nodes.get_mut(&subscription.root) {
-            node.subscriptions.remove(&id);
+        let root = subscription.root;
+        let Some(node) = self.nodes.get_mut(&root) else {
+            return;
+        };
+        node.subscriptions.remove(&id);
+        if subscription.tree || node.subscriptions.is_empty() && !self.is_in_tree(root) {
+            self.forget_unwanted();
         }
-        self.forget_unwanted();
     }
 }

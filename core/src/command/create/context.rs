@@ -9,7 +9,7 @@ use crate::{
     vfs::FileInfo,
     wire::{
         create::RawContext,
-        create_context::{RequestContext, ResponseContext},
+        create_context::{Lease, RequestContext, ResponseContext},
         fscc::{FileAttributes, ea::FullEaInformation},
         security::SecurityDescriptor,
     },
@@ -26,6 +26,8 @@ pub(super) struct Contexts {
     pub(super) security: Option<Box<SecurityDescriptor>>,
     /// SMB2_CREATE_EA_BUFFER.
     pub(super) eas: Vec<FullEaInformation>,
+    /// SMB2_CREATE_REQUEST_LEASE, of either version.
+    pub(super) lease: Option<Lease>,
     disk_id: bool,
 }
 
@@ -49,7 +51,8 @@ impl Contexts {
                 RequestContext::TWrp(_) => {
                     return refuse(NtStatus::OBJECT_NAME_NOT_FOUND, "3.3.5.9.4: no snapshots");
                 }
-                // Leases, durable handles and the rest: never granted, so never answered.
+                RequestContext::RqLs(lease) => found.lease = Some(lease),
+                // Durable handles and the rest: never granted, so never answered.
                 _ => {}
             }
         }
@@ -61,6 +64,7 @@ impl Contexts {
         info: &FileInfo,
         token: Option<&Token>,
         read_only: bool,
+        lease: Option<Lease>,
     ) -> Vec<RawContext> {
         let mut answers = Vec::new();
         if self.maximal_access {
@@ -69,6 +73,7 @@ impl Contexts {
             let maximal_access = access::effective(info, token, read_only).difference(lost);
             answers.push(ResponseContext::MxAc { query_status: 0, maximal_access });
         }
+        answers.extend(lease.map(ResponseContext::RqLs));
         if self.disk_id {
             let (disk_file_id, volume_id) = (info.key.inode, info.key.device);
             answers.push(ResponseContext::QFid { disk_file_id, volume_id });

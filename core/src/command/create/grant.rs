@@ -5,7 +5,13 @@ use super::Wanted;
 use crate::{
     command::access,
     flow::{Refused, refuse},
-    state::{State, open::Place, session::Tree, share_mode},
+    id::FileKey,
+    state::{
+        State,
+        open::{Open, Place},
+        session::Tree,
+        share_mode,
+    },
     status::NtStatus,
     vfs::{FileInfo, FileKind},
     wire::{
@@ -22,7 +28,7 @@ const DATA: AccessMask = AccessMask::FILE_READ_DATA
 const SHARES_ALL: ShareAccess =
     ShareAccess::READ.union(ShareAccess::WRITE).union(ShareAccess::DELETE);
 
-/// The granted access, or why there is none.
+/// The granted access, or why there is none, whoever else has the file open.
 pub(super) fn check(
     state: &State,
     tree: &Tree,
@@ -44,23 +50,29 @@ pub(super) fn check(
     if !created && wanted.overwrites() && !info.key.is_stream() {
         overwrite(wanted, info)?;
     }
+    Ok(granted)
+}
+
+/// The stream whose opens do not share the file with this one, if there is one (MS-FSA 2.1.5.1.2.2).
+pub(super) fn clash(
+    state: &State,
+    wanted: &Wanted,
+    key: FileKey,
+    granted: AccessMask,
+) -> Option<FileKey> {
     let takes = if wanted.overwrites() { granted | AccessMask::FILE_WRITE_DATA } else { granted };
     let mine = (takes, wanted.request.share_access);
-    let clash = |open: &crate::state::open::Open| {
-        share_mode::conflicts((open.granted, open.share_access), mine)
-    };
-    if state.siblings(info.key).any(clash) {
-        return refuse(NtStatus::SHARING_VIOLATION, "MS-FSA 2.1.5.1.2.2: share modes");
+    let clashes = |open: &Open| share_mode::conflicts((open.granted, open.share_access), mine);
+    if state.siblings(key).any(clashes) {
+        return Some(key);
     }
     // Deleting a file deletes its streams, so who holds one of them has a say in it.
-    let holds = |open: &crate::state::open::Open| {
+    let deletes = !key.is_stream() && granted.contains(AccessMask::DELETE);
+    let holds = |open: &&Open| {
         share_mode::conflicts((open.granted, open.share_access), (AccessMask::DELETE, SHARES_ALL))
     };
-    let deletes = !info.key.is_stream() && granted.contains(AccessMask::DELETE);
-    if deletes && state.other_streams(info.key).any(holds) {
-        return refuse(NtStatus::SHARING_VIOLATION, "MS-FSA 2.1.5.1.2.2: an open stream");
-    }
-    Ok(granted)
+    let held = state.other_streams(key).filter(|_| deletes).find(holds);
+    held.and_then(Open::key)
 }
 
 fn granted(

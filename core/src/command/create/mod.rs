@@ -2,114 +2,44 @@
 
 mod context;
 mod grant;
+mod lease;
+mod pipe;
+mod reserve;
 mod validate;
+mod wanted;
 
-use super::{Cx, Event, bad_name, ending, notice, pipe};
+use super::{
+    Cx, Event, contend, ending, notice,
+    read::{Io, begin_change, end_io},
+};
 use crate::{
-    acl::Token,
-    flow::{Flow, Handled, NO_TREE, OUR_BUG, Refused, job::Who, park::Wake, refuse},
-    id::OpenId,
-    state::{
-        file::FileState,
-        open::{Listing, Open, Place, Stage, What},
-        sequence::{ChannelSequence, LockSequences},
-        session::Tree,
-    },
+    flow::{CANCELLED, Flow, Handled, NO_TREE, OUR_BUG, Refused, job::Who, park::Wake, refuse},
+    state::session::Tree,
     status::NtStatus,
-    stream::{self, Suffix},
-    vfs::{
-        Call, Done, Existing, File, FileInfo, FileKind, Missing, Op, OpenHow, OpenSecurity, Opened,
-        VfsError, WantedKind,
-    },
+    vfs::{Call, Done, FileInfo, FileKind, Op, Opened, VfsError},
     wire::{
         change_notify::CompletionFilter,
-        create::{
-            CreateAction, CreateDisposition, CreateOptions, CreateRequest, CreateResponse,
-            CreateResponseFlags, OplockLevel,
-        },
-        fscc::{AccessMask, FileAttributes},
-        header::FileId,
+        create::{CreateAction, CreateRequest, CreateResponse, CreateResponseFlags},
         message::ResponseBody,
     },
 };
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, sync::Arc};
 use context::Contexts;
+use reserve::Reserved;
+use wanted::Wanted;
 
 #[derive(Debug)]
 pub(crate) enum Step {
     /// The file is being opened, or made.
     Opened(Box<Wanted>),
     /// The open is in the tables; the file is being emptied.
-    Overwritten(Box<Wanted>, CreateAction),
+    Overwritten(Box<Wanted>, CreateAction, Io),
     /// A file that was made for nothing is being removed.
     Withdrawn(Refused),
+    /// Others have been told that they may not cache what this would change; then it begins anew.
+    Contended(Box<Wanted>),
     /// A pipe is being opened.
     Pipe,
-}
-
-/// A checked request.
-#[derive(Debug)]
-pub(crate) struct Wanted {
-    /// Without generic bits.
-    desired: AccessMask,
-    request: CreateRequest,
-    contexts: Contexts,
-    /// The tree's.
-    read_only: bool,
-    /// The tree's.
-    token: Option<Arc<Token>>,
-}
-
-impl Wanted {
-    fn token(&self) -> Option<&Token> {
-        self.token.as_deref()
-    }
-
-    fn has(&self, option: CreateOptions) -> bool {
-        self.request.create_options.contains(option)
-    }
-
-    /// An existing file is emptied.
-    fn overwrites(&self) -> bool {
-        matches!(
-            self.request.create_disposition,
-            CreateDisposition::SUPERSEDE
-                | CreateDisposition::OVERWRITE
-                | CreateDisposition::OVERWRITE_IF
-        )
-    }
-
-    /// A missing file is made.
-    fn creates(&self) -> bool {
-        !matches!(
-            self.request.create_disposition,
-            CreateDisposition::OPEN | CreateDisposition::OVERWRITE
-        )
-    }
-
-    /// It would be made as what may not be deleted, to be deleted on close: it is not made.
-    fn is_stillborn(&self) -> bool {
-        self.has(CreateOptions::DELETE_ON_CLOSE)
-            && self.attributes().contains(FileAttributes::READONLY)
-    }
-
-    /// For what is made or overwritten.
-    fn attributes(&self) -> FileAttributes {
-        let settable = FileAttributes::READONLY
-            | FileAttributes::HIDDEN
-            | FileAttributes::SYSTEM
-            | FileAttributes::ARCHIVE
-            | FileAttributes::TEMPORARY
-            | FileAttributes::OFFLINE
-            | FileAttributes::NOT_CONTENT_INDEXED;
-        let asked = FileAttributes::from_bits_retain(self.request.file_attributes) & settable;
-        if self.has(CreateOptions::DIRECTORY_FILE) {
-            asked
-        } else {
-            // MS-FSA 2.1.5.1.1: a new file is one to be archived.
-            asked | FileAttributes::ARCHIVE
-        }
-    }
 }
 
 /// MS-SMB2 3.3.5.9.
@@ -127,14 +57,32 @@ pub(super) fn begin(
     if tree.is_pipe() {
         let user = cx.state.sessions.get(&session).and_then(|session| session.user.as_ref());
         let account = user.map(|user| user.account.clone()).filter(|account| !account.is_empty());
-        let name = pipe_name(&request)?;
+        let name = pipe::name(&request)?;
         let call = Call { identity, op: Op::PipeOpen { name, account } };
         return Ok(Flow::Call(call, super::Step::Create(Step::Pipe)));
     }
     let wanted = Box::new(validate::wanted(request, tree)?);
-    let how = how(tree, &wanted)?;
-    let call = Call { identity, op: Op::Open(Box::new(how)) };
+    open(tree, wanted)
+}
+
+fn open(tree: &Tree, wanted: Box<Wanted>) -> Handled<super::Step> {
+    let how = wanted::how(tree, &wanted)?;
+    let call = Call { identity: Arc::clone(&tree.identity), op: Op::Open(Box::new(how)) };
     Ok(Flow::Call(call, super::Step::Create(Step::Opened(wanted))))
+}
+
+/// The wait for others is over: the name is looked up again, for it may mean another file by now.
+fn again(cx: &Cx<'_>, who: &Who, wanted: Box<Wanted>, wake: Wake) -> Handled<super::Step> {
+    match wake {
+        Wake::Ready | Wake::TimedOut => {}
+        Wake::Cancelled => return Err(CANCELLED),
+        Wake::LoggedOff => return refuse(NtStatus::USER_SESSION_DELETED, "3.3.5.6: logged off"),
+        Wake::Closed | Wake::TreeGone | Wake::HungUp => {
+            return refuse(NtStatus::NETWORK_NAME_DELETED, "3.3.5.8: disconnected");
+        }
+    }
+    let tree = cx.state.tree(who.session()?, who.tree()?);
+    open(tree.ok_or(NO_TREE)?, wanted)
 }
 
 /// Opens on their way count as well; they are only counted where it matters.
@@ -152,27 +100,34 @@ pub(super) fn resume(
     step: Step,
     event: Event,
 ) -> Handled<super::Step> {
+    let (step, event) = match (step, event) {
+        (Step::Contended(wanted), Event::Wake(wake)) => return again(cx, who, wanted, wake),
+        other => other,
+    };
     match (step, event.done()) {
         (Step::Opened(wanted), Done::Opened(done)) => opened(cx, who, wanted, *done),
         (Step::Opened(wanted), Done::Failed(error)) => failed(cx, who, &wanted, error),
-        (Step::Overwritten(wanted, action), Done::Info(info)) => {
+        (Step::Overwritten(wanted, action, io), Done::Info(info)) => {
+            end_io(cx, &io);
+            contend::listing(cx, who.open()?);
             let mut changed = CompletionFilter::ATTRIBUTES
                 | CompletionFilter::SIZE
                 | CompletionFilter::LAST_WRITE;
             changed.set(CompletionFilter::EA, !wanted.contexts.eas.is_empty());
             notice::modified(cx, who.open()?, changed);
-            Flow::answer(ResponseBody::Create(response(who, &wanted, &info, action)?))
+            Flow::answer(ResponseBody::Create(response(cx, who, &wanted, &info, action)?))
         }
-        (Step::Overwritten(..), done) => {
+        (Step::Overwritten(_, _, io), done) => {
+            end_io(cx, &io);
             // Reserved before the call, so taken out after it failed.
             ending::end_open(cx, who.open()?, Wake::Closed);
             who.open = None;
             Err(error_of(&done))
         }
         (Step::Withdrawn(refused), _) => Err(refused),
-        (Step::Pipe, Done::Pipe(handle)) => pipe_opened(cx, who, handle),
+        (Step::Pipe, Done::Pipe(handle)) => pipe::opened(cx, who, handle),
         (Step::Pipe, Done::Failed(error)) => {
-            Err(if error == VfsError::NotFound { error.into() } else { pipe::failed(error) })
+            Err(if error == VfsError::NotFound { error.into() } else { super::pipe::failed(error) })
         }
         (_, done) => Err(error_of(&done)),
     }
@@ -183,73 +138,6 @@ fn error_of(done: &Done) -> Refused {
         Done::Failed(error) => (*error).into(),
         _ => OUR_BUG,
     }
-}
-
-/// Pipes have flat names, with or without a leading backslash.
-fn pipe_name(request: &CreateRequest) -> Result<alloc::string::String, Refused> {
-    let none = NtStatus::OBJECT_NAME_NOT_FOUND.at("3.3.5.9: not a name that a pipe has");
-    let name = request.name.to_string().ok_or(none)?;
-    let name = name.strip_prefix('\\').unwrap_or(&name);
-    let flat = !name.is_empty() && !name.contains(['\\', '/', '\0']);
-    if flat { Ok(name.into()) } else { Err(none) }
-}
-
-/// What the file system is asked for.
-fn how(tree: &Tree, wanted: &Wanted) -> Result<OpenHow, Refused> {
-    let name = &wanted.request.name.0;
-    let (path, suffix) = stream::split(name).map_err(bad_name)?;
-    if suffix != Suffix::None && !tree.share.streams {
-        return refuse(NtStatus::OBJECT_NAME_INVALID, "MS-FSCC 2.1.5: streams are not kept here");
-    }
-    let root = tree.root.clone().ok_or(NO_TREE)?;
-    if tree.read_only && wanted.overwrites() {
-        return refuse(NtStatus::ACCESS_DENIED, "the share is read-only");
-    }
-    let stream = if let Suffix::Named(stream) = &suffix { Some(stream.clone()) } else { None };
-    if path.is_root() && stream.is_none() && wanted.has(CreateOptions::DELETE_ON_CLOSE) {
-        return refuse(NtStatus::ACCESS_DENIED, "the share's own directory stays");
-    }
-    let data = matches!(suffix, Suffix::Data | Suffix::Named(_));
-    if data && wanted.has(CreateOptions::DIRECTORY_FILE) {
-        return refuse(NtStatus::NOT_A_DIRECTORY, "MS-FSA 2.1.5.1: data is no directory");
-    }
-    let directory = wanted.has(CreateOptions::DIRECTORY_FILE) || suffix == Suffix::Index;
-    let creates = wanted.creates() && !tree.read_only && !wanted.is_stillborn();
-    let no_directory = wanted.has(CreateOptions::NON_DIRECTORY_FILE) || wanted.overwrites() || data;
-    Ok(OpenHow {
-        root,
-        path,
-        stream,
-        read: wanted.desired.intersects(AccessMask::FILE_READ_DATA | AccessMask::FILE_EXECUTE),
-        write: wanted
-            .desired
-            .intersects(AccessMask::FILE_WRITE_DATA | AccessMask::FILE_APPEND_DATA)
-            || wanted.overwrites(),
-        missing: match (creates, directory) {
-            (false, _) => Missing::Fail,
-            (true, true) => Missing::CreateDirectory,
-            (true, false) => Missing::CreateFile,
-        },
-        existing: match wanted.request.create_disposition {
-            CreateDisposition::CREATE => Existing::Fail,
-            _ => Existing::Open,
-        },
-        kind: match (directory, no_directory) {
-            (true, _) => WantedKind::Directory,
-            (false, true) => WantedKind::File,
-            (false, false) => WantedKind::Any,
-        },
-        attributes: wanted.attributes(),
-        allocation: wanted.contexts.allocation,
-        delete: wanted.desired.intersects(AccessMask::DELETE | AccessMask::MAXIMUM_ALLOWED)
-            || wanted.contexts.maximal_access,
-        eas: wanted.contexts.eas.clone(),
-        no_follow: wanted.has(CreateOptions::OPEN_REPARSE_POINT),
-        security: wanted.token.as_ref().map(|token| {
-            let descriptor = wanted.contexts.security.clone();
-            Box::new(OpenSecurity { token: Arc::clone(token), descriptor })
-        }),
-    })
 }
 
 fn failed(cx: &Cx<'_>, who: &Who, wanted: &Wanted, error: VfsError) -> Handled<super::Step> {
@@ -268,26 +156,40 @@ fn failed(cx: &Cx<'_>, who: &Who, wanted: &Wanted, error: VfsError) -> Handled<s
 fn opened(
     cx: &mut Cx<'_>,
     who: &mut Who,
-    wanted: Box<Wanted>,
-    opened: Opened,
+    mut wanted: Box<Wanted>,
+    mut opened: Opened,
 ) -> Handled<super::Step> {
+    // It was made before there was something to wait for.
+    opened.created |= wanted.created;
+    opened.file_created |= wanted.file_created;
     let file = opened.file.clone();
+    let file_created = opened.file_created;
     let (created, path) = (opened.created, opened.path.clone());
     let new = (created, opened.file_created);
     let (key, directory) = (opened.info.key, opened.info.kind == FileKind::Directory);
-    match reserve(cx, who, &wanted, opened) {
-        Ok((_, action))
+    match reserve::reserve(cx, who, &wanted, opened) {
+        Ok(Reserved::Later(park)) => {
+            cx.out.release(file);
+            (wanted.created, wanted.file_created) = (created, file_created);
+            wanted.waited = true;
+            Ok(Flow::Park(park, super::Step::Create(Step::Contended(wanted))))
+        }
+        Ok(Reserved::In(_, action))
             if action == CreateAction::OVERWRITTEN || action == CreateAction::SUPERSEDED =>
         {
             let identity = who.identity.clone().ok_or(OUR_BUG)?;
             let eas = wanted.contexts.eas.clone();
             let op = Op::Overwrite { file, attributes: wanted.attributes(), eas };
-            let step = super::Step::Create(Step::Overwritten(wanted, action));
+            let io = begin_change(cx, who.open()?)?;
+            let step = super::Step::Create(Step::Overwritten(wanted, action, io));
             Ok(Flow::Call(Call { identity, op }, step))
         }
-        Ok((info, action)) => {
+        Ok(Reserved::In(info, action)) => {
+            if action == CreateAction::CREATED {
+                contend::listing(cx, who.open()?);
+            }
             notice::created(cx, who.open()?, new);
-            Flow::answer(ResponseBody::Create(response(who, &wanted, &info, action)?))
+            Flow::answer(ResponseBody::Create(response(cx, who, &wanted, &info, action)?))
         }
         Err(refused) => {
             cx.out.release(file);
@@ -304,82 +206,9 @@ fn opened(
     }
 }
 
-/// Checks, and puts the open into the tables.
-fn reserve(
-    cx: &mut Cx<'_>,
-    who: &mut Who,
-    wanted: &Wanted,
-    opened: Opened,
-) -> Result<(FileInfo, CreateAction), Refused> {
-    let Opened { file, path, stream, info, created, file_created } = opened;
-    let (session, tree_id) = (who.session()?, who.tree()?);
-    let tree = cx.state.tree(session, tree_id).ok_or(NO_TREE)?;
-    let root = tree.root.clone().ok_or(OUR_BUG)?;
-    let directory = info.kind == FileKind::Directory;
-    let (share, identity) = (Arc::clone(&tree.share), Arc::clone(&tree.identity));
-    let place = Place { share: Arc::clone(&share), root, path, stream, directory };
-    let how = (created, file_created);
-    let granted = grant::check(cx.state, tree, wanted, (&info, &place), how)?;
-    let action = match wanted.request.create_disposition {
-        _ if created => CreateAction::CREATED,
-        CreateDisposition::SUPERSEDE => CreateAction::SUPERSEDED,
-        _ if wanted.overwrites() => CreateAction::OVERWRITTEN,
-        _ => CreateAction::OPENED,
-    };
-    let what = What::File { key: info.key, kind: info.kind, place };
-    let open = Open {
-        id: OpenId(0),
-        session,
-        tree: tree_id,
-        share,
-        what,
-        handle: file,
-        identity,
-        granted,
-        share_access: wanted.request.share_access,
-        delete_on_close: wanted.has(CreateOptions::DELETE_ON_CLOSE),
-        write_through: wanted.has(CreateOptions::WRITE_THROUGH),
-        position: 0,
-        mode: mode(wanted.request.create_options),
-        listing: Listing::default(),
-        channel_sequence: ChannelSequence::new(who.channel_sequence),
-        lock_sequences: LockSequences::default(),
-        running: 0,
-        stage: Stage::Live,
-    };
-    insert(cx, who, open);
-    Ok((info, action))
-}
-
-/// FileModeInformation repeats these options (MS-FSCC 2.4.31).
-fn mode(options: CreateOptions) -> u32 {
-    let kept = CreateOptions::WRITE_THROUGH
-        | CreateOptions::SEQUENTIAL_ONLY
-        | CreateOptions::NO_INTERMEDIATE_BUFFERING
-        | CreateOptions::SYNCHRONOUS_IO_ALERT
-        | CreateOptions::SYNCHRONOUS_IO_NONALERT
-        | CreateOptions::DELETE_ON_CLOSE;
-    (options & kept).bits()
-}
-
-fn insert(cx: &mut Cx<'_>, who: &mut Who, mut open: Open) {
-    let id = cx.state.new_open_id();
-    open.id = id;
-    if let Some(key) = open.key() {
-        cx.state.files.entry(key).or_insert_with(FileState::new).opens.push(id);
-    }
-    who.open = Some(id);
-    who.identity = Some(Arc::clone(&open.identity));
-    cx.state.opens.insert(id, open);
-}
-
-fn file_id(who: &Who) -> Result<FileId, Refused> {
-    let id = who.open()?.0;
-    Ok(FileId { persistent: id, volatile: id })
-}
-
 /// MS-SMB2 2.2.14.
 fn response(
+    cx: &Cx<'_>,
     who: &Who,
     wanted: &Wanted,
     info: &FileInfo,
@@ -387,8 +216,9 @@ fn response(
 ) -> Result<CreateResponse, Refused> {
     let mut flags = CreateResponseFlags::empty();
     flags.set(CreateResponseFlags::REPARSEPOINT, info.kind == FileKind::Symlink);
+    let (oplock_level, lease) = lease::answer(cx.state, who.open()?);
     Ok(CreateResponse {
-        oplock_level: OplockLevel::NONE,
+        oplock_level,
         flags,
         create_action: action,
         creation_time: info.creation_time,
@@ -398,51 +228,7 @@ fn response(
         allocation_size: info.allocation,
         end_of_file: info.size,
         file_attributes: info.attributes.bits(),
-        file_id: file_id(who)?,
-        contexts: wanted.contexts.answer(info, wanted.token(), wanted.read_only),
+        file_id: reserve::file_id(who)?,
+        contexts: wanted.contexts.answer(info, wanted.token(), wanted.read_only, lease),
     })
-}
-
-fn pipe_opened(cx: &mut Cx<'_>, who: &mut Who, handle: File) -> Handled<super::Step> {
-    let (session, tree_id) = (who.session()?, who.tree()?);
-    let Some(tree) = cx.state.tree(session, tree_id) else {
-        cx.out.release(handle);
-        return Err(NO_TREE);
-    };
-    let (share, identity) = (Arc::clone(&tree.share), Arc::clone(&tree.identity));
-    let open = Open {
-        id: OpenId(0),
-        session,
-        tree: tree_id,
-        share,
-        what: What::Pipe,
-        handle,
-        identity,
-        granted: AccessMask::ALL_ACCESS,
-        share_access: crate::wire::create::ShareAccess::all(),
-        delete_on_close: false,
-        write_through: false,
-        position: 0,
-        mode: 0,
-        listing: Listing::default(),
-        channel_sequence: ChannelSequence::new(who.channel_sequence),
-        lock_sequences: LockSequences::default(),
-        running: 0,
-        stage: Stage::Live,
-    };
-    insert(cx, who, open);
-    Flow::answer(ResponseBody::Create(CreateResponse {
-        oplock_level: OplockLevel::NONE,
-        flags: CreateResponseFlags::empty(),
-        create_action: CreateAction::OPENED,
-        creation_time: Default::default(),
-        last_access_time: Default::default(),
-        last_write_time: Default::default(),
-        change_time: Default::default(),
-        allocation_size: 4096,
-        end_of_file: 0,
-        file_attributes: FileAttributes::NORMAL.bits(),
-        file_id: file_id(who)?,
-        contexts: Vec::new(),
-    }))
 }

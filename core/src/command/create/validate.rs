@@ -58,7 +58,16 @@ pub(super) fn wanted(request: CreateRequest, tree: &Tree) -> Result<Wanted, Refu
             return refuse(NtStatus::INVALID_PRIMARY_GROUP, "MS-DTYP 2.5.3.4.1: a foreign group");
         }
     }
-    Ok(Wanted { desired, request, contexts, read_only, token })
+    Ok(Wanted {
+        desired,
+        request,
+        contexts,
+        read_only,
+        token,
+        waited: false,
+        created: false,
+        file_created: false,
+    })
 }
 
 fn options(request: &CreateRequest, desired: AccessMask) -> Result<(), Refused> {

@@ -4,7 +4,7 @@
 
 use super::{Proven, answer, flags};
 use crate::{
-    command::{Cx, Step},
+    command::{Cx, Step, gate},
     crypto::{SigningAlgorithm, SigningKey},
     flow::{Handled, NO_SESSION, Refused, job::Who, refuse},
     id::SessionId,
@@ -25,12 +25,9 @@ pub(super) fn begin(
     settled: &Settled,
 ) -> Result<SessionId, Refused> {
     let id = SessionId(who.session_id);
+    gate::sign_for_others(cx, who);
     let session = cx.state.sessions.get(&id).filter(|session| !session.ending);
     let user = session.and_then(|session| session.user.as_ref());
-    if who.signed {
-        // Refusals are signed with the key that the request was signed with.
-        who.sign = user.and_then(|user| user.keys.clone());
-    }
     if !cx.state.config_of(who.conn).multi_channel {
         return refuse(NtStatus::REQUEST_NOT_ACCEPTED, "3.3.5.5: one connection a session");
     }
@@ -133,7 +130,7 @@ pub(super) fn commit(
     let (dialect, algorithm) = (settled.chosen.dialect.0, settled.chosen.signing);
     let signing = SigningKey::derive(dialect, &proof.session_key, algorithm, &setup.preauth);
     let keys = Arc::new(keys.on_channel(signing, number));
-    session.channels.insert(who.conn, Channel { keys: Some(Arc::clone(&keys)) });
+    session.channels.insert(who.conn, Channel { joined: true, keys: Some(Arc::clone(&keys)) });
     cx.send(who.conn, Outbound::Keys(id, Some(Arc::clone(&keys))));
     who.sign = Some(keys);
     answer(NtStatus::SUCCESS, flags, proof.token)

@@ -2,7 +2,7 @@
 
 mod bind;
 
-use super::{Cx, Event, ending};
+use super::{Cx, Event, ending, gate};
 use crate::{
     auth::{AccountSecret, AuthStep, Authenticator, Proof},
     config::Encryption,
@@ -110,15 +110,20 @@ fn find_or_make(cx: &mut Cx<'_>, who: &mut Who, settled: Settled) -> Result<Sess
     let id = SessionId(who.session_id);
     if id.0 != 0 {
         let Some(session) = cx.state.session(who.conn, id) else {
+            gate::sign_for_others(cx, who);
             return refuse(NtStatus::USER_SESSION_DELETED, "3.3.5.5: no such session here");
         };
         if let Some(user) = &session.user {
             let channel = session.channels.get(&who.conn);
-            if let Some(keys) = channel.and_then(|channel| channel.keys.as_ref()) {
+            if let Some(keys) = channel.and_then(|channel| channel.keys.as_ref())
+                && who.signed
+            {
                 who.sign = Some(keys.clone());
                 who.seal = who.encrypted.then(|| (id, keys.clone()));
             }
-            if user.signing_required && !who.signed {
+            // Who has joined has signed for it, and goes on to, as on Windows.
+            let joined = channel.is_some_and(|channel| channel.joined);
+            if (user.signing_required || joined) && !who.signed {
                 return refuse(NtStatus::ACCESS_DENIED, "3.3.5.2.4: must be signed");
             }
         }

@@ -1,14 +1,17 @@
 //! SET_INFO that marks what is open for deletion (MS-FSA 2.1.5.15.3).
 
-use super::{Step, call, open_of};
+use super::{Step, call, open_of, waits};
 use crate::{
-    command::{self, Cx, notice},
+    command::{self, Cx, contend, notice},
     flow::{Flow, Handled, refuse},
     id::OpenId,
     state::open::Place,
     status::NtStatus,
     vfs::{FileInfo, Op},
-    wire::{fscc::FileAttributes, message::ResponseBody},
+    wire::{
+        fscc::{FileAttributes, set_file::SetFileInformation},
+        message::ResponseBody,
+    },
 };
 
 /// MS-FSA 2.1.5.15.3.
@@ -20,6 +23,10 @@ pub(super) fn disposition(cx: &mut Cx<'_>, id: OpenId, delete: bool) -> Handled<
     if open.place().is_none_or(Place::is_root) {
         return refuse(NtStatus::CANNOT_DELETE, "the share's own directory stays");
     }
+    if let Some(park) = contend::delete(cx, id) {
+        return waits(park, SetFileInformation::Disposition { delete_pending: true });
+    }
+    let open = open_of(cx, id)?;
     call(open, Op::Query { file: open.handle.clone() }, Step::MayDelete)
 }
 

@@ -3,9 +3,18 @@
 mod disposition;
 mod rename;
 
-use super::{Cx, Event, ea, notice, security, stream};
+use super::{
+    Cx, Event, contend, ea, notice,
+    read::{Io, begin_change, end_io},
+    security, stream,
+};
 use crate::{
-    flow::{Flow, Handled, NO_OPEN, OUR_BUG, Refused, job::Who, refuse},
+    flow::{
+        CANCELLED, Flow, Handled, NO_OPEN, OUR_BUG, Refused,
+        job::Who,
+        park::{Park, Wake},
+        refuse,
+    },
     id::OpenId,
     name::SharePath,
     state::open::Open,
@@ -30,6 +39,10 @@ use alloc::boxed::Box;
 pub(crate) enum Step {
     /// The call is all there is; then this is other than before.
     Done(CompletionFilter),
+    /// The file has another size.
+    Sized(Io),
+    /// Others have been told that the file does not stay as it is; then it is tried again.
+    Contended(Box<SetFileInformation>),
     /// What is at a new name decides whether it may be replaced.
     Target(Box<rename::Naming>),
     /// The name changes in the tables when it has changed on the disk.
@@ -59,7 +72,11 @@ pub(super) fn begin(
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.21: longer than MaxTransactSize");
     }
     match request.info_type {
-        InfoType::FILE => set_file(cx, id, request),
+        InfoType::FILE => {
+            let class = FileInfoClass(request.info_class);
+            let parsed = SetFileInformation::parse(class, &request.buffer);
+            set_file(cx, id, parsed.map_err(|error| refused(class, error))?)
+        }
         InfoType::FILESYSTEM => {
             refuse(NtStatus::ACCESS_DENIED, "3.3.5.21.2: volumes stay as they are")
         }
@@ -72,10 +89,7 @@ pub(super) fn begin(
     }
 }
 
-fn set_file(cx: &mut Cx<'_>, id: OpenId, request: &SetInfoRequest) -> Handled<super::Step> {
-    let class = FileInfoClass(request.info_class);
-    let parsed = SetFileInformation::parse(class, &request.buffer);
-    let set = parsed.map_err(|error| refused(class, error))?;
+fn set_file(cx: &mut Cx<'_>, id: OpenId, set: SetFileInformation) -> Handled<super::Step> {
     match set {
         SetFileInformation::Basic(set) => basic(cx, id, &set),
         SetFileInformation::EndOfFile { end_of_file: size } => {
@@ -84,8 +98,8 @@ fn set_file(cx: &mut Cx<'_>, id: OpenId, request: &SetInfoRequest) -> Handled<su
         SetFileInformation::Allocation { allocation_size: size } => {
             sized(cx, id, |file| Op::SetAllocation { file, size })
         }
-        SetFileInformation::Rename(target) => rename::rename(cx, id, &target),
-        SetFileInformation::Link(target) => rename::link(cx, id, &target),
+        SetFileInformation::Rename(target) => rename::rename(cx, id, target),
+        SetFileInformation::Link(target) => rename::link(cx, id, target),
         SetFileInformation::Disposition { delete_pending } => {
             disposition::disposition(cx, id, delete_pending)
         }
@@ -135,7 +149,14 @@ pub(super) fn resume(
     step: Step,
     event: Event,
 ) -> Handled<super::Step> {
+    let (step, event) = match (step, event) {
+        (Step::Contended(set), Event::Wake(wake)) => return again(cx, who, *set, wake),
+        other => other,
+    };
     let done = event.done();
+    if let Step::Sized(io) = &step {
+        end_io(cx, io);
+    }
     if let Step::Target(naming) = step {
         return rename::looked(cx, who.open()?, *naming, done);
     }
@@ -144,14 +165,19 @@ pub(super) fn resume(
     }
     match (step, done) {
         (Step::Renamed { from }, Done::Named { to, replaced }) => {
+            // Gone from one directory, come to another.
+            contend::listing(cx, who.open()?);
             rename::renamed(cx, who.open()?, &from, &to);
+            contend::listing(cx, who.open()?);
             notice::renamed(cx, who.open()?, &from, replaced);
         }
         (Step::Linked, Done::Named { to, replaced }) => {
+            contend::listed_at(cx, who.open()?, &to);
             notice::linked(cx, who.open()?, to, replaced);
         }
         (Step::StreamRenamed { to }, _) => stream::renamed(cx, who.open()?, to),
-        (Step::Done(changed), _) => notice::modified(cx, who.open()?, changed),
+        (Step::Done(changed), _) => modified(cx, who.open()?, changed),
+        (Step::Sized(_), _) => modified(cx, who.open()?, CompletionFilter::SIZE),
         (Step::MayDelete, Done::Info(info)) => {
             return disposition::may_delete(cx, who.open()?, &info);
         }
@@ -159,6 +185,25 @@ pub(super) fn resume(
         _ => return Err(OUR_BUG),
     }
     Flow::answer(ResponseBody::SetInfo)
+}
+
+/// What a directory says of the file is other than before.
+fn modified(cx: &mut Cx<'_>, id: OpenId, changed: CompletionFilter) {
+    contend::listing(cx, id);
+    notice::modified(cx, id, changed);
+}
+
+/// The wait for others is over: everything is checked again.
+fn again(cx: &mut Cx<'_>, who: &Who, set: SetFileInformation, wake: Wake) -> Handled<super::Step> {
+    match wake {
+        Wake::Ready | Wake::TimedOut => set_file(cx, who.open()?, set),
+        Wake::Cancelled => Err(CANCELLED),
+        Wake::Closed | Wake::TreeGone | Wake::LoggedOff | Wake::HungUp => Err(NO_OPEN),
+    }
+}
+
+fn waits(park: Park, set: SetFileInformation) -> Handled<super::Step> {
+    Ok(Flow::Park(park, super::Step::SetInfo(Step::Contended(Box::new(set)))))
 }
 
 fn open_of<'a>(cx: &'a Cx<'_>, id: OpenId) -> Result<&'a Open, Refused> {
@@ -215,12 +260,19 @@ fn changed(set: &SetBasic) -> CompletionFilter {
 }
 
 /// MS-FSA 2.1.5.15.1, 2.1.5.15.4.
-fn sized(cx: &Cx<'_>, id: OpenId, op: impl FnOnce(crate::vfs::File) -> Op) -> Handled<super::Step> {
+fn sized(
+    cx: &mut Cx<'_>,
+    id: OpenId,
+    op: impl FnOnce(crate::vfs::File) -> Op,
+) -> Handled<super::Step> {
     let open = open_of(cx, id)?;
     if open.is_directory() {
         return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.15: directories have no size");
     }
-    call(open, op(open.handle.clone()), Step::Done(CompletionFilter::SIZE))
+    contend::data(cx, id);
+    let io = begin_change(cx, id)?;
+    let open = open_of(cx, id)?;
+    call(open, op(open.handle.clone()), Step::Sized(io))
 }
 
 /// MS-FSA 2.1.5.15.9.

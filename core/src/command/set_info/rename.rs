@@ -1,9 +1,9 @@
 //! SET_INFO that gives files other names (MS-FSA 2.1.5.15.12), or more of them (MS-FSA 2.1.5.15.6).
 
-use super::{Step, call, open_of};
+use super::{Step, call, open_of, waits};
 use crate::{
-    command::{self, Cx, bad_name, security, stream},
-    flow::{Handled, OUR_BUG, Refused, refuse},
+    command::{self, Cx, bad_name, contend, security, stream},
+    flow::{Handled, NO_OPEN, OUR_BUG, Refused, refuse},
     id::{FileKey, OpenId},
     name::{SharePath, same_name},
     state::{
@@ -16,7 +16,10 @@ use crate::{
     vfs::{Done, Existing, FileInfo, FileKind, Missing, Op, OpenHow, Opened, VfsError, WantedKind},
     wire::{
         create::ShareAccess,
-        fscc::{AccessMask, FileAttributes, set_file::Target},
+        fscc::{
+            AccessMask, FileAttributes,
+            set_file::{SetFileInformation, Target},
+        },
     },
 };
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
@@ -56,9 +59,9 @@ fn name(target: &Target) -> Result<&[u16], Refused> {
 }
 
 /// MS-FSA 2.1.5.15.12.
-pub(super) fn rename(cx: &Cx<'_>, id: OpenId, target: &Target) -> Handled<command::Step> {
+pub(super) fn rename(cx: &mut Cx<'_>, id: OpenId, target: Target) -> Handled<command::Step> {
     let open = open_of(cx, id)?;
-    let name = name(target)?;
+    let name = name(&target)?;
     if let Some(to) = crate::stream::target(name) {
         return stream::rename(cx, open, to.map_err(bad_name)?, target.replace_if_exists);
     }
@@ -79,7 +82,13 @@ pub(super) fn rename(cx: &Cx<'_>, id: OpenId, target: &Target) -> Handled<comman
             "MS-FSA 2.1.5.15.12: a stream stays in its file",
         );
     }
-    if cx.state.other_streams(*key).next().is_some() {
+    let targets = opens_at(cx, &open.share.path, &to);
+    if let Some(park) = contend::rename(cx, id, &targets) {
+        return waits(park, SetFileInformation::Rename(target));
+    }
+    let open = open_of(cx, id)?;
+    let (key, place) = open.key().zip(open.place()).ok_or(NO_OPEN)?;
+    if cx.state.other_streams(key).next().is_some() {
         return refuse(NtStatus::ACCESS_DENIED, "MS-FSA 2.1.5.15.12: a stream is open");
     }
     if open.is_directory() && holds_opens(cx, open, &place.path) {
@@ -89,9 +98,9 @@ pub(super) fn rename(cx: &Cx<'_>, id: OpenId, target: &Target) -> Handled<comman
 }
 
 /// MS-FSA 2.1.5.15.6.
-pub(super) fn link(cx: &Cx<'_>, id: OpenId, target: &Target) -> Handled<command::Step> {
+pub(super) fn link(cx: &mut Cx<'_>, id: OpenId, target: Target) -> Handled<command::Step> {
     let open = open_of(cx, id)?;
-    let name = name(target)?;
+    let name = name(&target)?;
     let What::File { key, place, .. } = &open.what else {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.21.1: a pipe has no other name");
     };
@@ -112,6 +121,11 @@ pub(super) fn link(cx: &Cx<'_>, id: OpenId, target: &Target) -> Handled<command:
         return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.15.6: the share itself");
     }
     parent_is_free(cx, open, &to, Kind::Link)?;
+    let targets = opens_at(cx, &open.share.path, &to);
+    if let Some(park) = contend::replace(cx, id, &targets) {
+        return waits(park, SetFileInformation::Link(target));
+    }
+    let open = open_of(cx, id)?;
     begin(cx, open, Naming { kind: Kind::Link, to, replace: target.replace_if_exists })
 }
 
@@ -194,6 +208,15 @@ fn carry_out(cx: &Cx<'_>, open: &Open, naming: Naming) -> Handled<command::Step>
             call(open, Op::Link { root, file, to, replace, token }, Step::Linked)
         }
     }
+}
+
+/// What is open under the new name, which it may lose.
+fn opens_at(cx: &Cx<'_>, share: &str, to: &SharePath) -> Vec<FileKey> {
+    let there = |open: &&Open| {
+        open.share.path == share
+            && open.place().is_some_and(|place| same_name(place.path.as_str(), to.as_str()))
+    };
+    cx.state.opens.values().filter(there).filter_map(Open::key).collect()
 }
 
 /// The target's directory is opened to add the name: whoever has it open without sharing that, or for

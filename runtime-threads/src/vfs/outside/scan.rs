@@ -169,7 +169,8 @@ fn tell_found(watch: i32, name: &[u8], kind: FileKind) {
     let Some(mut state) = state() else { return };
     let directory = kind == FileKind::Directory;
     let Some(node) = state.nodes.get_mut(&watch) else { return };
-    if node.seen.insert(name.into()) {
+    // Of more than that the events alone tell.
+    if node.seen.len() < super::MAX_SEEN && node.seen.insert(name.into()) {
         let mask = if directory { ReadFlags::ISDIR } else { ReadFlags::empty() };
         let filter =
             if directory { CompletionFilter::DIR_NAME } else { CompletionFilter::FILE_NAME };

@@ -1,0 +1,79 @@
+//! Opening a pipe.
+
+use super::reserve;
+use crate::{
+    command::{Cx, Step},
+    flow::{Flow, Handled, NO_TREE, Refused, job::Who},
+    id::OpenId,
+    state::{
+        lease::Caching,
+        open::{Listing, Open, Stage, What},
+        sequence::{ChannelSequence, LockSequences},
+    },
+    status::NtStatus,
+    vfs::File,
+    wire::{
+        create::{
+            CreateAction, CreateRequest, CreateResponse, CreateResponseFlags, OplockLevel,
+            ShareAccess,
+        },
+        fscc::{AccessMask, FileAttributes},
+        message::ResponseBody,
+    },
+};
+use alloc::{string::String, sync::Arc, vec::Vec};
+
+/// Pipes have flat names, with or without a leading backslash.
+pub(super) fn name(request: &CreateRequest) -> Result<String, Refused> {
+    let none = NtStatus::OBJECT_NAME_NOT_FOUND.at("3.3.5.9: not a name that a pipe has");
+    let name = request.name.to_string().ok_or(none)?;
+    let name = name.strip_prefix('\\').unwrap_or(&name);
+    let flat = !name.is_empty() && !name.contains(['\\', '/', '\0']);
+    if flat { Ok(name.into()) } else { Err(none) }
+}
+
+pub(super) fn opened(cx: &mut Cx<'_>, who: &mut Who, handle: File) -> Handled<Step> {
+    let (session, tree_id) = (who.session()?, who.tree()?);
+    let Some(tree) = cx.state.tree(session, tree_id) else {
+        cx.out.release(handle);
+        return Err(NO_TREE);
+    };
+    let (share, identity) = (Arc::clone(&tree.share), Arc::clone(&tree.identity));
+    let open = Open {
+        id: OpenId(0),
+        session,
+        tree: tree_id,
+        share,
+        what: What::Pipe,
+        handle,
+        identity,
+        granted: AccessMask::ALL_ACCESS,
+        share_access: ShareAccess::all(),
+        caching: Caching::None,
+        delete_on_close: false,
+        write_through: false,
+        modified: false,
+        position: 0,
+        mode: 0,
+        listing: Listing::default(),
+        channel_sequence: ChannelSequence::new(who.channel_sequence),
+        lock_sequences: LockSequences::default(),
+        running: 0,
+        stage: Stage::Live,
+    };
+    reserve::insert(cx, who, open);
+    Flow::answer(ResponseBody::Create(CreateResponse {
+        oplock_level: OplockLevel::NONE,
+        flags: CreateResponseFlags::empty(),
+        create_action: CreateAction::OPENED,
+        creation_time: Default::default(),
+        last_access_time: Default::default(),
+        last_write_time: Default::default(),
+        change_time: Default::default(),
+        allocation_size: 4096,
+        end_of_file: 0,
+        file_attributes: FileAttributes::NORMAL.bits(),
+        file_id: reserve::file_id(who)?,
+        contexts: Vec::new(),
+    }))
+}
