@@ -1,11 +1,14 @@
 //! `ksmbd-replay`: has the runs again that `ksmbd.mountd --record` has written down, or turns them
 //! into something else.
 
-use ksmbd_fuzz::replay::{self, Failed, Replayed, Watch, corpus, pcap::Pcap, scenario::Transcript};
+use ksmbd_fuzz::replay::{
+    self, Failed, Replayed, Watch, blank, corpus, pcap::Pcap, scenario::Transcript,
+};
 use ksmbd_record::file;
 use std::{
-    fs::{self, File},
-    io::{BufReader, BufWriter},
+    fs::{self, File, OpenOptions},
+    io::{self, BufReader, BufWriter},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -19,6 +22,7 @@ Has the recorded run again, and says where it differs. RECORDING is a file, or t
      --to-scenario=FILE  write a test that reads as the exchange, and the recording beside it
      --to-corpus=DIR     write seeds for the fuzz targets `frame` and `recording`
      --pcap=FILE         write a capture for Wireshark, of what was said without encryption
+     --without-data=FILE write another recording, without the data of files
 
 Exit status 1: something differs, or a recording is damaged.
 ";
@@ -30,6 +34,14 @@ struct Options {
     scenario: Option<PathBuf>,
     corpus: Option<PathBuf>,
     pcap: Option<PathBuf>,
+    without_data: Option<PathBuf>,
+}
+
+impl Options {
+    /// A file is to be made of one recording.
+    fn one(&self) -> bool {
+        [&self.scenario, &self.pcap, &self.without_data].iter().any(|path| path.is_some())
+    }
 }
 
 fn main() -> ExitCode {
@@ -45,7 +57,7 @@ fn main() -> ExitCode {
         }
     };
     let several = recordings.len() > 1;
-    if several && (options.pcap.is_some() || options.scenario.is_some()) {
+    if several && options.one() {
         eprintln!("ksmbd-replay: there are {} recordings: name one", recordings.len());
         return ExitCode::FAILURE;
     }
@@ -74,6 +86,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Option<Options> {
             "--to-scenario" => &mut options.scenario,
             "--to-corpus" => &mut options.corpus,
             "--pcap" => &mut options.pcap,
+            "--without-data" => &mut options.without_data,
             path if !path.starts_with('-') && options.recording.as_os_str().is_empty() => {
                 options.recording = path.into();
                 continue;
@@ -110,23 +123,32 @@ fn again(path: &Path, watch: &mut dyn Watch) -> Outcome<Replayed> {
     }
 }
 
+/// A new file for its owner alone.
+fn secret(path: &Path) -> Outcome<File> {
+    Ok(OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?)
+}
+
 fn run(recording: &Path, options: &Options) -> Outcome<Replayed> {
     let name = recording.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     if let Some(path) = &options.scenario {
         let mut transcript = Transcript::default();
         let done = again(recording, &mut transcript)?;
         let beside = path.with_extension(file::EXTENSION);
-        fs::copy(recording, &beside)?;
+        io::copy(&mut open(recording)?, &mut secret(&beside)?)?;
         let beside = beside.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let test = path.file_stem().unwrap_or_default().to_string_lossy().replace(['-', '.'], "_");
         fs::write(path, transcript.test(&test, &beside))?;
         return Ok(done);
     }
     if let Some(path) = &options.pcap {
-        let mut pcap = Pcap::new(BufWriter::new(File::create(path)?))?;
+        let mut pcap = Pcap::new(BufWriter::new(secret(path)?))?;
         let done = again(recording, &mut pcap);
         pcap.finish()?;
         return done;
+    }
+    if let Some(path) = &options.without_data {
+        blank::blank(|| Ok(Box::new(BufReader::new(File::open(recording)?))), secret(path)?)?;
+        return again(path, &mut ());
     }
     if let Some(folder) = &options.corpus {
         let mut frames = corpus::Frames::default();

@@ -35,8 +35,6 @@ impl Watch for Frames {
             seed.extend_from_slice(message);
         }
     }
-    fn reply(&mut self, _: ConnId, _: &[u8], _: Now) {}
-    fn hung_up(&mut self, _: ConnId, _: Now) {}
 }
 
 impl Frames {

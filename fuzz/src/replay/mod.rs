@@ -1,6 +1,7 @@
 //! Recorded runs, had again: what the server was told is told to a fresh one, in the recorded order
 //! and by one thread, and every byte that it sends has to be the recorded one.
 
+pub mod blank;
 pub mod corpus;
 pub mod pcap;
 pub mod scenario;
@@ -30,21 +31,33 @@ const PREFIX: usize = 4;
 /// Who looks on.
 pub trait Watch {
     /// A client was accepted.
-    fn accepted(&mut self, conn: ConnId, peer: &Peer, now: Now);
+    fn accepted(&mut self, _: ConnId, _: &Peer, _: Now) {}
     /// A client's message, without encryption.
-    fn request(&mut self, conn: ConnId, message: &[u8], now: Now);
+    fn request(&mut self, _: ConnId, _: &[u8], _: Now) {}
+    /// The same as it came, and what it came to.
+    fn frame(&mut self, _: ConnId, _: &Framed<'_>) {}
     /// A message for a client, without encryption.
-    fn reply(&mut self, conn: ConnId, message: &[u8], now: Now);
+    fn reply(&mut self, _: ConnId, _: &[u8], _: Now) {}
     /// The connection is gone.
-    fn hung_up(&mut self, conn: ConnId, now: Now);
+    fn hung_up(&mut self, _: ConnId, _: Now) {}
 }
 
 /// Looks away.
-impl Watch for () {
-    fn accepted(&mut self, _: ConnId, _: &Peer, _: Now) {}
-    fn request(&mut self, _: ConnId, _: &[u8], _: Now) {}
-    fn reply(&mut self, _: ConnId, _: &[u8], _: Now) {}
-    fn hung_up(&mut self, _: ConnId, _: Now) {}
+impl Watch for () {}
+
+/// A frame of a client.
+#[derive(Debug)]
+pub struct Framed<'a> {
+    /// Where in all that the client has sent it begins, behind its prefix.
+    pub at: u64,
+    /// As it came, without its prefix.
+    pub raw: &'a [u8],
+    /// Without encryption.
+    pub message: &'a [u8],
+    /// What it says.
+    pub request: &'a Request,
+    /// Of the connection's sessions, at this time.
+    pub keys: &'a BTreeMap<SessionId, Arc<SessionKeys>>,
 }
 
 /// What a replay came to.
@@ -128,6 +141,10 @@ struct Line {
     wanted: Option<SessionId>,
     /// Received, and not polled as a request.
     raw: Vec<u8>,
+    /// Received before that.
+    before: u64,
+    /// What the connection was told of its sessions' keys.
+    keys: BTreeMap<SessionId, Arc<SessionKeys>>,
 }
 
 /// A server that is told what a recorded one was told.
@@ -248,6 +265,8 @@ impl Player {
             request: None,
             wanted: None,
             raw: Vec::new(),
+            before: 0,
+            keys: BTreeMap::new(),
         };
         self.lines.insert(conn, line);
         Ok(())
@@ -276,8 +295,7 @@ impl Player {
             Ok(None) => {}
             Ok(Some(Incoming::NeedKeys(session))) => line.wanted = Some(session),
             Ok(Some(Incoming::Request(request))) => {
-                let message = line.message(&request);
-                watch.request(conn, &message, now);
+                let message = line.show(conn, &request, now, watch);
                 line.request = Some(request);
                 what = scenario::summary(&message);
             }
@@ -301,14 +319,40 @@ impl Player {
     }
 
     fn seal(&mut self, conn: ConnId, recorded: Sent, watch: &mut dyn Watch) -> Same {
-        let now = self.now;
+        let (sent, plain) = self.sealed(conn)?;
+        if sent != recorded {
+            let what = scenario::summary(&plain);
+            return Err(format!("{conn:?} is sent {sent:x?} ({what}), recorded was {recorded:x?}"));
+        }
+        if let Sent::Frame(length, _) = sent {
+            watch.reply(conn, &plain, self.now);
+            self.done.frames += 1;
+            self.done.bytes += length as u64;
+        }
+        Ok(())
+    }
+
+    /// Seals the oldest message for a connection, whatever was recorded of it: what came of it, and the
+    /// message without encryption.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub fn sealed(&mut self, conn: ConnId) -> Same<(Sent, Vec<u8>)> {
         let line = self.line(conn)?;
         let message = line.mailbox.pop_front();
         let message = message.ok_or_else(|| format!("{conn:?} has nothing to send"))?;
-        let keys = match &message {
-            Outbound::Reply(reply) => reply.seal.as_ref().map(|(_, keys)| Arc::clone(keys)),
-            _ => None,
-        };
+        let mut keys = None;
+        match &message {
+            Outbound::Reply(reply) => keys = reply.seal.as_ref().map(|(_, keys)| Arc::clone(keys)),
+            Outbound::Keys(session, Some(keys)) => {
+                line.keys.insert(*session, Arc::clone(keys));
+            }
+            Outbound::ForgetKeys(session) => {
+                line.keys.remove(session);
+            }
+            _ => {}
+        }
         let sealed = line.connection.seal(message);
         let sent = Sent::of(&sealed);
         let mut plain = Vec::new();
@@ -316,32 +360,35 @@ impl Player {
             plain = opened(frame.bytes(), keys.as_deref());
             line.connection.recycle(frame);
         }
-        if sent != recorded {
-            let what = scenario::summary(&plain);
-            return Err(format!("{conn:?} is sent {sent:x?} ({what}), recorded was {recorded:x?}"));
-        }
-        if let Sent::Frame(length, _) = sent {
-            watch.reply(conn, &plain, now);
-            self.done.frames += 1;
-            self.done.bytes += length as u64;
-        }
-        Ok(())
+        Ok((sent, plain))
     }
 }
 
 impl Line {
-    /// The frame that a request came in, without encryption.
-    fn message(&mut self, request: &Request) -> Vec<u8> {
+    /// Shows the frame that a request came in; the message, without encryption.
+    fn show(
+        &mut self,
+        conn: ConnId,
+        request: &Request,
+        now: Now,
+        watch: &mut dyn Watch,
+    ) -> Vec<u8> {
         let length = self.raw.first_chunk::<PREFIX>().map_or(0, |prefix| {
             let [_, high, middle, low] = *prefix;
             u32::from_be_bytes([0, high, middle, low]) as usize
         });
         let whole = (PREFIX + length).min(self.raw.len());
-        let frame: Vec<u8> = self.raw.drain(..whole).skip(PREFIX).collect();
-        if frame.starts_with(&PROTOCOL_ID) {
-            return request.elements.iter().flat_map(|e| e.bytes.bytes()).copied().collect();
-        }
-        frame
+        let frame: Vec<u8> = self.raw.drain(..whole).collect();
+        let raw = frame.get(PREFIX..).unwrap_or_default();
+        let message = match raw.starts_with(&PROTOCOL_ID) {
+            true => request.elements.iter().flat_map(|e| e.bytes.bytes()).copied().collect(),
+            false => raw.to_vec(),
+        };
+        watch.request(conn, &message, now);
+        let at = self.before + PREFIX as u64;
+        watch.frame(conn, &Framed { at, raw, message: &message, request, keys: &self.keys });
+        self.before += whole as u64;
+        message
     }
 }
 

@@ -112,6 +112,43 @@ fn onlookers_see_what_was_said() {
     }
 }
 
+/// The same bytes in as many events, and no data in them.
+#[test]
+fn a_recording_without_data_replays_too() {
+    let world = World::new();
+    world.record();
+    world.put("file", b"of the share");
+    let secret = b"of nobody's business at all";
+    for (encrypt, dialect) in [
+        (false, Dialect::SMB_2_0_2),
+        (false, Dialect::SMB_3_1_1),
+        (true, Dialect::SMB_3_1_1),
+        (true, Dialect::SMB_3_0_2),
+    ] {
+        let mut alice = world.client(dialect).logged_on("alice");
+        alice.encrypt = encrypt;
+        let file = alice.create("file").ok();
+        alice.write(file, 0, secret).ok();
+        assert_eq!(alice.read(file, 0, 100).ok().data(), secret);
+        alice.close(file).ok();
+    }
+    world.finish();
+    let recording = world.recording();
+    let other = blank::blank(|| Ok(Box::new(std::io::Cursor::new(recording.clone()))), Vec::new());
+    let other = other.unwrap();
+    let (before, after) =
+        (replay(&*recording, &mut ()).unwrap(), replay(&*other, &mut ()).unwrap());
+    assert_eq!(before, after);
+    let shown = |recording: &[u8]| {
+        let mut capture = Vec::new();
+        let mut pcap = pcap::Pcap::new(&mut capture).unwrap();
+        replay(recording, &mut pcap).unwrap();
+        pcap.finish().unwrap();
+        capture.windows(secret.len()).filter(|window| window == secret).count()
+    };
+    assert_eq!((shown(&recording), shown(&other)), (8, 0));
+}
+
 #[test]
 fn seeds_run_in_their_targets() {
     let recording = small();
