@@ -12,6 +12,7 @@ use crate::{
     state::{
         State,
         conn::{self, Conn},
+        open::Stage,
         session::Session,
     },
     time::{Instant, Now},
@@ -62,6 +63,12 @@ pub struct Counters {
     pub files: usize,
     /// Byte-range locks.
     pub locks: usize,
+    /// Opens that outlive their connection.
+    pub durable: usize,
+    /// Those of them whose connection is lost.
+    pub kept: usize,
+    /// CREATEs that may come again.
+    pub creations: usize,
     /// Oplocks.
     pub oplocks: usize,
     /// Leases.
@@ -164,6 +171,11 @@ impl Server {
         self.enter(now, out, |cx| command::end_connection(cx, conn));
     }
 
+    /// The server ends, after all clients: opens that wait for theirs are closed.
+    pub fn close_kept(&mut self, now: Now, out: &mut dyn Sink) {
+        self.enter(now, out, command::expire_all);
+    }
+
     /// When, and why, [`Self::handle_timeout`] has to be called.
     pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
         self.flows.timers.first()
@@ -187,6 +199,9 @@ impl Server {
             opens: state.opens.len(),
             files: state.files.len(),
             locks: state.files.values().map(|file| file.locks.len()).sum(),
+            durable: state.enduring.len(),
+            kept: state.opens.values().filter(|open| open.stage == Stage::Kept).count(),
+            creations: state.creations.len(),
             oplocks: state.leases.values().filter(|lease| lease.is_oplock()).count(),
             leases: state.leases.values().filter(|lease| !lease.is_oplock()).count(),
             breaks: state.leases.values().filter(|lease| lease.breaking.is_some()).count(),
@@ -228,6 +243,7 @@ fn fire(cx: &mut Cx<'_>, timer: Timer) {
         Timer::Break(holder) => breaks::timed_out(cx, holder),
         Timer::Idle(id) => idle(cx, id),
         Timer::Deaf(id) => cx.send(id, Outbound::Close("a test wants nothing to arrive")),
+        Timer::Kept(id) => command::expire(cx, id),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::{
     id::{ConnId, FileKey, Holder, OpenId, SessionId, TreeId},
     server::Server,
     state::{
+        durable::Endurance,
         open::{Open, What},
         session::{Session, UserKind},
     },
@@ -131,6 +132,17 @@ pub enum OpenKind {
     Pipe,
 }
 
+/// What becomes of an open when its connection is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenEndurance {
+    /// It is closed.
+    Closed,
+    /// It waits for its client until others need it.
+    Durable,
+    /// It waits for its client.
+    Resilient,
+}
+
 /// One open.
 #[derive(Clone, Debug)]
 pub struct OpenStatus {
@@ -158,6 +170,10 @@ pub struct OpenStatus {
     pub caching: CachingStatus,
     /// The file goes when nobody has it open any more.
     pub delete_pending: bool,
+    /// What becomes of it when its connection is lost.
+    pub endurance: OpenEndurance,
+    /// Its connection is lost, and so are `session` and `tree`: for how long it waits yet.
+    pub kept: Option<Duration>,
     /// Its byte-range locks.
     pub locks: Vec<LockStatus>,
 }
@@ -203,7 +219,7 @@ impl Server {
             connections: self.connections(now),
             sessions: self.sessions(),
             trees: self.trees(),
-            opens: self.state.opens.values().map(|open| self.open(open)).collect(),
+            opens: self.state.opens.values().map(|open| self.open(open, now)).collect(),
             budgets: self.budgets(),
         }
     }
@@ -261,7 +277,7 @@ impl Server {
         self.state.sessions.iter().flat_map(of_session).collect()
     }
 
-    fn open(&self, open: &Open) -> OpenStatus {
+    fn open(&self, open: &Open, now: crate::time::Instant) -> OpenStatus {
         let file = open.key().and_then(|key| self.state.files.get(&key));
         let name = open.key().zip(open.place());
         let doomed = name.is_some_and(|(key, place)| self.state.is_doomed(key, place));
@@ -294,10 +310,24 @@ impl Server {
             uid: open.identity.uid,
             access: open.granted,
             share_access: open.share_access,
+            endurance: match open.claim.endurance {
+                Endurance::None => OpenEndurance::Closed,
+                Endurance::Durable => OpenEndurance::Durable,
+                Endurance::Resilient => OpenEndurance::Resilient,
+            },
+            kept: open.claim.until.map(|until| until.since(now)),
             caching,
             delete_pending: open.delete_on_close || doomed,
             locks: locks.collect(),
         }
+    }
+
+    /// The most connections that one address has.
+    fn of_one_address(&self) -> usize {
+        let mut addresses: Vec<_> =
+            self.state.conns.values().map(|conn| conn.peer.address.ip()).collect();
+        addresses.sort_unstable();
+        addresses.chunk_by(|a, b| a == b).map(<[_]>::len).max().unwrap_or_default()
     }
 
     fn budgets(&self) -> Vec<Budget> {
@@ -306,10 +336,6 @@ impl Server {
         let most = |counts: &mut dyn Iterator<Item = usize>| counts.max().unwrap_or_default();
         let bounded = |name, used, limit| Budget { name, used, limit: Some(limit) };
         let counted = |name, used| Budget { name, used, limit: None };
-        let mut addresses: Vec<_> =
-            state.conns.values().map(|conn| conn.peer.address.ip()).collect();
-        addresses.sort_unstable();
-        let of_one_address = addresses.chunk_by(|a, b| a == b).map(<[_]>::len);
         let of_one_open = state
             .opens
             .values()
@@ -318,7 +344,7 @@ impl Server {
             bounded("connections", counters.connections, limits.connections),
             bounded(
                 "connections of one address",
-                most(&mut of_one_address.into_iter()),
+                self.of_one_address(),
                 limits.connections_per_address,
             ),
             bounded("sessions", counters.sessions, limits.sessions),
@@ -340,6 +366,14 @@ impl Server {
                 limits.trees_per_session,
             ),
             bounded("opens", counters.opens, limits.opens),
+            bounded("durable opens", counters.durable, limits.durable_opens),
+            bounded(
+                "durable opens of one client",
+                state.enduring.most(),
+                limits.durable_opens_per_client,
+            ),
+            counted("opens without a connection", counters.kept),
+            counted("creates that may be replayed", counters.creations),
             counted("files", counters.files),
             counted("oplocks", counters.oplocks),
             counted("leases", counters.leases),

@@ -54,6 +54,8 @@ pub enum Event {
     /// [`Connection::seal`](ksmbd_core::connection::Connection::seal) of the oldest message for that
     /// connection, and its result.
     Seal(ConnId, Sent),
+    /// [`Server::close_kept`](ksmbd_core::server::Server::close_kept).
+    CloseKept(Now),
     /// The recording ends. Comes last.
     End(Ended),
 }
@@ -163,6 +165,7 @@ mod tag {
     pub(super) const TIMEOUT: u8 = 10;
     pub(super) const SEAL: u8 = 11;
     pub(super) const END: u8 = 12;
+    pub(super) const CLOSE_KEPT: u8 = 13;
 }
 
 /// Events as they are written down by who has only borrowed what is in them. Those that have a `now`
@@ -242,6 +245,11 @@ pub mod put {
         begun(tag::TIMEOUT)
     }
 
+    /// [`Event::CloseKept`], without its `now`.
+    pub fn close_kept() -> Vec<u8> {
+        begun(tag::CLOSE_KEPT)
+    }
+
     /// [`Event::Seal`].
     pub fn seal(conn: ConnId, sent: Sent) -> Vec<u8> {
         two(tag::SEAL, &conn, &sent)
@@ -282,6 +290,7 @@ impl Value for Event {
             Self::Changed(change, now) => put::at(put::changed(change), *now),
             Self::HangUp(conn, now) => put::at(put::hang_up(*conn), *now),
             Self::Timeout(now) => put::at(put::timeout(), *now),
+            Self::CloseKept(now) => put::at(put::close_kept(), *now),
             Self::Seal(conn, sent) => put::seal(*conn, *sent),
             Self::End(why) => put::end(*why),
         });
@@ -303,6 +312,7 @@ impl Value for Event {
             tag::HANG_UP => Self::HangUp(Value::get(from)?, Value::get(from)?),
             tag::TIMEOUT => Self::Timeout(Value::get(from)?),
             tag::SEAL => Self::Seal(Value::get(from)?, Value::get(from)?),
+            tag::CLOSE_KEPT => Self::CloseKept(Value::get(from)?),
             tag::END => Self::End(Value::get(from)?),
             _ => return Err(Malformed("no event")),
         })

@@ -35,14 +35,14 @@ fields! {
     Config {
         names, server_guid, min_dialect, max_dialect, require_signing, encryption, multi_channel,
         max_read, max_write, max_trans, allow_anonymous, extra_fs_attributes, smbtorture_hooks,
-        limits, leases,
+        limits, leases, durable_handles,
     }
     Limits {
         connections, connections_per_address, sessions, sessions_per_connection,
         channels_per_session, trees_per_session, opens, locks_per_open, watches,
         watches_per_session, watch_bytes, outside_watches, parked_per_connection, credits,
         free_guesses, guess_delay, guesses, guesses_per_address, unauthenticated_frame, setup_time,
-        idle_time, break_time,
+        idle_time, break_time, durable_opens, durable_opens_per_client, durable_time, durable_time_max,
     }
     Share {
         name, kind, path, comment, create_mask, force_create_mode, directory_mask,

@@ -164,6 +164,7 @@ fn events() -> Vec<Event> {
         Event::Changed(FsChange::Lost, now()),
         Event::HangUp(conn, now()),
         Event::Timeout(now()),
+        Event::CloseKept(now()),
         Event::Seal(conn, Sent::Nothing),
         Event::Seal(conn, Sent::frame(b"0123456789")),
         Event::Seal(conn, Sent::Broken),

@@ -70,6 +70,15 @@ impl Shared {
         });
     }
 
+    /// Closes what waits for clients that will find no server.
+    pub(crate) fn close_kept(&self) {
+        let note = self.recorder.note(put::close_kept);
+        self.enter("close_kept", |server, now, sink| {
+            self.recorder.at(note, now);
+            server.close_kept(now, sink);
+        });
+    }
+
     /// Goes on with another configuration.
     pub(crate) fn reconfigure(&self, config: Arc<Config>) {
         self.enter("reconfigure", |server, _, _| {

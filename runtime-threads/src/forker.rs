@@ -203,6 +203,7 @@ impl Forker {
             let _ = child.socket.shutdown(Shutdown::Both);
         }
         self.reap_until(Instant::now() + GIVE_UP);
+        self.shared.close_kept();
         let _ = self.shared.worker.send(Job::Stop);
         let deadline = Instant::now() + GIVE_UP;
         while !worker.is_finished() && Instant::now() < deadline {

@@ -62,6 +62,7 @@ pub(super) fn pass(cx: &mut Cx<'_>, job: &mut Job, element: &Element) -> Result<
     }
     if let Some(id) = need.file_id {
         check_open(cx, job, id, related, &need)?;
+        used(cx, job);
     }
     Ok(())
 }
@@ -157,6 +158,21 @@ fn check_tree(cx: &Cx<'_>, job: &mut Job) -> Result<(), Refused> {
     Ok(())
 }
 
+/// Who uses an open has got the answer of its CREATE: that does not come again (MS-SMB2 3.3.1.10,
+/// Open.IsReplayEligible).
+fn used(cx: &mut Cx<'_>, job: &Job) {
+    let open = job.who.open.and_then(|id| cx.state.opens.get(&id));
+    let key = open.and_then(|open| Some((open.id, (open.claim.client, open.claim.create?))));
+    if let Some((id, key)) = key {
+        cx.state.forget_creation(id, Some(key));
+    }
+}
+
+/// An open of before a reconnect has the same persistent half, and another volatile one.
+fn halves_agree(cx: &Cx<'_>, id: FileId) -> bool {
+    cx.state.opens.get(&OpenId(id.persistent)).is_some_and(|open| open.volatile == id.volatile)
+}
+
 /// The open by both halves of its id, in this session and tree, and what it was granted.
 fn check_open(
     cx: &mut Cx<'_>,
@@ -169,8 +185,8 @@ fn check_open(
     let id = match (from_chain, job.link.open) {
         (true, Ok(open)) => open,
         (true, Err(status)) => return refuse(status, "3.3.5.2.7.2: the chain has no open"),
-        (false, _) if id.persistent == id.volatile => OpenId(id.volatile),
-        (false, _) => return refuse(NtStatus::FILE_CLOSED, "the halves of the FileId disagree"),
+        (false, _) if halves_agree(cx, id) => OpenId(id.persistent),
+        (false, _) => return refuse(NtStatus::FILE_CLOSED, "3.3.5.2: no open has this FileId"),
     };
     let who = &mut job.who;
     let (session, tree) = (who.session()?, who.tree()?);

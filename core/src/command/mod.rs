@@ -7,6 +7,7 @@ mod change_notify;
 mod close;
 mod contend;
 mod create;
+mod durable;
 mod ea;
 mod echo;
 mod ending;
@@ -33,6 +34,7 @@ mod tree_connect;
 mod tree_disconnect;
 mod write;
 
+pub(crate) use durable::{expire, expire_all};
 pub(crate) use ending::end_connection;
 pub(crate) use notice::outside;
 pub(crate) use run::{begin, completed, run_ready};

@@ -141,6 +141,8 @@ pub(crate) struct Flows<S> {
     pub(crate) timers: Timers,
     /// What is still to be taken from whom, once the answer under way has left.
     pub(crate) unfinished: Vec<(Holder, LeaseState)>,
+    /// Opens without a connection that others could not wait for: they are about to be closed.
+    pub(crate) purged: Vec<OpenId>,
     next_op: u64,
 }
 
@@ -161,6 +163,7 @@ impl<S> Flows<S> {
             parking: Parking::default(),
             timers: Timers::default(),
             unfinished: Vec::new(),
+            purged: Vec::new(),
             next_op: 0,
         }
     }

@@ -49,6 +49,8 @@ pub(crate) enum Wait {
     Sleep(OpenId),
     /// These opens are gone.
     Gone(Scope),
+    /// The calls that a lost connection has left behind on this open are through.
+    Idle(OpenId),
     /// Somebody has shown the password that is being guessed at.
     Logon(GuessId),
 }

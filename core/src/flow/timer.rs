@@ -1,7 +1,7 @@
 //! What has to happen at a time.
 
 use crate::{
-    id::{AsyncId, ConnId, Holder},
+    id::{AsyncId, ConnId, Holder, OpenId},
     time::Instant,
 };
 use alloc::collections::BTreeSet;
@@ -17,6 +17,8 @@ pub enum Timer {
     Deaf(ConnId),
     /// A request has waited long enough.
     Parked(AsyncId),
+    /// An open has been kept long enough for a client that did not come back.
+    Kept(OpenId),
     /// Who was told that his oplock or lease is broken has had his time to answer.
     Break(Holder),
 }

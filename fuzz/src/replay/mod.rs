@@ -225,6 +225,9 @@ impl Player {
             Event::Timeout(now) => {
                 self.enter(Some(now), |server, now, out| server.handle_timeout(now, out))
             }
+            Event::CloseKept(now) => {
+                self.enter(Some(now), |server, now, out| server.close_kept(now, out))
+            }
             Event::Seal(conn, sent) => self.seal(conn, sent, watch),
             Event::End(why) => {
                 self.done.full = why == Ended::Full;

@@ -228,6 +228,8 @@ impl Inner {
         let ids: Vec<ConnId> = self.links.keys().copied().collect();
         ids.into_iter().for_each(|id| self.hang_up(id));
         self.release_calls();
+        // Nobody comes back for what was kept.
+        self.advance(Duration::from_secs(3600));
         assert_eq!(self.calls.outstanding(), 0, "calls that never completed");
         assert_eq!(self.server.counters(), Counters::default(), "the tables are not empty");
         assert_eq!(self.vfs.live(), 0, "files are still open");

@@ -2,7 +2,7 @@
 
 mod bind;
 
-use super::{Cx, Event, ending, gate};
+use super::{Cx, Event, durable::Fate, ending, gate};
 use crate::{
     auth::{AccountSecret, AuthStep, Authenticator, Proof},
     config::Encryption,
@@ -363,11 +363,12 @@ fn flags(user: &User) -> SessionFlags {
     flags
 }
 
-/// MS-SMB2 3.3.5.5.3: the session that a client has lost ends, if it was the same user's.
+/// MS-SMB2 3.3.5.5.3: the session that a client has lost ends, if it was the same user's, as if its
+/// connection had been lost: what outlives that can be claimed from the new session.
 fn end_previous(cx: &mut Cx<'_>, previous: SessionId, user: &User) {
     let found = cx.state.sessions.get(&previous).and_then(|session| session.user.as_ref());
     if found.is_some_and(|other| other.is_same(user.kind, &user.account, &user.identity)) {
-        ending::end_session(cx, previous, Wake::LoggedOff);
+        ending::end_session(cx, previous, Wake::LoggedOff, Fate::Keep);
     }
 }
 
@@ -379,7 +380,7 @@ fn give_up(cx: &mut Cx<'_>, conn: ConnId, id: SessionId) {
         return;
     };
     if session.channels.contains_key(&conn) {
-        return ending::end_session(cx, id, Wake::LoggedOff);
+        return ending::end_session(cx, id, Wake::LoggedOff, Fate::End);
     }
     session.setups.remove(&conn);
     if let Some(conn) = cx.state.conns.get_mut(&conn) {
