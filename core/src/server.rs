@@ -16,7 +16,7 @@ use crate::{
         session::Session,
     },
     time::{Instant, Now},
-    vfs::{Done, FsChange, Peer},
+    vfs::{Account, Done, FsChange, Peer},
 };
 use alloc::sync::Arc;
 use core::fmt;
@@ -148,6 +148,15 @@ impl Server {
     /// A call has come to an end.
     pub fn complete(&mut self, now: Now, op: OpId, done: Done, out: &mut dyn Sink) {
         self.enter(now, out, |cx| command::completed(cx, op, done));
+    }
+
+    /// What [`Op::Logon`](crate::vfs::Op::Logon)'s answer comes to in the exchange that asked, without
+    /// the password: for whoever writes down what this server is told. `None`: it did not ask.
+    pub fn checked(&self, op: OpId, account: &Account) -> Option<Account> {
+        match &self.flows.running.get(&op)?.step {
+            Step::SessionSetup(step) => Some(step.checked(account)),
+            _ => None,
+        }
     }
 
     /// Something was changed outside SMB, in a directory for which

@@ -91,7 +91,7 @@ impl Forker {
             log::error!("ksmbd/0: poll: {error}");
             thread::sleep(PAUSE);
         }
-        self.shared.enter("timers", |server, now, sink| server.handle_timeout(now, sink));
+        self.shared.timers();
         self.reap();
         if !self.is_paused() {
             self.accept();

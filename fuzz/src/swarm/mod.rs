@@ -122,6 +122,11 @@ impl Swarm {
         }
     }
 
+    /// Where it happens.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
     /// What one client has not written yet nobody else reads from a cache, or writes.
     fn check_caches(&self) {
         let status = self.world.status();

@@ -210,14 +210,19 @@ fn account(
     mut step: Step,
     done: Done,
 ) -> Handled<super::Step> {
+    let mut known = |secret, identity, expires| {
+        let proof = step.authenticator.account(secret);
+        let proof = proof.map_err(|status| status.at(NOT_PROVEN))?;
+        proven(cx, &step.guess);
+        let (kind, mode) = (UserKind::Account, step.client_mode);
+        commit(cx, who, id, Proven { kind, identity, proof, mode, expires })
+    };
     match done {
         Done::Account(Account::Found { nt_hash, identity, expires }) => {
-            let proof = step.authenticator.account(AccountSecret::NtHash(*nt_hash));
-            let proof = proof.map_err(|status| status.at(NOT_PROVEN))?;
-            proven(cx, &step.guess);
-            let kind = UserKind::Account;
-            let mode = step.client_mode;
-            commit(cx, who, id, Proven { kind, identity, proof, mode, expires })
+            known(AccountSecret::NtHash(*nt_hash), identity, expires)
+        }
+        Done::Account(Account::Checked { base_key, identity, expires }) => {
+            known(AccountSecret::Checked(base_key), identity, expires)
         }
         Done::Account(Account::Unknown { guest }) => {
             // Asked even so, so that unknown names take the time that known ones take.
@@ -240,6 +245,25 @@ fn account(
         }
         Done::Failed(error) => Err(error.into()),
         _ => Err(OUR_BUG),
+    }
+}
+
+impl Step {
+    /// What the account comes to in this exchange, and nothing that is of use in another one.
+    pub(crate) fn checked(&self, account: &Account) -> Account {
+        match account {
+            Account::Found { nt_hash, identity, expires } => Account::Checked {
+                base_key: self.authenticator.base_key(nt_hash),
+                identity: Arc::clone(identity),
+                expires: *expires,
+            },
+            Account::Checked { base_key, identity, expires } => Account::Checked {
+                base_key: base_key.clone(),
+                identity: Arc::clone(identity),
+                expires: *expires,
+            },
+            Account::Unknown { guest } => Account::Unknown { guest: guest.clone() },
+        }
     }
 }
 
