@@ -73,6 +73,6 @@ guest_kernel() {
 }
 
 build() {
-    cargo build --release -p ksmbd-mountd -p ksmbd-adduser -p ksmbd-conformance \
+    cargo build --release -p ksmbd-mountd -p ksmbd-adduser -p ksmbd-conformance -p ksmbd-fuzz \
         -p ksmbd-load </dev/null
 }

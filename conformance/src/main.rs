@@ -37,6 +37,7 @@ Run it from the project's root directory. A FILTER is a test's name, the dotted 
                  where something was not built yet; a pass is never taken away
   --force        with --update: take passes away as well
   --jobs=N       so many smbtorture processes at once (4)
+  --record       record what each server is told, and replay it when the server ends
   --totals=FILE  write `passed failed skipped` to FILE
   --server=samba run against Debian's smbd instead, to develop this program";
 
@@ -45,6 +46,7 @@ struct Options {
     force: bool,
     jobs: usize,
     totals: Option<PathBuf>,
+    record: bool,
     kind: Kind,
     filters: Vec<String>,
 }
@@ -55,6 +57,7 @@ fn parse_options(arguments: impl Iterator<Item = String>) -> Result<Options, Str
         force: false,
         jobs: 4,
         totals: None,
+        record: false,
         kind: Kind::Ksmbd,
         filters: Vec::new(),
     };
@@ -68,6 +71,7 @@ fn parse_options(arguments: impl Iterator<Item = String>) -> Result<Options, Str
             Some(("--totals", value)) => options.totals = Some(value.into()),
             Some(("--server", "samba")) => options.kind = Kind::Samba,
             None if argument == "--update" => options.update = true,
+            None if argument == "--record" => options.record = true,
             None if argument == "--force" => options.force = true,
             _ if argument.starts_with('-') => return Err(format!("{argument}?\n{USAGE}")),
             _ => options.filters.push(argument),
@@ -125,7 +129,7 @@ fn environment(kind: Kind) -> Result<Env, String> {
     fs::create_dir_all(&scratch).map_err(|e| format!("{}: {e}", scratch.display()))?;
     process::note_directory(&scratch);
     process::clean_up_when_interrupted().map_err(|e| e.to_string())?;
-    Ok(Env { bin, out, scratch, kind })
+    Ok(Env { bin, out, scratch, kind, record: false })
 }
 
 fn list(options: &Options) -> Result<bool, String> {
@@ -164,7 +168,7 @@ fn run(options: &Options) -> Result<bool, String> {
     if torture.is_empty() && clients.is_empty() && kernel.is_empty() && report.totals().2 == 0 {
         return Err(format!("no test matches {}", options.filters.join(" ")));
     }
-    let env = environment(options.kind)?;
+    let env = Env { record: options.record, ..environment(options.kind)? };
     let mut results = Vec::new();
     let mut troubles = Vec::new();
     if !torture.is_empty() {

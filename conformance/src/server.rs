@@ -14,12 +14,15 @@ use rustix::process::Signal;
 use crate::config::{self, Kind, Setup, USERS};
 use crate::process::{self, Process};
 
+/// How long a run may take to be had again.
+const REPLAY_LIMIT: Duration = Duration::from_secs(600);
+
 /// How long a server may take to accept, and to end after TERM.
 const START_LIMIT: Duration = Duration::from_secs(15);
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 /// Where things are.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Env {
     /// The directory of the built binaries.
     pub(crate) bin: PathBuf,
@@ -28,6 +31,8 @@ pub(crate) struct Env {
     /// Shares and clients' files, removed at the end.
     pub(crate) scratch: PathBuf,
     pub(crate) kind: Kind,
+    /// Servers are recorded.
+    pub(crate) record: bool,
 }
 
 impl Env {
@@ -55,6 +60,8 @@ pub(crate) struct Server {
     pub(crate) dir: PathBuf,
     bin: PathBuf,
     log: PathBuf,
+    /// Where it is recorded.
+    pub(crate) recordings: Option<PathBuf>,
     /// What went wrong since it was first started.
     pub(crate) troubles: Vec<String>,
 }
@@ -69,9 +76,11 @@ impl Server {
             dir: env.scratch.join(&setup.name),
             bin: env.bin.clone(),
             log: env.out.join(format!("{}.log", setup.name)),
+            recordings: env.record.then(|| env.out.join(format!("{}.recorded", setup.name))),
             setup,
             troubles: Vec::new(),
         };
+        server.forget_recordings();
         server.make_shares().map_err(|e| format!("{}: {e}", server.dir.display()))?;
         File::create(&server.log).map_err(|e| format!("{}: {e}", server.log.display()))?;
         server.write_conf()?;
@@ -188,6 +197,9 @@ impl Server {
                 command.arg("--nodetach").args(self.files());
                 command.arg(format!("--port={}", self.port));
                 command.arg(format!("--control={}", self.control().display()));
+                if let Some(folder) = &self.recordings {
+                    command.arg("--record-limit=8192").arg("--record").arg(folder);
+                }
                 // As it does for itself when it goes to the background.
                 command.env("MALLOC_MMAP_THRESHOLD_", "131072");
                 command
@@ -261,6 +273,8 @@ impl Server {
     /// Starts it again on the same port after it was killed, as it was meant to be.
     pub(crate) fn revive(&mut self) -> Result<(), String> {
         self.process = None;
+        // The recording of a server that was killed has no end.
+        self.forget_recordings();
         self.launch()
     }
 
@@ -270,6 +284,7 @@ impl Server {
         let log = fs::read(&self.log).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
         let marks = ["panicked at", "stack overflow", "fatal runtime error", "AddressSanitizer"];
+        self.replay();
         let panics = log.lines().filter(|line| marks.iter().any(|mark| line.contains(mark)));
         self.troubles.extend(panics.take(5).map(|line| format!("in its log: {line}")));
         std::mem::take(&mut self.troubles)
@@ -288,6 +303,26 @@ impl Server {
                 }
                 Some(_) => {}
             }
+        }
+    }
+
+    fn forget_recordings(&self) {
+        if let Some(folder) = &self.recordings {
+            let _ = fs::remove_dir_all(folder);
+        }
+    }
+
+    /// What was recorded has to come again. If it does, it need not be kept.
+    pub(crate) fn replay(&mut self) {
+        let Some(folder) = self.recordings.clone() else { return };
+        let mut command = Command::new(self.bin.join("ksmbd-replay"));
+        match process::run(command.arg(&folder), b"", REPLAY_LIMIT) {
+            Ok(output) if output.success() => {
+                print!("{}", output.stdout);
+                self.forget_recordings();
+            }
+            Ok(output) => self.troubles.push(format!("its replay: {}", output.tail())),
+            Err(error) => self.troubles.push(format!("ksmbd-replay: {error}")),
         }
     }
 

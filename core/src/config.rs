@@ -28,6 +28,8 @@ pub struct Config {
     pub max_write: u32,
     /// Bytes of a list, a descriptor, an IOCTL.
     pub max_trans: u32,
+    /// `durable handles`: opens outlive their connection where the client asks for it.
+    pub durable_handles: bool,
     /// Leases of files and directories are granted (`smb2 leases`).
     pub leases: bool,
     /// Sessions without a user may use IPC$ (`restrict anonymous = 0`).
@@ -68,6 +70,16 @@ pub struct Limits {
     pub trees_per_session: usize,
     /// Opens at once: TOO_MANY_OPENED_FILES.
     pub opens: usize,
+    /// Opens that outlive their connection, durable and resilient ones; more are not promised
+    /// to: a durable one goes with its connection, FSCTL_LMR_REQUEST_RESILIENCY is refused with
+    /// INSUFFICIENT_RESOURCES.
+    pub durable_opens: usize,
+    /// The same, of one client.
+    pub durable_opens_per_client: usize,
+    /// For how long an open is kept for a client that does not say.
+    pub durable_time: Duration,
+    /// For how long one is kept at most, whatever the client says.
+    pub durable_time_max: Duration,
     /// Byte-range locks of one open: INSUFFICIENT_RESOURCES.
     pub locks_per_open: usize,
     /// Watched directories at once: INSUFFICIENT_RESOURCES.
@@ -113,6 +125,10 @@ impl Default for Limits {
             channels_per_session: 32,
             trees_per_session: 128,
             opens: 10_000,
+            durable_opens: 4096,
+            durable_opens_per_client: 1024,
+            durable_time: Duration::from_secs(60),
+            durable_time_max: Duration::from_secs(300),
             locks_per_open: 4096,
             watches: 4096,
             watches_per_session: 512,
@@ -145,6 +161,7 @@ impl Default for Config {
             max_read: 4 << 20,
             max_write: 4 << 20,
             max_trans: 1 << 20,
+            durable_handles: true,
             leases: true,
             allow_anonymous: true,
             extra_fs_attributes: 0,

@@ -23,7 +23,7 @@ ids! {
     SessionId(u64);
     /// A tree connect within its session (MS-SMB2 3.3.1.9).
     TreeId(u32);
-    /// An open (MS-SMB2 3.3.1.10); the volatile half of a FileId.
+    /// An open (MS-SMB2 3.3.1.10, DurableFileId); the persistent half of a FileId.
     OpenId(u64);
     /// A request that was answered with an interim response (MS-SMB2 2.2.1.1, AsyncId).
     AsyncId(u64);
@@ -31,6 +31,21 @@ ids! {
     GuessId(u64);
     /// A [`Call`](crate::vfs::Call) that has not completed.
     OpId(u64);
+}
+
+impl ConnId {
+    /// No connection.
+    pub const NONE: Self = Self(0);
+}
+
+impl SessionId {
+    /// No session: of an open that is kept for a client who has lost its connection.
+    pub const NONE: Self = Self(0);
+}
+
+impl TreeId {
+    /// No tree connect; see [`SessionId::NONE`].
+    pub const NONE: Self = Self(0);
 }
 
 /// A lease: a key that a client has chosen, and the client's own number for itself (MS-SMB2 3.3.1.12).

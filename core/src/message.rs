@@ -136,17 +136,21 @@ pub struct Asked {
     pub credits: u16,
     /// SMB2_FLAGS_RELATED_OPERATIONS of the request.
     pub related: bool,
+    /// SMB2_FLAGS_SIGNED of the request.
+    pub signed: bool,
 }
 
 impl Asked {
     /// What an answer to this request repeats.
     pub fn of(header: &Header) -> Self {
+        use crate::wire::header::HeaderFlags;
         Self {
             command: header.command,
             message_id: header.message_id,
             credit_charge: header.credit_charge.max(1),
             credits: header.credits,
-            related: header.flags.contains(crate::wire::header::HeaderFlags::RELATED_OPERATIONS),
+            related: header.flags.contains(HeaderFlags::RELATED_OPERATIONS),
+            signed: header.flags.contains(HeaderFlags::SIGNED),
         }
     }
 }

@@ -12,10 +12,11 @@ use crate::{
     state::{
         State,
         conn::{self, Conn},
+        open::Stage,
         session::Session,
     },
     time::{Instant, Now},
-    vfs::{Done, FsChange, Peer},
+    vfs::{Account, Done, FsChange, Peer},
 };
 use alloc::sync::Arc;
 use core::fmt;
@@ -62,16 +63,22 @@ pub struct Counters {
     pub files: usize,
     /// Byte-range locks.
     pub locks: usize,
-    /// Watched directories.
-    pub watches: usize,
-    /// Bytes of changes in them that nobody has fetched.
-    pub watch_bytes: usize,
+    /// Opens that outlive their connection.
+    pub durable: usize,
+    /// Those of them whose connection is lost.
+    pub kept: usize,
+    /// CREATEs that may come again.
+    pub creations: usize,
     /// Oplocks.
     pub oplocks: usize,
     /// Leases.
     pub leases: usize,
     /// Oplocks and leases whose break is not acknowledged.
     pub breaks: usize,
+    /// Watched directories.
+    pub watches: usize,
+    /// Bytes of changes in them that nobody has fetched.
+    pub watch_bytes: usize,
     /// Requests that wait.
     pub parked: usize,
     /// Calls that have not completed.
@@ -143,6 +150,15 @@ impl Server {
         self.enter(now, out, |cx| command::completed(cx, op, done));
     }
 
+    /// What [`Op::Logon`](crate::vfs::Op::Logon)'s answer comes to in the exchange that asked, without
+    /// the password: for whoever writes down what this server is told. `None`: it did not ask.
+    pub fn checked(&self, op: OpId, account: &Account) -> Option<Account> {
+        match &self.flows.running.get(&op)?.step {
+            Step::SessionSetup(step) => Some(step.checked(account)),
+            _ => None,
+        }
+    }
+
     /// Something was changed outside SMB, in a directory for which
     /// [`Op::Watch`](crate::vfs::Op::Watch) was asked. What this server has done itself is never
     /// told here: it knows.
@@ -153,6 +169,11 @@ impl Server {
     /// A client is gone: its sessions end, what it waits for is given up.
     pub fn hang_up(&mut self, now: Now, conn: ConnId, out: &mut dyn Sink) {
         self.enter(now, out, |cx| command::end_connection(cx, conn));
+    }
+
+    /// The server ends, after all clients: opens that wait for theirs are closed.
+    pub fn close_kept(&mut self, now: Now, out: &mut dyn Sink) {
+        self.enter(now, out, command::expire_all);
     }
 
     /// When, and why, [`Self::handle_timeout`] has to be called.
@@ -178,11 +199,14 @@ impl Server {
             opens: state.opens.len(),
             files: state.files.len(),
             locks: state.files.values().map(|file| file.locks.len()).sum(),
-            watches: state.watches.len(),
-            watch_bytes: state.watches.kept(),
+            durable: state.enduring.len(),
+            kept: state.opens.values().filter(|open| open.stage == Stage::Kept).count(),
+            creations: state.creations.len(),
             oplocks: state.leases.values().filter(|lease| lease.is_oplock()).count(),
             leases: state.leases.values().filter(|lease| !lease.is_oplock()).count(),
             breaks: state.leases.values().filter(|lease| lease.breaking.is_some()).count(),
+            watches: state.watches.len(),
+            watch_bytes: state.watches.kept(),
             parked: self.flows.parking.len(),
             running: self.flows.running.len(),
             timers: self.flows.timers.len(),
@@ -218,6 +242,8 @@ fn fire(cx: &mut Cx<'_>, timer: Timer) {
         }
         Timer::Break(holder) => breaks::timed_out(cx, holder),
         Timer::Idle(id) => idle(cx, id),
+        Timer::Deaf(id) => cx.send(id, Outbound::Close("a test wants nothing to arrive")),
+        Timer::Kept(id) => command::expire(cx, id),
     }
 }
 

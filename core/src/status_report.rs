@@ -3,9 +3,10 @@
 
 use crate::{
     crypto::{Cipher, SigningAlgorithm},
-    id::{ConnId, Holder, OpenId, SessionId, TreeId},
+    id::{ConnId, FileKey, Holder, OpenId, SessionId, TreeId},
     server::Server,
     state::{
+        durable::Endurance,
         open::{Open, What},
         session::{Session, UserKind},
     },
@@ -131,6 +132,17 @@ pub enum OpenKind {
     Pipe,
 }
 
+/// What becomes of an open when its connection is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenEndurance {
+    /// It is closed.
+    Closed,
+    /// It waits for its client until others need it.
+    Durable,
+    /// It waits for its client.
+    Resilient,
+}
+
 /// One open.
 #[derive(Clone, Debug)]
 pub struct OpenStatus {
@@ -146,6 +158,8 @@ pub struct OpenStatus {
     pub path: String,
     /// What it is.
     pub kind: OpenKind,
+    /// Which file, and which stream of it; none of pipes.
+    pub file: Option<FileKey>,
     /// As whom the file is used.
     pub uid: u32,
     /// What was granted.
@@ -156,6 +170,10 @@ pub struct OpenStatus {
     pub caching: CachingStatus,
     /// The file goes when nobody has it open any more.
     pub delete_pending: bool,
+    /// What becomes of it when its connection is lost.
+    pub endurance: OpenEndurance,
+    /// Its connection is lost, and so are `session` and `tree`: for how long it waits yet.
+    pub kept: Option<Duration>,
     /// Its byte-range locks.
     pub locks: Vec<LockStatus>,
 }
@@ -201,7 +219,7 @@ impl Server {
             connections: self.connections(now),
             sessions: self.sessions(),
             trees: self.trees(),
-            opens: self.state.opens.values().map(|open| self.open(open)).collect(),
+            opens: self.state.opens.values().map(|open| self.open(open, now)).collect(),
             budgets: self.budgets(),
         }
     }
@@ -259,7 +277,7 @@ impl Server {
         self.state.sessions.iter().flat_map(of_session).collect()
     }
 
-    fn open(&self, open: &Open) -> OpenStatus {
+    fn open(&self, open: &Open, now: crate::time::Instant) -> OpenStatus {
         let file = open.key().and_then(|key| self.state.files.get(&key));
         let name = open.key().zip(open.place());
         let doomed = name.is_some_and(|(key, place)| self.state.is_doomed(key, place));
@@ -288,13 +306,28 @@ impl Server {
                 What::File { .. } => OpenKind::Other,
                 What::Pipe => OpenKind::Pipe,
             },
+            file: open.key(),
             uid: open.identity.uid,
             access: open.granted,
             share_access: open.share_access,
+            endurance: match open.claim.endurance {
+                Endurance::None => OpenEndurance::Closed,
+                Endurance::Durable => OpenEndurance::Durable,
+                Endurance::Resilient => OpenEndurance::Resilient,
+            },
+            kept: open.claim.until.map(|until| until.since(now)),
             caching,
             delete_pending: open.delete_on_close || doomed,
             locks: locks.collect(),
         }
+    }
+
+    /// The most connections that one address has.
+    fn of_one_address(&self) -> usize {
+        let mut addresses: Vec<_> =
+            self.state.conns.values().map(|conn| conn.peer.address.ip()).collect();
+        addresses.sort_unstable();
+        addresses.chunk_by(|a, b| a == b).map(<[_]>::len).max().unwrap_or_default()
     }
 
     fn budgets(&self) -> Vec<Budget> {
@@ -303,19 +336,15 @@ impl Server {
         let most = |counts: &mut dyn Iterator<Item = usize>| counts.max().unwrap_or_default();
         let bounded = |name, used, limit| Budget { name, used, limit: Some(limit) };
         let counted = |name, used| Budget { name, used, limit: None };
-        let mut addresses: Vec<_> =
-            state.conns.values().map(|conn| conn.peer.address.ip()).collect();
-        addresses.sort_unstable();
-        let of_one_address = addresses.chunk_by(|a, b| a == b).map(<[_]>::len);
         let of_one_open = state
             .opens
             .values()
             .filter_map(|o| Some(state.files.get(&o.key()?)?.locks.count(o.id)));
-        alloc::vec![
+        let mut budgets = alloc::vec![
             bounded("connections", counters.connections, limits.connections),
             bounded(
                 "connections of one address",
-                most(&mut of_one_address.into_iter()),
+                self.of_one_address(),
                 limits.connections_per_address,
             ),
             bounded("sessions", counters.sessions, limits.sessions),
@@ -359,6 +388,22 @@ impl Server {
             bounded("accounts guessed at", state.guesses.len(), limits.guesses),
             counted("running calls", counters.running),
             counted("timers", counters.timers),
+        ];
+        budgets.extend(self.lasting());
+        budgets
+    }
+
+    /// What outlives a connection, and what a lost answer is known by.
+    fn lasting(&self) -> [Budget; 4] {
+        let (counters, limits) = (self.counters(), self.state.config.limits);
+        let budget = |name, used, limit| Budget { name, used, limit };
+        let of_one_client = self.state.enduring.most();
+        let per_client = Some(limits.durable_opens_per_client);
+        [
+            budget("durable opens", counters.durable, Some(limits.durable_opens)),
+            budget("durable opens of one client", of_one_client, per_client),
+            budget("opens without a connection", counters.kept, None),
+            budget("creates that may be replayed", counters.creations, None),
         ]
     }
 }

@@ -262,8 +262,32 @@ fn again_with_a_wrong_password() {
     let mut logon = b.begin(Credentials::new("alice", "WORLD", "guess"));
     logon.session_id = b.session_id;
     logon.run(&mut b).is(NtStatus::LOGON_FAILURE);
-    a.create("x").is(NtStatus::USER_SESSION_DELETED);
-    b.create("x").is(NtStatus::USER_SESSION_DELETED);
+    for client in [&mut a, &mut b] {
+        assert!(
+            client.create("x").is(NtStatus::USER_SESSION_DELETED).signed,
+            "else who believes it?"
+        );
+        client.sign = false;
+        assert!(!client.create("x").is(NtStatus::USER_SESSION_DELETED).signed);
+    }
+}
+
+/// Over a channel its own key counts; who signs with the session's is refused with that very key
+/// (smb2.session.bind_negative_smb3signCtoHs).
+#[test]
+fn again_with_the_first_channels_key() {
+    let w = world();
+    let mut a = w.logged_on("alice");
+    let mut b = w.channel(&a, "alice");
+    let (own, first) = (b.keys(), a.keys().expect("keys"));
+    b.set_keys(b.session_id, Some(first.clone()));
+    let mut logon = b.begin(Credentials::new("alice", "WORLD", &password("alice")));
+    logon.session_id = b.session_id;
+    let refusal = logon.first(&mut b).is(NtStatus::ACCESS_DENIED);
+    assert!(refusal.signed && first.signing().verify_message(&refusal.element));
+    b.set_keys(b.session_id, own);
+    b.create("x").ok();
+    a.create("x").ok();
 }
 
 /// Both channels authenticate at the same time, and neither exchange disturbs the other.

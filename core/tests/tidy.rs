@@ -55,7 +55,7 @@ fn files(folder: &str, extension: &str) -> BTreeMap<String, String> {
 }
 
 fn sources() -> BTreeMap<String, String> {
-    let folders = ["core", "runtime-threads", "mountd", "adduser", "fuzz", "conformance"];
+    let folders = ["core", "record", "runtime-threads", "mountd", "adduser", "fuzz", "conformance"];
     folders.iter().flat_map(|folder| files(folder, "rs")).collect()
 }
 

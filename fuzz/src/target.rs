@@ -1,9 +1,13 @@
 //! The bodies of the fuzz targets, here so that they break in every build when they rot.
 
 use crate::{
+    replay::Player,
     swarm::{Bytes, Swarm},
     world::World,
 };
+use ksmbd_core::{config::Limits, wire::codec::Reader};
+use ksmbd_record::{Event, Start, codec::Value};
+use std::sync::Arc;
 
 /// Actions of one run; more bytes mean nothing.
 const STEPS: usize = 200;
@@ -53,6 +57,21 @@ pub fn session(data: &[u8]) {
         swarm.step(&mut choices);
     }
     swarm.finish();
+}
+
+/// The events of a recording, one behind the other, right or wrong: what differs from the recorded run
+/// is no finding, only what panics is. Limits are the default ones, so that tables stay small.
+pub fn recording(data: &[u8]) {
+    let mut reader = Reader::new(data);
+    let mut player = Player::default();
+    while let Ok(mut event) = Event::get(&mut reader) {
+        if let Event::Start(Start { config, .. }) | Event::Reconfigure(config) = &mut event {
+            Arc::make_mut(config).limits = Limits::default();
+        }
+        if player.play(event, &mut ()).is_err() {
+            break;
+        }
+    }
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         Action::Version => println!("ksmbd.mountd {}", env!("CARGO_PKG_VERSION")),
         Action::Check => return check::run(&options),
         Action::Serve => return serve::run(&options),
-        Action::Try(folder) => return try_out::run(folder.as_deref(), options.port),
+        Action::Try(folder) => return try_out::run(folder.as_deref(), &options),
     }
     ExitCode::SUCCESS
 }

@@ -34,7 +34,14 @@ pub struct Options {
     pub detach: bool,
     /// `--control`: where `ksmbd.control` reaches this server.
     pub control: Option<PathBuf>,
+    /// `--record`: where everything that the server is told is written.
+    pub record: Option<PathBuf>,
+    /// `--record-limit`: MiB of one recording.
+    pub record_limit: u32,
 }
+
+/// MiB of a recording, unless the command line says otherwise.
+const RECORD_LIMIT: u32 = 1024;
 
 /// The text of `-h`.
 pub fn help() -> String {
@@ -47,6 +54,9 @@ pub fn help() -> String {
          \u{20} -n, --nodetach[=WAY]  stay in the foreground; WAY is 1 (if missing), or 0 to detach\n\
          \u{20}     --control=PATH    be reached by ksmbd.control at the socket PATH; without it there\n\
          \u{20}                       is one for the system's own ksmbd.conf alone\n\
+         \u{20}     --record=DIR      write everything that the server is told into a file in DIR, for\n\
+         \u{20}                       ksmbd-replay; it holds what clients read and write\n\
+         \u{20}     --record-limit=M  stop recording at M MiB (1024); the server goes on\n\
          \u{20}     --check           print what would be served and every problem, and exit: with 1\n\
          \u{20}                       if there is an error\n\
          {COMMON_HELP}\
@@ -79,6 +89,8 @@ impl Options {
             port: None,
             detach: true,
             control: None,
+            record: None,
+            record_limit: RECORD_LIMIT,
         };
         let default_pwddb = options.common.pwddb.clone();
         while let Some(own) = options.common.next(&mut parser)? {
@@ -95,6 +107,8 @@ impl Options {
             return Err("--try uses no files: leave -C and -P out".into());
         } else if options.action != Action::Serve && options.control.is_some() {
             return Err("--control is for a server: leave --check and --try out".into());
+        } else if options.action == Action::Check && options.record.is_some() {
+            return Err("--record is for a server: leave --check out".into());
         }
         Ok(options)
     }
@@ -107,6 +121,10 @@ impl Options {
             Own::Long(word) if word == "nodetach" => self.detach = way(parser.optional_value())?,
             Own::Long(word) if word == "check" => self.act(Action::Check)?,
             Own::Long(word) if word == "control" => self.control = Some(parser.value()?.into()),
+            Own::Long(word) if word == "record" => self.record = Some(parser.value()?.into()),
+            Own::Long(word) if word == "record-limit" => {
+                self.record_limit = mebibytes(&parser.value()?)?;
+            }
             Own::Long(word) if word == "try" => {
                 self.act(Action::Try(parser.optional_value().map(PathBuf::from)))?;
             }
@@ -134,6 +152,13 @@ fn port(value: &OsString) -> Result<u16, lexopt::Error> {
     match value.to_str().map(str::parse) {
         Some(Ok(port @ 1..)) => Ok(port),
         _ => Err(wrong("port", value, "write a number from 1 to 65535")),
+    }
+}
+
+fn mebibytes(value: &OsString) -> Result<u32, lexopt::Error> {
+    match value.to_str().map(str::parse) {
+        Some(Ok(limit @ 1..)) => Ok(limit),
+        _ => Err(wrong("record-limit", value, "write a number of MiB")),
     }
 }
 
@@ -187,6 +212,10 @@ mod tests {
         assert_eq!(parse("--check -C a").action, Action::Check);
         assert_eq!(parse("--control /run/c").control, Some("/run/c".into()));
         assert_eq!(error("--control"), "missing argument for option '--control'");
+        assert_eq!(parse("--record r").record, Some("r".into()));
+        assert_eq!(parse("--try --record=r --record-limit 5").record_limit, 5);
+        assert_eq!(error("--record r --check"), "--record is for a server: leave --check out");
+        assert!(error("--record-limit 0").ends_with("write a number of MiB"));
         let both = "--control is for a server: leave --check and --try out";
         assert_eq!(error("--control x --check"), both);
         assert_eq!(error("--try --control x"), both);

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use ksmbd_adduser::paths;
+use ksmbd_record::Writer;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
@@ -56,7 +57,7 @@ fn serve(options: &Options, detached: bool) -> Result<(), StartError> {
     let state = source.load().map_err(StartError::Load)?;
     let listen = listen(&state, options.port)?;
     let socket = control_socket(options)?;
-    let server = Arc::new(Server::start(state, listen)?);
+    let server = Arc::new(Server::start(state, listen, recording(options)?)?);
     let handler = ServerHandler { server: Arc::clone(&server), source: source.clone() };
     let control = socket.map(|socket| socket.serve(handler)).transpose();
     let control = control.map_err(|error| StartError::System("start a thread", error))?;
@@ -85,6 +86,16 @@ fn control_socket(options: &Options) -> Result<Option<ControlSocket>, StartError
     }
     let socket = ControlSocket::bind(&paths::control_socket());
     Ok(socket.inspect_err(|error| log::warn!("ksmbd.control cannot be used: {error}")).ok())
+}
+
+/// Where `--record` wants it.
+pub(crate) fn recording(options: &Options) -> Result<Option<Writer>, StartError> {
+    let create = |folder: &PathBuf| {
+        let limit = u64::from(options.record_limit) << 20;
+        Writer::create(&absolute(folder), limit)
+            .map_err(|error| StartError::Record(folder.clone(), error))
+    };
+    options.record.as_ref().map(create).transpose()
 }
 
 /// The files that the command line names.

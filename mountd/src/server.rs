@@ -3,12 +3,14 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use ksmbd_core::rng::Rng;
 use ksmbd_core::status_report::Budget;
+use ksmbd_record::Writer;
 use ksmbd_runtime_threads::{Options, Runtime, Status};
 
 use crate::config::interfaces::ListenError;
@@ -36,6 +38,8 @@ pub enum StartError {
     Folder(String),
     /// `ksmbd.control` cannot reach it.
     Control(SocketError),
+    /// The directory of `--record` cannot be written to.
+    Record(PathBuf, io::Error),
     /// Something that every system has is not there.
     System(&'static str, io::Error),
 }
@@ -62,6 +66,9 @@ impl fmt::Display for StartError {
                 })
             }
             Self::Folder(what) => f.write_str(what),
+            Self::Record(folder, error) => {
+                write!(f, "cannot record to {}: {error}", folder.display())
+            }
             Self::System(doing, error) => write!(f, "cannot {doing}: {error}"),
         }
     }
@@ -81,12 +88,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the daemon's thread, then the server's.
+    /// Starts the daemon's thread, then the server's. What the server is told goes into `record`.
     ///
     /// # Errors
     ///
     /// [`StartError`]; nothing runs.
-    pub fn start(state: State, listen: Vec<SocketAddr>) -> Result<Self, StartError> {
+    pub fn start(
+        state: State,
+        listen: Vec<SocketAddr>,
+        record: Option<Writer>,
+    ) -> Result<Self, StartError> {
         let seed = random::bytes().map_err(|error| StartError::System("get randomness", error))?;
         let guid = random::bytes().map_err(|error| StartError::System("get randomness", error))?;
         let config = Arc::new(state.settings.global.config(guid));
@@ -101,7 +112,7 @@ impl Server {
         let pipes = daemon.pipe_count();
         let daemon =
             daemon.spawn(letters).map_err(|error| StartError::System("start a thread", error))?;
-        let options = Options { listen: listen.clone(), config, seed, daemon: sender };
+        let options = Options { listen: listen.clone(), config, seed, daemon: sender, record };
         let runtime = Runtime::start(options).map_err(|error| StartError::Listen(listen, error))?;
         Ok(Self { runtime, daemon, current, guid, pipes, reloading: Mutex::new(()) })
     }

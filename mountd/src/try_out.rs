@@ -14,7 +14,8 @@ use signal_hook::consts::{SIGHUP, SIGUSR1};
 
 use crate::account::{Accounts, Serving, unix};
 use crate::config::{GlobalSettings, Settings, ShareSettings};
-use crate::serve::signals;
+use crate::options::Options;
+use crate::serve::{recording, signals};
 use crate::server::{Server, StartError};
 use crate::state::State;
 use crate::{random, subauth};
@@ -25,8 +26,8 @@ const USER: &str = "try";
 const SHARE: &str = "share";
 
 /// Serves `folder`, or a fresh one, until a signal ends it.
-pub fn run(folder: Option<&Path>, port: Option<u16>) -> ExitCode {
-    match serve(folder, port.unwrap_or(PORT)) {
+pub fn run(folder: Option<&Path>, options: &Options) -> ExitCode {
+    match serve(folder, options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log::error!("{error}");
@@ -35,7 +36,8 @@ pub fn run(folder: Option<&Path>, port: Option<u16>) -> ExitCode {
     }
 }
 
-fn serve(folder: Option<&Path>, port: u16) -> Result<(), StartError> {
+fn serve(folder: Option<&Path>, options: &Options) -> Result<(), StartError> {
+    let port = options.port.unwrap_or(PORT);
     let mut signals = signals()?;
     let folder = Folder::of(folder).map_err(StartError::Folder)?;
     let password =
@@ -43,7 +45,8 @@ fn serve(folder: Option<&Path>, port: u16) -> Result<(), StartError> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let machine =
         subauth::made_up().map_err(|error| StartError::System("get randomness", error))?;
-    let server = Server::start(state(&folder, &password, port, machine), vec![address])?;
+    let state = state(&folder, &password, port, machine);
+    let server = Server::start(state, vec![address], recording(options)?)?;
     println!("{}", invitation(&folder, &password, port));
     // There are no files to read again.
     for signal in signals.forever() {

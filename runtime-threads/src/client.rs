@@ -15,6 +15,7 @@ use ksmbd_core::{
     message::Outbound,
     vfs::{Call, Done},
 };
+use ksmbd_record::{Came, Sent, event::put};
 use std::{
     fmt, io,
     net::TcpStream,
@@ -152,20 +153,18 @@ impl Client {
     fn serve(&mut self) -> Result<std::convert::Infallible, End> {
         loop {
             self.settle()?;
-            while let Some(incoming) = self.connection.poll_request()? {
+            while let Some(incoming) = self.poll()? {
                 let request = match incoming {
                     Incoming::Request(request) => request,
                     Incoming::NeedKeys(session) => {
-                        let keys = self.shared.keys_of(session);
+                        let keys = self.shared.keys_of(self.connection.id(), session);
                         self.connection.give_keys(session, keys);
                         continue;
                     }
                 };
                 self.frame = None;
                 let me = Some((self.connection.id(), &mut self.own));
-                self.shared.enter_as(me, "handle", |server, now, sink| {
-                    server.handle(now, request, sink);
-                });
+                self.shared.handle(me, request);
                 self.settle()?;
             }
             if self.shared.is_stopping() {
@@ -204,13 +203,19 @@ impl Client {
 
     fn complete(&mut self, op: OpId, done: Done) {
         let me = Some((self.connection.id(), &mut self.own));
-        self.shared.enter_as(me, "complete", |server, now, sink| {
-            server.complete(now, op, done, sink);
-        });
+        self.shared.complete(me, op, done);
+    }
+
+    fn poll(&mut self) -> Result<Option<Incoming>, ConnectionError> {
+        let came = self.connection.poll_request();
+        self.shared.recorder.own(|| put::poll(self.connection.id(), Came::of(&came)));
+        came
     }
 
     fn send(&mut self, message: Outbound) -> Result<(), End> {
-        if let Some(frame) = self.connection.seal(message)? {
+        let sealed = self.connection.seal(message);
+        self.shared.recorder.own(|| put::seal(self.connection.id(), Sent::of(&sealed)));
+        if let Some(frame) = sealed? {
             socket::write(&self.socket, frame.bytes())?;
             self.connection.recycle(frame);
         }
@@ -257,11 +262,15 @@ impl Client {
 
     /// Reads once. `false`: there is nothing to read now.
     fn read(&mut self) -> Result<bool, End> {
-        let count = match socket::read(&self.socket, self.connection.spare())? {
+        let id = self.connection.id();
+        let spare = self.connection.spare();
+        let count = match socket::read(&self.socket, spare)? {
             Some(0) => return Err(End::Closed),
             Some(count) => count,
             None => return Ok(false),
         };
+        let read = spare.get(..count).unwrap_or_default();
+        self.shared.recorder.own(|| put::received(id, read));
         self.connection.filled(count);
         if self.connection.is_mid_frame() {
             let new = || Arriving { since: Instant::now(), bytes: 0 };

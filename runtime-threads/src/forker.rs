@@ -91,7 +91,7 @@ impl Forker {
             log::error!("ksmbd/0: poll: {error}");
             thread::sleep(PAUSE);
         }
-        self.shared.enter("timers", |server, now, sink| server.handle_timeout(now, sink));
+        self.shared.timers();
         self.reap();
         if !self.is_paused() {
             self.accept();
@@ -203,6 +203,7 @@ impl Forker {
             let _ = child.socket.shutdown(Shutdown::Both);
         }
         self.reap_until(Instant::now() + GIVE_UP);
+        self.shared.close_kept();
         let _ = self.shared.worker.send(Job::Stop);
         let deadline = Instant::now() + GIVE_UP;
         while !worker.is_finished() && Instant::now() < deadline {

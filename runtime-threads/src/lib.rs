@@ -8,8 +8,10 @@
 mod client;
 mod clock;
 pub mod daemon;
+mod entry;
 mod forker;
 mod mailbox;
+mod record;
 mod server;
 pub mod signal;
 mod socket;
@@ -24,7 +26,9 @@ use crossbeam_channel::{Sender, unbounded};
 use daemon::Post;
 use forker::Forker;
 use ksmbd_core::{config::Config, server::Server};
+use ksmbd_record::{Start, Writer};
 use mailbox::Bell;
+use record::Recorder;
 use server::Shared;
 use std::{
     io,
@@ -46,6 +50,8 @@ pub struct Options {
     pub seed: [u8; 32],
     /// Who answers [`Question`]s.
     pub daemon: Sender<Letter>,
+    /// Everything that the server is told is written there.
+    pub record: Option<Writer>,
 }
 
 /// A running server. Dropping it stops it.
@@ -59,7 +65,7 @@ impl Runtime {
     /// Binds and starts serving. The process's umask becomes 0, since the modes of new files come
     /// from the shares' settings.
     pub fn start(options: Options) -> io::Result<Self> {
-        let Options { listen, config, seed, daemon } = options;
+        let Options { listen, config, seed, daemon, record } = options;
         let listeners = listen.iter().map(bind).collect::<io::Result<Vec<_>>>()?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
         rustix::process::umask(rustix::fs::Mode::empty());
@@ -67,8 +73,13 @@ impl Runtime {
             (config.limits.parked_per_connection, config.limits.outside_watches);
         let (worker, jobs) = unbounded();
         let post = Post::new(daemon, worker.clone());
+        let recorder = match record {
+            Some(writer) => begin(writer, seed, &config)?,
+            None => Recorder::default(),
+        };
         let server = Server::new(config, seed);
-        let shared = Shared::new(server, Clock::start(), Bell::new()?, worker, post, outside);
+        let (clock, bell) = (Clock::start(), Bell::new()?);
+        let shared = Shared::new(server, clock, bell, worker, recorder, post, outside);
         let worker = worker::spawn(Arc::clone(&shared), jobs)?;
         let forker = Forker::spawn(Arc::clone(&shared), listeners, worker, parked)?;
         Ok(Self { shared, forker: Some(forker), addresses })
@@ -91,7 +102,7 @@ impl Runtime {
 
     /// Goes on with another configuration: see [`Server::reconfigure`].
     pub fn reconfigure(&self, config: Arc<Config>) {
-        self.shared.enter("reconfigure", |server, _, _| server.reconfigure(config));
+        self.shared.reconfigure(config);
     }
 
     /// Accepts nobody any more, lets running calls end, hangs everybody up, and returns when the
@@ -107,6 +118,7 @@ impl Runtime {
         {
             log::error!("ksmbd/0: panicked");
         }
+        self.shared.recorder.stop();
     }
 }
 
@@ -114,6 +126,14 @@ impl Drop for Runtime {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Writes down what the server begins with.
+fn begin(mut writer: Writer, seed: [u8; 32], config: &Arc<Config>) -> io::Result<Recorder> {
+    let made_by = format!("ksmbd {}", env!("CARGO_PKG_VERSION"));
+    writer.start(&Start { made_by, seed, config: Arc::clone(config) })?;
+    log::warn!("recording to {}: it holds secrets", writer.path().display());
+    Recorder::spawn(writer)
 }
 
 fn bind(address: &SocketAddr) -> io::Result<TcpListener> {

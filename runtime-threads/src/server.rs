@@ -5,23 +5,23 @@ use crate::{
     clock::Clock,
     daemon::Post,
     mailbox::{Bell, Entry, Mailbox},
+    record::Recorder,
     vfs,
     worker::{self, Job},
 };
 use crossbeam_channel::Sender;
 use ksmbd_core::{
     buffer::ReplyBuf,
-    connection::Connection,
-    crypto::SessionKeys,
     error::Refusal,
-    id::{ConnId, OpId, SessionId},
+    id::{ConnId, OpId},
     message::Outbound,
-    server::{Counters, Server, Unwelcome},
+    server::{Counters, Server},
     sink::{Executor, Sink},
     status_report::Status,
     time::{Instant, Now},
-    vfs::{Call, Done, File, Op, Peer, VfsError},
+    vfs::{Call, Done, File, Op, VfsError},
 };
+use ksmbd_record::event::put;
 use std::{
     collections::{BTreeMap, VecDeque},
     process,
@@ -46,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) forker: Bell,
     pub(crate) clock: Clock,
     pub(crate) worker: Sender<Job>,
+    pub(crate) recorder: Recorder,
     post: Post,
     outside: Outside,
     stopping: AtomicBool,
@@ -61,9 +62,9 @@ struct Outside {
     asked: AtomicBool,
 }
 
-struct Locked {
-    server: Server,
-    clients: BTreeMap<ConnId, Arc<Mailbox>>,
+pub(crate) struct Locked {
+    pub(crate) server: Server,
+    pub(crate) clients: BTreeMap<ConnId, Arc<Mailbox>>,
     /// When the forker will wake by itself.
     armed: Option<Instant>,
 }
@@ -157,6 +158,7 @@ impl Shared {
         clock: Clock,
         forker: Bell,
         worker: Sender<Job>,
+        recorder: Recorder,
         post: Post,
         outside_watches: usize,
     ) -> Arc<Self> {
@@ -167,7 +169,7 @@ impl Shared {
             limit: outside_watches,
             asked: AtomicBool::new(false),
         };
-        Arc::new(Self { locked, forker, clock, worker, post, outside, stopping })
+        Arc::new(Self { locked, forker, clock, worker, recorder, post, outside, stopping })
     }
 
     /// Tells all threads to end.
@@ -181,7 +183,7 @@ impl Shared {
     }
 
     /// Takes the lock, for as long as `work` takes.
-    fn hold<T>(&self, what: &'static str, work: impl FnOnce(&mut Locked) -> T) -> T {
+    pub(crate) fn hold<T>(&self, what: &'static str, work: impl FnOnce(&mut Locked) -> T) -> T {
         let Ok(mut locked) = self.locked.lock() else { give_up() };
         let since = time::Instant::now();
         let guard = AbortOnPanic;
@@ -219,7 +221,9 @@ impl Shared {
             self.hold("complete", |locked| {
                 self.inside(locked, own, &mut left, |server, now, sink| {
                     for op in failed {
-                        server.complete(now, op, Done::Failed(VfsError::HungUp), sink);
+                        let done = Done::Failed(VfsError::HungUp);
+                        self.recorder.at(self.recorder.note(|| put::complete(op, &done)), now);
+                        server.complete(now, op, done, sink);
                     }
                 });
             });
@@ -271,25 +275,6 @@ impl Shared {
         (!failed.is_empty()).then_some(failed)
     }
 
-    /// Takes a client in, if there is room. From now on what is for it goes into `mailbox`. Only the
-    /// forker calls this, and it arms its timer anyway.
-    pub(crate) fn accept(
-        &self,
-        peer: Peer,
-        mailbox: Arc<Mailbox>,
-    ) -> Result<Connection, Unwelcome> {
-        self.hold("accept", |locked| {
-            let connection = locked.server.accept(self.clock.now(), peer)?;
-            locked.clients.insert(connection.id(), mailbox);
-            Ok(connection)
-        })
-    }
-
-    /// What a connection that is no channel of a session signs with.
-    pub(crate) fn keys_of(&self, session: SessionId) -> Option<Arc<SessionKeys>> {
-        self.hold("keys_of", |locked| locked.server.keys_of(session))
-    }
-
     /// How full the tables are.
     pub(crate) fn counters(&self) -> Counters {
         self.hold("counters", |locked| locked.server.counters())
@@ -298,25 +283,6 @@ impl Shared {
     /// A copy of the server's tables.
     pub(crate) fn status(&self) -> Status {
         self.hold("status", |locked| locked.server.status(self.clock.now().mono))
-    }
-
-    /// Tells the server that a client is gone, and completes what its thread has not: `unfinished`
-    /// calls fail, and so do those that were on their way.
-    pub(crate) fn hang_up(&self, id: ConnId, mailbox: &Mailbox, unfinished: Vec<OpId>) {
-        self.hold("hang_up", |locked| locked.clients.remove(&id));
-        self.enter("hang_up", |server, now, sink| server.hang_up(now, id, sink));
-        let mut results: Vec<_> =
-            unfinished.into_iter().map(|op| (op, Done::Failed(VfsError::HungUp))).collect();
-        for entry in mailbox.close() {
-            match entry {
-                Entry::Call(op, _) => results.push((op, Done::Failed(VfsError::HungUp))),
-                Entry::Done(op, done) => results.push((op, done)),
-                Entry::Message(_) => {}
-            }
-        }
-        for (op, done) in results {
-            self.enter("complete", |server, now, sink| server.complete(now, op, done, sink));
-        }
     }
 
     /// When the forker has to run the server's timers next; it will not sleep longer.

@@ -68,12 +68,11 @@ fn work(shared: &Arc<Shared>, job: Job) {
             return outside::look_through();
         }
         Job::Changed(change) => {
-            return shared
-                .enter("fs_changed", |server, now, sink| server.fs_changed(now, &change, sink));
+            return shared.fs_changed(&change);
         }
         Job::Stop => return,
     };
-    shared.enter("complete", |server, now, sink| server.complete(now, op, done, sink));
+    shared.complete(None, op, done);
 }
 
 /// How the file system tells of changes made outside SMB.

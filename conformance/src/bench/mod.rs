@@ -151,8 +151,7 @@ pub(crate) fn run(env: &Env, options: &Options) -> Result<(), String> {
 }
 
 fn start(env: &Env, kind: Kind) -> Result<Server, String> {
-    let env =
-        Env { bin: env.bin.clone(), out: env.out.clone(), scratch: env.scratch.clone(), kind };
+    let env = Env { kind, ..env.clone() };
     let large = [
         "smb2 max read = 8388608",
         "smb2 max write = 8388608",

@@ -11,7 +11,7 @@ use super::accounts;
 use super::{Check, Checked, Context, Plain, Problem, Smbclient, wrong};
 use crate::config::{Kind, Setup, Share};
 use crate::process::{Process, run};
-use crate::server::Server;
+use crate::server::{Env, Server};
 
 /// How long a change may take to show.
 const SOON: Duration = Duration::from_secs(5);
@@ -20,7 +20,7 @@ const SOON: Duration = Duration::from_secs(5);
 const TRY_PORT: u16 = 4450;
 
 pub(crate) fn checks() -> Vec<Check> {
-    let bodies: [(&str, Plain); 9] = [
+    let bodies: [(&str, Plain); 10] = [
         ("threads", threads),
         ("reload", reload),
         ("broken-reload", broken_reload),
@@ -30,6 +30,7 @@ pub(crate) fn checks() -> Vec<Check> {
         ("unknown-key", |context| reported(context, "no such parameter = 1", true)),
         ("wrong-value", |context| reported(context, "server signing = manditory", false)),
         ("try", try_it),
+        ("recorded", recorded),
     ];
     let mut checks: Vec<Check> = bodies
         .into_iter()
@@ -132,6 +133,35 @@ fn broken_reload(context: &Context<'_>) -> Checked {
     server.signal(Signal::HUP);
     thread::sleep(Duration::from_millis(500));
     Smbclient::new(server.port, "files").run(&work, "ls")?;
+    stopped(server)
+}
+
+/// Several clients at once, a wrong password and a reload: the recording replays bit for bit.
+fn recorded(context: &Context<'_>) -> Checked {
+    let work = context.env.work(context.name)?;
+    fs::write(work.join("file"), vec![b'x'; 3 << 20])?;
+    let env = Env { record: true, ..context.env.clone() };
+    let server = Server::start(&env, Setup::clients("recorded", &[]))?;
+    let client = Smbclient::new(server.port, "files");
+    let run = |number: usize, protection: &str| {
+        let client = client.clone().option(format!("--client-protection={protection}"));
+        let name = format!("f{number}");
+        client.run(&work, &format!("put file {name}; ls; get {name} {name}; del {name}"))
+    };
+    thread::scope(|scope| {
+        let kinds = ["off", "sign", "encrypt", "encrypt"].into_iter().enumerate();
+        let run = &run;
+        let running: Vec<_> =
+            kinds.map(|(number, kind)| scope.spawn(move || run(number, kind))).collect();
+        running.into_iter().try_for_each(|one| match one.join() {
+            Ok(checked) => checked.map(|_| ()),
+            Err(_) => wrong("a thread panicked"),
+        })
+    })?;
+    let nobody = Smbclient::new(server.port, "files").login("ksmbd1", "not-It");
+    nobody.refused(&work, "ls", &["NT_STATUS_LOGON_FAILURE"])?;
+    server.signal(Signal::HUP);
+    client.list()?;
     stopped(server)
 }
 

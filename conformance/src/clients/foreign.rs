@@ -32,6 +32,10 @@ pub(crate) fn checks() -> Vec<Check> {
             script(context, &python, "smbprotocol", protection)
         }));
     }
+    checks.push(Check::new("clients.smbprotocol.durable".to_owned(), |context| {
+        let python = context.env.out.join("venv/bin/python3");
+        script(context, &python, "smbprotocol", "durable")
+    }));
     for protection in ["plain", "sign"] {
         let name = format!("clients.pysmb.{protection}");
         checks.push(Check::new(name, move |context| {
@@ -43,7 +47,7 @@ pub(crate) fn checks() -> Vec<Check> {
 }
 
 /// Runs `clients/<library>_client.py`, which lists, writes, reads, renames and deletes;
-/// smbprotocol watches too.
+/// smbprotocol watches too. For the variant `durable`, the script that loses its connection.
 fn script(context: &Context<'_>, python: &Path, library: &str, variant: &str) -> Checked {
     let has = |program: &Path| {
         let module = if library == "pysmb" { "smb" } else { library };
@@ -57,9 +61,10 @@ fn script(context: &Context<'_>, python: &Path, library: &str, variant: &str) ->
     }
     let share = context.server.share_dir("files");
     empty(&share)?;
+    let kind = if variant == "durable" { variant } else { "client" };
     let mut command = Command::new(python);
     command
-        .arg(format!("conformance/clients/{library}_client.py"))
+        .arg(format!("conformance/clients/{library}_{kind}.py"))
         .args(["127.0.0.1", &context.server.port.to_string(), "files", USERS[0].0, USERS[0].1])
         .arg(variant)
         .env("SHARE_DIRECTORY", &share);

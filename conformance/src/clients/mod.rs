@@ -109,7 +109,7 @@ fn groups() -> Vec<Group> {
         checks
     };
     vec![
-        Group { setup: Setup::clients("clients", &[]), checks: plain() },
+        Group { setup: Setup::clients("clients", &["durable handles = yes"]), checks: plain() },
         Group {
             setup: Setup::clients("guests", &["map to guest = bad user"]),
             checks: refusals::guest_checks(),

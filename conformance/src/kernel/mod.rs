@@ -133,6 +133,8 @@ struct Run<'a> {
 impl Run<'_> {
     fn guest(&mut self, env: &Env, troubles: &mut Vec<(String, Vec<String>)>) -> Checked {
         guest::possible(env)?;
+        // Without leases the client of Linux keeps an exclusive oplock over SMB 3 when it is broken:
+        // it takes a break only with a newer epoch, which oplocks have not.
         let setup = Setup::clients("kernel", &["smb2 leases = yes"]);
         let disk = SmallDisk::mount(env, &setup);
         let mut server = Server::start(env, setup)?;

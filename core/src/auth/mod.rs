@@ -44,6 +44,9 @@ pub struct ServerNames {
 pub enum AccountSecret {
     /// The hash of the password, see [`ntlm::nt_hash`].
     NtHash([u8; 16]),
+    /// The session base key of this exchange, if its proof is right: somebody else has looked at it
+    /// ([`Authenticator::base_key`]).
+    Checked(Option<Zeroizing<[u8; 16]>>),
     /// There is no such user, or it may not log on.
     Unknown,
 }
@@ -60,6 +63,7 @@ impl fmt::Debug for AccountSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NtHash(_) => "NtHash(..)",
+            Self::Checked(_) => "Checked(..)",
             Self::Unknown => "Unknown",
         })
     }
@@ -185,17 +189,18 @@ impl Authenticator {
             return Err(NtStatus::INTERNAL_ERROR);
         };
         self.state = State::Done;
-        let (known, nt_hash) = match &found {
-            AccountSecret::NtHash(hash) => (true, hash),
-            AccountSecret::Unknown => (false, &[0; 16]),
-        };
         let message = Authenticate::parse(&claim.authenticate).map_err(|_| MALFORMED)?;
         let challenge = Challenge::parse(&claim.challenge).map_err(|_| MALFORMED)?;
         if !verify::is_well_formed(&message) {
             return Err(MALFORMED);
         }
-        let base = verify::session_base_key(nt_hash, &challenge.server_challenge, &message);
-        let base = base.filter(|_| known).ok_or(NtStatus::LOGON_FAILURE)?;
+        let base = |hash| verify::session_base_key(hash, &challenge.server_challenge, &message);
+        let base = match &found {
+            AccountSecret::NtHash(hash) => base(hash),
+            AccountSecret::Checked(base) => base.clone(),
+            AccountSecret::Unknown => base(&[0; 16]).filter(|_| false),
+        };
+        let base = base.ok_or(NtStatus::LOGON_FAILURE)?;
         let key = verify::exported_session_key(&base, &message).map_err(|_| MALFORMED)?;
         let exchange = Exchange {
             negotiate: &claim.negotiate,
@@ -212,6 +217,16 @@ impl Authenticator {
             session_key: key,
             token,
         })
+    }
+
+    /// The session base key that [`Self::account`] would find with this hash, if the proof is right.
+    pub fn base_key(&self, nt_hash: &[u8; 16]) -> Option<Zeroizing<[u8; 16]>> {
+        let State::Claimed(claim) = &self.state else {
+            return None;
+        };
+        let message = Authenticate::parse(&claim.authenticate).ok()?;
+        let challenge = Challenge::parse(&claim.challenge).ok()?;
+        verify::session_base_key(nt_hash, &challenge.server_challenge, &message)
     }
 
     /// The last token for a client that is let in without proof, as a guest. There is no key, so the

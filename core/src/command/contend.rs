@@ -72,19 +72,16 @@ pub(super) fn replace(cx: &mut Cx<'_>, id: OpenId, keys: &[FileKey]) -> Option<P
 /// A file is listed differently by now: by its name, its size, its times. Who caches its directory
 /// is told, but for whom the directory's lease belongs to as well.
 pub(super) fn listing(cx: &mut Cx<'_>, id: OpenId) {
-    let Some((share, path)) = cx.state.opens.get(&id).and_then(|open| {
-        let path = &open.place().filter(|place| !place.path.is_root())?.path;
-        Some((Arc::clone(&open.share), path.parent()))
-    }) else {
-        return;
-    };
-    breaks::directory_changed(cx, &share, &path, Some(id));
+    let path = cx.state.opens.get(&id).and_then(Open::place).map(|place| place.path.clone());
+    if let Some(path) = path.filter(|path| !path.is_root()) {
+        listed_at(cx, id, &path);
+    }
 }
 
-/// A directory of the open's share has another name in it.
-pub(super) fn names(cx: &mut Cx<'_>, id: OpenId, name: &SharePath) {
+/// The same, of a name that is not the one that the open was made by.
+pub(super) fn listed_at(cx: &mut Cx<'_>, id: OpenId, path: &SharePath) {
     if let Some(share) = cx.state.opens.get(&id).map(|open| Arc::clone(&open.share)) {
-        breaks::directory_changed(cx, &share, &name.parent(), Some(id));
+        breaks::directory_changed(cx, &share, &path.parent(), Some(id));
     }
 }
 

@@ -1,18 +1,23 @@
 //! How opens, trees, sessions and connections end: at once for new work, and for good when the calls
 //! that use them are back. One mechanism for CLOSE, TREE_DISCONNECT, LOGOFF and hang-up.
 
-use super::{Cx, Step, contend, notice};
+use super::{
+    Cx, Step, contend,
+    durable::{self, Fate},
+    notice,
+};
 use crate::{
     flow::{
         Running, breaks,
-        job::Job,
+        job::{Job, Who},
         park::{Park, Scope, Wait, Wake},
+        timer::Timer,
     },
     id::{ConnId, FileKey, OpenId, SessionId, TreeId},
     message::Outbound,
     sink::{Executor, Sink},
     state::{
-        open::{Open, Place, Stage},
+        open::{Open, Place, Stage, What},
         session::Tree,
     },
     vfs::{Call, Done, Op},
@@ -22,10 +27,14 @@ use alloc::vec::Vec;
 
 /// The open takes no new work; what waits on it is woken with `why`.
 pub(super) fn end_open(cx: &mut Cx<'_>, id: OpenId, why: Wake) {
-    let Some(open) = cx.state.opens.get_mut(&id).filter(|open| open.stage == Stage::Live) else {
+    let in_use = |open: &&mut Open| matches!(open.stage, Stage::Live | Stage::Kept);
+    let Some(open) = cx.state.opens.get_mut(&id).filter(in_use) else {
         return;
     };
     open.stage = Stage::Closing;
+    if let Some(until) = open.claim.until.take() {
+        cx.flows.timers.clear(until, Timer::Kept(id));
+    }
     let modified = core::mem::take(&mut open.modified);
     if let (Some(key), Some(place), true) = (open.key(), open.place(), open.delete_on_close)
         && let Some(file) = cx.state.files.get_mut(&key)
@@ -39,20 +48,29 @@ pub(super) fn end_open(cx: &mut Cx<'_>, id: OpenId, why: Wake) {
         // Writing shows in the directory when the file is closed (smb2.lease.v2_request).
         contend::listing(cx, id);
     }
-    // A CLOSE that waits for its own open waits on.
-    cx.flows.parking.wake_where(why, |parked| {
-        parked.job.who.open == Some(id) && !matches!(parked.park.wait, Wait::Gone(_) | Wait::Turn)
-    });
+    wake_users(cx, id, why);
     advance(cx, id);
 }
 
-/// All opens of a tree end.
-pub(super) fn end_tree(cx: &mut Cx<'_>, session: SessionId, tree: TreeId, why: Wake) {
+/// Requests that wait for what an open would have given them. A CLOSE that waits for its own open
+/// waits on.
+fn wake_users(cx: &mut Cx<'_>, id: OpenId, why: Wake) {
+    cx.flows.parking.wake_where(why, |parked| {
+        parked.job.who.open == Some(id) && !matches!(parked.park.wait, Wait::Gone(_) | Wait::Turn)
+    });
+}
+
+/// All opens of a tree end, or wait for their client.
+pub(super) fn end_tree(cx: &mut Cx<'_>, session: SessionId, tree: TreeId, why: Wake, fate: Fate) {
     if let Some(found) = cx.state.sessions.get_mut(&session).and_then(|s| s.trees.get_mut(&tree)) {
         found.ending = true;
     }
     for id in cx.state.opens_of(session, Some(tree)) {
-        end_open(cx, id, why);
+        if fate == Fate::Keep && durable::keep(cx, id) {
+            wake_users(cx, id, why);
+        } else {
+            end_open(cx, id, why);
+        }
     }
     // A CREATE that waits has no open yet.
     cx.flows.parking.wake_where(why, |parked| {
@@ -63,14 +81,14 @@ pub(super) fn end_tree(cx: &mut Cx<'_>, session: SessionId, tree: TreeId, why: W
 }
 
 /// A session ends on all its channels.
-pub(super) fn end_session(cx: &mut Cx<'_>, id: SessionId, why: Wake) {
+pub(super) fn end_session(cx: &mut Cx<'_>, id: SessionId, why: Wake, fate: Fate) {
     let Some(session) = cx.state.sessions.get(&id).filter(|session| !session.ending) else {
         return;
     };
     for conn in session.channels.keys().copied().collect::<Vec<_>>() {
         cx.send(conn, Outbound::ForgetKeys(id));
     }
-    end_trees(cx, id, why);
+    end_trees(cx, id, why, fate);
 }
 
 /// The same by LOGOFF: the connection it came on forgets the keys after the answer.
@@ -81,18 +99,18 @@ pub(super) fn log_off(cx: &mut Cx<'_>, id: SessionId, on: ConnId) {
     for conn in session.channels.keys().copied().filter(|conn| *conn != on).collect::<Vec<_>>() {
         cx.send(conn, Outbound::ForgetKeys(id));
     }
-    end_trees(cx, id, Wake::LoggedOff);
+    end_trees(cx, id, Wake::LoggedOff, Fate::Keep);
 }
 
 /// All trees of a session end; it is found by nobody any more.
-fn end_trees(cx: &mut Cx<'_>, id: SessionId, why: Wake) {
+fn end_trees(cx: &mut Cx<'_>, id: SessionId, why: Wake, fate: Fate) {
     let Some(session) = cx.state.sessions.get_mut(&id) else {
         return;
     };
     session.ending = true;
     session.setups.values_mut().for_each(|setup| setup.authenticator = None);
     for tree in session.trees.keys().copied().collect::<Vec<_>>() {
-        end_tree(cx, id, tree, why);
+        end_tree(cx, id, tree, why, fate);
     }
     forget_if_empty(cx, id);
 }
@@ -104,7 +122,8 @@ pub(crate) fn end_connection(cx: &mut Cx<'_>, id: ConnId) {
         return;
     };
     cx.flows.timers.forget(id);
-    cx.flows.parking.wake_where(Wake::HungUp, |parked| parked.job.conn == id);
+    hand_over(cx, id);
+    cx.flows.parking.wake_where(Wake::HungUp, |parked| parked.job.who.conn == id);
     for session in conn.sessions {
         let Some(state) = cx.state.sessions.get_mut(&session) else {
             continue;
@@ -112,18 +131,33 @@ pub(crate) fn end_connection(cx: &mut Cx<'_>, id: ConnId) {
         state.channels.remove(&id);
         state.setups.remove(&id);
         if state.channels.is_empty() {
-            end_session(cx, session, Wake::HungUp);
+            end_session(cx, session, Wake::HungUp, Fate::Keep);
         }
     }
     breaks::connection_lost(cx, id);
 }
 
+/// A CREATE that will come again on another channel of its session goes on for that one: its answer is
+/// lost with the connection, but what it makes is known by its CreateGuid (MS-SMB2 3.3.5.9.10).
+fn hand_over(cx: &mut Cx<'_>, from: ConnId) {
+    let sessions = &cx.state.sessions;
+    let other = |who: &Who| {
+        let session = sessions.get(&who.session.filter(|_| who.creating.is_some())?)?;
+        session.channels.keys().copied().find(|conn| *conn != from)
+    };
+    let running = cx.flows.running.values_mut().filter_map(|running| running.job.as_mut());
+    let jobs = cx.flows.parking.jobs_mut().chain(running);
+    for who in jobs.map(|job| &mut job.who).filter(|who| who.conn == from) {
+        who.conn = other(who).unwrap_or(from);
+    }
+}
+
 /// The delete has been tried; whether it worked is for nobody to know but those who watch.
 pub(super) fn deleted(cx: &mut Cx<'_>, id: OpenId, done: &Done) {
     if matches!(done, Done::Ok) {
+        contend::listing(cx, id);
         notice::deleted(cx, id);
     }
-    contend::listing(cx, id);
     let Some(open) = cx.state.opens.get_mut(&id) else {
         return;
     };
@@ -192,10 +226,16 @@ fn remove(cx: &mut Cx<'_>, id: OpenId) {
     if let Some(key) = open.key() {
         leave_file(cx, key, id);
     }
-    let Open { session, tree, handle, .. } = open;
+    cx.state.forget_claim(&open);
+    let Open { session, tree, handle, what, .. } = open;
     cx.out.release(handle);
+    if let What::File { place, .. } = what {
+        // An open that was kept may have outlived the tree that the directory is of.
+        cx.out.release(place.root);
+    }
     cx.state.watches.remove(id).into_iter().for_each(|source| cx.out.release(source));
     cx.flows.parking.wake(Wait::Gone(Scope::Open(id)));
+    cx.flows.parking.wake(Wait::Idle(id));
     cx.flows.parking.wake(Wait::Gone(Scope::Tree(session, tree)));
     cx.flows.parking.wake(Wait::Gone(Scope::Session(session)));
     forget_if_empty(cx, session);

@@ -2,9 +2,8 @@
 
 use super::{Cx, Step, interfaces, pipe, smbtorture};
 use crate::{
-    flow::{Flow, Handled, job::Who, refuse},
+    flow::{Flow, Handled, NO_OPEN, job::Who, refuse},
     message::Outbound,
-    state::open::Open,
     status::NtStatus,
     wire::{
         codec::Writer,
@@ -32,6 +31,10 @@ pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: IoctlRequest) -> Ha
         FsctlCode::PIPE_TRANSCEIVE => pipe::transact(cx, who, request),
         FsctlCode::CREATE_OR_GET_OBJECT_ID | FsctlCode::GET_OBJECT_ID => {
             object_id(cx, who, &request)
+        }
+        FsctlCode::LMR_REQUEST_RESILIENCY => {
+            let file_id = super::durable::resiliency(cx, who, &request.input)?;
+            answer(request.ctl_code, file_id, Vec::new())
         }
         // MS-SMB2 3.3.5.15.2: no DFS here, and it is not advertised.
         FsctlCode::DFS_GET_REFERRALS | FsctlCode::DFS_GET_REFERRALS_EX => {
@@ -87,8 +90,8 @@ const OBJECT_ID_LEN: usize = 64;
 /// are the ObjectId, and the BirthObjectId too. The domain is always zero.
 fn object_id(cx: &Cx<'_>, who: &Who, request: &IoctlRequest) -> Handled<Step> {
     let id = who.open()?;
-    let key = cx.state.opens.get(&id).and_then(Open::key);
-    let Some(key) = key else {
+    let open = cx.state.opens.get(&id).ok_or(NO_OPEN)?;
+    let Some(key) = open.key() else {
         return refuse(NtStatus::INVALID_DEVICE_REQUEST, "3.3.5.15: a pipe has no object id");
     };
     if (request.max_output_response as usize) < OBJECT_ID_LEN {
@@ -104,7 +107,7 @@ fn object_id(cx: &Cx<'_>, who: &Who, request: &IoctlRequest) -> Handled<Step> {
     writer.zeros(16);
     unique(&mut writer);
     writer.zeros(16);
-    answer(request.ctl_code, FileId { persistent: id.0, volatile: id.0 }, output)
+    answer(request.ctl_code, open.file_id(), output)
 }
 
 pub(super) fn answer(code: FsctlCode, file_id: FileId, output: Vec<u8>) -> Handled<Step> {

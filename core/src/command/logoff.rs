@@ -10,7 +10,8 @@ use crate::{
     wire::message::ResponseBody,
 };
 
-/// MS-SMB2 3.3.5.6: every open of the session is closed before the answer.
+/// MS-SMB2 3.3.5.6: every open of the session is closed before the answer, but for what outlives its
+/// session, as on Windows (smb2.durable-open.reopen4).
 pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who) -> Handled<Step> {
     ending::log_off(cx, who.session()?, who.conn);
     if ending::has_ended_watches(cx) {

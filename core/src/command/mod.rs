@@ -7,6 +7,7 @@ mod change_notify;
 mod close;
 mod contend;
 mod create;
+mod durable;
 mod ea;
 mod echo;
 mod ending;
@@ -33,6 +34,7 @@ mod tree_connect;
 mod tree_disconnect;
 mod write;
 
+pub(crate) use durable::{expire, expire_all};
 pub(crate) use ending::end_connection;
 pub(crate) use notice::outside;
 pub(crate) use run::{begin, completed, run_ready};
@@ -145,7 +147,7 @@ fn resume(cx: &mut Cx<'_>, who: &mut Who, step: Step, event: Event) -> Handled<S
         Step::SetInfo(step) => set_info::resume(cx, who, step, event),
         Step::Pipe(step) => pipe::resume(cx, who, step, event),
         Step::Interfaces(step) => interfaces::resume(&step, event),
-        Step::Sleep(code) => smbtorture::awake(who, code, &event),
+        Step::Sleep(code) => smbtorture::awake(cx, who, code, &event),
         Step::Flush => flush::resume(event),
         Step::Logoff => logoff::resume(cx, who),
         Step::TreeDisconnect => tree_disconnect::resume(cx, who),

@@ -49,8 +49,7 @@ pub(super) fn transact(
     request: IoctlRequest,
 ) -> Handled<super::Step> {
     let open = pipe_of(cx, who)?;
-    let (pipe, id) = (open.handle.clone(), open.id.0);
-    let file_id = FileId { persistent: id, volatile: id };
+    let (pipe, file_id) = (open.handle.clone(), open.file_id());
     let max = request.max_output_response;
     let op = Op::PipeTransact { pipe, data: request.input, max };
     call(cx, who, op, Step::Transact { file_id })

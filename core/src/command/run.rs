@@ -1,6 +1,6 @@
 //! Moves chains: gate, command, answer or call or wait, until the frame's last request is answered.
 
-use super::{Cx, Event, Step, dispatch, ending, gate, resume};
+use super::{Cx, Event, Step, create, dispatch, ending, gate, resume};
 use crate::{
     error::Refusal,
     flow::{
@@ -32,6 +32,10 @@ pub(crate) fn completed(cx: &mut Cx<'_>, op: OpId, done: Done) {
     };
     if let Some(open) = running.open.and_then(|id| cx.state.opens.get_mut(&id)) {
         open.running -= 1;
+        if open.running == 0 && open.stage == Stage::Kept {
+            let id = open.id;
+            cx.flows.parking.wake(Wait::Idle(id));
+        }
     }
     match (running.job, running.step) {
         (None, Step::DeleteOnClose(id)) => ending::deleted(cx, id, &done),
@@ -47,16 +51,27 @@ pub(crate) fn completed(cx: &mut Cx<'_>, op: OpId, done: Done) {
 
 /// Everything that was woken checks again. Ends every entry into the server.
 pub(crate) fn run_ready(cx: &mut Cx<'_>) {
-    breaks::finish(cx);
+    finish_breaks(cx);
     while let Some((id, parked, wake)) = cx.flows.parking.next_ready(&mut cx.flows.timers) {
         let Parked { mut job, step, .. } = parked;
         count_parked(cx, &job, false);
         let handled = resume(cx, &mut job.who, step, Event::Wake(wake));
         match wake {
-            Wake::HungUp => gate::passed(cx, &mut job.who),
+            Wake::HungUp => {
+                create::settle(cx, &mut job.who, false);
+                gate::passed(cx, &mut job.who);
+            }
             _ => go_on_as(cx, job, handled, Some(id)),
         }
-        breaks::finish(cx);
+        finish_breaks(cx);
+    }
+}
+
+/// What breaks have left to do.
+fn finish_breaks(cx: &mut Cx<'_>) {
+    breaks::finish(cx);
+    for id in core::mem::take(&mut cx.flows.purged) {
+        ending::end_open(cx, id, Wake::Closed);
     }
 }
 
@@ -92,6 +107,7 @@ fn go_on_as(cx: &mut Cx<'_>, mut job: Job, mut handled: Handled<Step>, id: Optio
                 Err(refused) => handled = Err(refused),
             },
             Ok(Flow::Answer(answer)) => {
+                create::settle(cx, &mut job.who, !answer.status.is_error());
                 gate::passed(cx, &mut job.who);
                 link(&mut job);
                 job.answer(answer);

@@ -1,6 +1,6 @@
 //! TREE_DISCONNECT.
 
-use super::{Cx, Step, ending};
+use super::{Cx, Step, durable::Fate, ending};
 use crate::{
     flow::{
         Flow, Handled,
@@ -12,7 +12,7 @@ use crate::{
 
 /// MS-SMB2 3.3.5.8: every open of the tree is closed before the answer.
 pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who) -> Handled<Step> {
-    ending::end_tree(cx, who.session()?, who.tree()?, Wake::TreeGone);
+    ending::end_tree(cx, who.session()?, who.tree()?, Wake::TreeGone, Fate::End);
     ending::forget_if_empty(cx, who.session()?);
     if ending::has_ended_watches(cx) {
         return Ok(Flow::Park(ending::others_first(), Step::TreeDisconnect));

@@ -61,10 +61,10 @@ pub(super) fn resume(cx: &mut Cx<'_>, who: &Who, step: Step, event: Event) -> Ha
     end_io(cx, &step.0);
     match event.done() {
         Done::Wrote(count) => {
-            notice::written(cx, who.open()?);
             if let Some(open) = who.open.and_then(|id| cx.state.opens.get_mut(&id)) {
                 open.modified = true;
             }
+            notice::written(cx, who.open()?);
             Flow::answer(ResponseBody::Write(WriteResponse { count }))
         }
         Done::Failed(error) => Err(error.into()),

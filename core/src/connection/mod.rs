@@ -16,13 +16,20 @@ use crate::{
     message::{Arrived, Negotiated, Outbound, Request},
     wire::header::Command,
 };
-use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    vec::Vec,
+};
 use credits::Credits;
 use inbound::Inbound;
 use pool::Pool;
 
 /// Room of a frame beyond the data that it carries: headers, names, a chain of small requests.
 const FRAME_OVERHEAD: usize = 64 * 1024;
+
+/// Sessions that have ended and whose keys are kept.
+const ENDED: usize = 4;
 
 /// The state of one connection (MS-SMB2 3.3.1.7) as far as bytes are concerned: framing, credits,
 /// keys, the pre-authentication hash. Made by [`Server::accept`](crate::server::Server::accept).
@@ -42,6 +49,9 @@ pub struct Connection {
     /// A session was set up: frames may be as large as negotiated.
     authenticated: bool,
     keys: BTreeMap<SessionId, Option<Arc<SessionKeys>>>,
+    /// Of sessions that have ended, the last first: clients that sign believe only a signature that
+    /// the session is gone.
+    ended: VecDeque<(SessionId, Arc<SessionKeys>)>,
     preauth: Preauth,
     max_setups: usize,
     /// See [`Outbound::PadReads`].
@@ -96,6 +106,7 @@ impl Connection {
             holding: false,
             authenticated: false,
             keys: BTreeMap::new(),
+            ended: VecDeque::new(),
             preauth: Preauth::default(),
             max_setups: limits.sessions_per_connection,
             read_padding: 0,
@@ -179,7 +190,10 @@ impl Connection {
                 Ok(None)
             }
             Outbound::ForgetKeys(session) => {
-                self.keys.remove(&session);
+                if let Some(Some(keys)) = self.keys.remove(&session) {
+                    self.ended.truncate(ENDED - 1);
+                    self.ended.push_front((session, keys));
+                }
                 self.preauth.setups.remove(&session.0);
                 Ok(None)
             }

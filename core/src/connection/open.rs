@@ -3,7 +3,7 @@
 use super::{Connection, Phase, Unwrapped};
 use crate::{
     buffer::Payload,
-    crypto::PreauthHash,
+    crypto::{PreauthHash, SessionKeys},
     error::ConnectionError,
     id::SessionId,
     message::{Arrived, Element},
@@ -17,7 +17,7 @@ use crate::{
         transform::{self, TRANSFORM_LEN, TransformHeader},
     },
 };
-use alloc::{vec, vec::Vec};
+use alloc::{sync::Arc, vec, vec::Vec};
 
 /// Requests of one chain; more is an attack.
 const MAX_CHAIN: usize = 128;
@@ -102,6 +102,7 @@ impl Connection {
             Arrived::Plain if signed => self.verify(SessionId(session), bytes.bytes()),
             Arrived::Plain => (false, true),
         };
+        let signed = signed || !genuine && self.is_for_first(&header, bytes.bytes());
         let body = match RequestBody::parse(header.command, bytes.bytes()) {
             _ if !genuine => Err(NtStatus::ACCESS_DENIED),
             Ok(body) if self.pays(&header, &body) => Ok(body),
@@ -159,7 +160,22 @@ impl Connection {
         let header = Header::parse(message).ok()?;
         let signed = header.flags.contains(HeaderFlags::SIGNED) && header.session_id != 0;
         let session = SessionId(header.session_id);
-        (signed && !self.keys.contains_key(&session)).then_some(session)
+        let known = self.keys.contains_key(&session) || self.ended_keys(session).is_some();
+        (signed && !known).then_some(session)
+    }
+
+    /// A SESSION_SETUP over a channel, signed as over the session's first: that is refused, but with a
+    /// signature that its client can check (smb2.session.bind_negative_smb3signCtoHs).
+    fn is_for_first(&self, header: &Header, element: &[u8]) -> bool {
+        let keys = self.keys.get(&SessionId(header.session_id)).and_then(Option::as_ref);
+        let first = keys.and_then(|keys| keys.first());
+        header.command == Command::SESSION_SETUP
+            && first.is_some_and(|first| first.signing().verify_message(element))
+    }
+
+    /// The keys of a session that has ended not long ago.
+    pub(super) fn ended_keys(&self, session: SessionId) -> Option<&Arc<SessionKeys>> {
+        self.ended.iter().find(|(ended, _)| *ended == session).map(|(_, keys)| keys)
     }
 
     /// Whether the signature counts, and whether it is right (MS-SMB2 3.3.5.2.4). Without keys (a

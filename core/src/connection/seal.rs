@@ -36,7 +36,11 @@ impl Connection {
         let last = reply.elements.len().saturating_sub(1);
         let mut bytes = Vec::new();
         let mut placed = Vec::with_capacity(reply.elements.len());
-        for (index, element) in reply.elements.into_iter().enumerate() {
+        for (index, mut element) in reply.elements.into_iter().enumerate() {
+            let gone = element.status == NtStatus::USER_SESSION_DELETED && element.to.signed;
+            if gone && element.sign.is_none() {
+                element.sign = self.ended_keys(SessionId(element.session_id)).cloned();
+            }
             let start = if index == 0 { MESSAGE } else { bytes.len() };
             let rest = (element.to.command, element.status, element.session_id);
             let sign = element.sign.clone();

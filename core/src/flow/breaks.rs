@@ -12,7 +12,9 @@ use crate::{
     state::{
         State,
         conn::Conn,
+        durable::Endurance,
         lease::{Breaking, Kind, Lease, is_stat_open, level_of},
+        open::Stage,
     },
     wire::{
         create_context::LeaseState,
@@ -135,7 +137,7 @@ pub(crate) fn take<S>(cx: &mut Cx<'_, S>, holder: Holder, taken: LeaseState) {
 fn start<S>(cx: &mut Cx<'_, S>, holder: Holder, to: LeaseState, then: LeaseState) {
     let deadline = cx.now.mono + cx.state.config.limits.break_time;
     let Some((on, message)) = notification(cx.state, holder, to) else {
-        return abandoned(cx, holder);
+        return abandoned(cx, holder, Breaking { to, then, deadline, on: ConnId::NONE });
     };
     if let Some(lease) = cx.state.leases.get_mut(&holder) {
         if lease.is_asked() {
@@ -155,7 +157,7 @@ pub(crate) fn connection_lost<S>(cx: &mut Cx<'_, S>, conn: ConnId) {
     let lost = cx.state.leases.iter().filter_map(|(id, lease)| Some((*id, asked(lease)?)));
     for (holder, breaking) in lost.collect::<Vec<_>>() {
         let Some((on, message)) = notification(cx.state, holder, breaking.to) else {
-            abandoned(cx, holder);
+            abandoned(cx, holder, Breaking { on: ConnId::NONE, ..breaking });
             continue;
         };
         if let Some(lease) = cx.state.leases.get_mut(&holder) {
@@ -173,9 +175,11 @@ fn channel(state: &State, holder: Holder) -> Option<(ConnId, SessionId, Option<A
     let own = |id: &OpenId| {
         let open = state.opens.get(id)?;
         let conn = state.notify_on(open.session, None)?;
-        let user = state.sessions.get(&open.session)?.user.as_ref()?;
-        // Encrypted where the session's or the tree's answers are.
-        let keys = user.keys.clone().filter(|_| user.encrypt || open.share.encrypt);
+        let session = state.sessions.get(&open.session)?;
+        let user = session.user.as_ref()?;
+        // Encrypted where the session's or the tree's answers are, with the channel's nonces.
+        let keys = session.channels.get(&conn)?.keys.clone();
+        let keys = keys.filter(|_| user.encrypt || open.share.encrypt);
         Some((conn, open.session, keys))
     };
     let (conn, session, keys) = lease.opens.iter().find_map(own)?;
@@ -200,15 +204,14 @@ fn notification(state: &State, holder: Holder, to: LeaseState) -> Option<(ConnId
     let lease = state.leases.get(&holder)?;
     let (conn, session, keys) = channel(state, holder)?;
     let (session_id, body) = match holder {
-        Holder::Open(id) => (session.0, oplock_message(id, to)),
+        Holder::Open(id) => (session.0, oplock_message(state.opens.get(&id)?.file_id(), to)),
         Holder::Lease(id) => (0, lease_message(id, lease, to)),
     };
     let seal = keys.map(|keys| (session, keys));
     Some((conn, Notification { session_id, seal, body }))
 }
 
-fn oplock_message(id: OpenId, to: LeaseState) -> OplockBreakResponse {
-    let file_id = FileId { persistent: id.0, volatile: id.0 };
+fn oplock_message(file_id: FileId, to: LeaseState) -> OplockBreakResponse {
     OplockBreakResponse::Oplock(OplockBreak { oplock_level: level_of(to), file_id })
 }
 
@@ -228,10 +231,28 @@ fn lease_message(id: LeaseId, lease: &Lease, to: LeaseState) -> OplockBreakRespo
     })
 }
 
-/// Whoever cached this cannot be told, for there is no connection: the one place where it is decided
-/// what becomes of that. Nobody comes back, so nothing is cached any more.
-fn abandoned<S>(cx: &mut Cx<'_, S>, holder: Holder) {
-    settle(cx, holder, LeaseState::empty());
+/// Whoever caches this cannot be told, for there is no connection: the one place where it is decided
+/// what becomes of that. What was promised to stay open only as long as nobody else needs it goes
+/// now; a resilient open stays, and its client has the time to come back that it would have had to
+/// answer. Of anything else nobody comes back, so nothing is cached any more.
+fn abandoned<S>(cx: &mut Cx<'_, S>, holder: Holder, breaking: Breaking) {
+    let opens = cx.state.leases.get(&holder).map(|lease| lease.opens.clone()).unwrap_or_default();
+    let of_kind = |kind| {
+        let stays = |id: &&OpenId| {
+            let open = cx.state.opens.get(id);
+            open.is_some_and(|open| open.stage == Stage::Kept && open.claim.endurance == kind)
+        };
+        opens.iter().filter(stays).copied().collect::<Vec<_>>()
+    };
+    let (durable, resilient) = (of_kind(Endurance::Durable), of_kind(Endurance::Resilient));
+    if durable.is_empty() && resilient.is_empty() {
+        return settle(cx, holder, LeaseState::empty());
+    }
+    cx.flows.purged.extend(durable);
+    if let Some(lease) = cx.state.leases.get_mut(&holder) {
+        lease.breaking = Some(breaking);
+        cx.flows.timers.set(breaking.deadline, Timer::Break(holder));
+    }
 }
 
 /// Nobody answered in time: nothing is cached any more, whatever the holder believes.

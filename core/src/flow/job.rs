@@ -7,6 +7,7 @@ use crate::{
     crypto::{PreauthHash, SessionKeys},
     id::{AsyncId, ConnId, OpenId, SessionId, TreeId},
     message::{Arrived, Asked, Element, Outbound, Reply, ReplyBody, ReplyElement, Request},
+    state::durable::CreateKey,
     status::NtStatus,
     vfs::Identity,
     wire::{
@@ -63,6 +64,8 @@ pub(crate) struct Who {
     pub(crate) preauth: Option<PreauthHash>,
     /// No request follows in the chain.
     pub(crate) last: bool,
+    /// A CREATE that would be known when it came again, while it is under way.
+    pub(crate) creating: Option<CreateKey>,
 }
 
 /// What a related request takes from the one before (MS-SMB2 3.3.5.2.7.2).
@@ -115,6 +118,7 @@ impl Who {
             bytes: element.bytes.clone(),
             preauth: element.preauth.clone(),
             last,
+            creating: None,
         }
     }
 }

@@ -17,9 +17,10 @@ use crate::{
     wire::{create_context::LeaseState, message::ResponseBody},
 };
 use alloc::{collections::BTreeMap, vec::Vec};
+use core::time::Duration;
 use job::Job;
 use park::{Park, Parking};
-use timer::Timers;
+use timer::{Timer, Timers};
 
 /// What a handler works with: the tables, what is under way, the clocks, and where output goes.
 pub(crate) struct Cx<'a, S> {
@@ -32,9 +33,13 @@ pub(crate) struct Cx<'a, S> {
 impl<S> Cx<'_, S> {
     /// Sends, unless nobody is there any more.
     pub(crate) fn send(&mut self, to: ConnId, message: Outbound) {
-        if self.state.conns.contains_key(&to) {
-            self.out.send(to, message);
+        let Some(conn) = self.state.conns.get(&to) else {
+            return;
+        };
+        if conn.deaf && matches!(message, Outbound::Notification(_)) {
+            self.flows.timers.set(self.now.mono + DEAF, Timer::Deaf(to));
         }
+        self.out.send(to, message);
     }
 
     /// Starts a call. It runs on the client's thread while there is one.
@@ -64,6 +69,9 @@ pub(crate) enum Flow<S> {
 
 /// A handler's result. `?` answers this request, and only this one.
 pub(crate) type Handled<S> = Result<Flow<S>, Refused>;
+
+/// A connection that a test has made deaf is given up so long after it was sent a break.
+const DEAF: Duration = Duration::from_secs(1);
 
 /// A refusal that can be explained in one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +141,8 @@ pub(crate) struct Flows<S> {
     pub(crate) timers: Timers,
     /// What is still to be taken from whom, once the answer under way has left.
     pub(crate) unfinished: Vec<(Holder, LeaseState)>,
+    /// Opens without a connection that others could not wait for: they are about to be closed.
+    pub(crate) purged: Vec<OpenId>,
     next_op: u64,
 }
 
@@ -153,6 +163,7 @@ impl<S> Flows<S> {
             parking: Parking::default(),
             timers: Timers::default(),
             unfinished: Vec::new(),
+            purged: Vec::new(),
             next_op: 0,
         }
     }

@@ -49,6 +49,8 @@ pub(crate) enum Wait {
     Sleep(OpenId),
     /// These opens are gone.
     Gone(Scope),
+    /// The calls that a lost connection has left behind on this open are through.
+    Idle(OpenId),
     /// Somebody has shown the password that is being guessed at.
     Logon(GuessId),
 }
@@ -124,6 +126,11 @@ impl<S> Parking<S> {
     /// Wakes those that wait for exactly this.
     pub(crate) fn wake(&mut self, wait: Wait) {
         self.wake_where(Wake::Ready, |parked| parked.park.wait == wait);
+    }
+
+    /// The chains that wait.
+    pub(crate) fn jobs_mut(&mut self) -> impl Iterator<Item = &mut Job> {
+        self.parked.values_mut().map(|parked| &mut parked.job)
     }
 
     /// Wakes those of whom `which` is true. A reason that ends the wait replaces an earlier "check

@@ -1,7 +1,7 @@
 //! What has to happen at a time.
 
 use crate::{
-    id::{AsyncId, ConnId, Holder},
+    id::{AsyncId, ConnId, Holder, OpenId},
     time::Instant,
 };
 use alloc::collections::BTreeSet;
@@ -13,8 +13,12 @@ pub enum Timer {
     Setup(ConnId),
     /// A connection has been silent, and may be closed if it has nothing open.
     Idle(ConnId),
+    /// A connection that a test has made deaf was sent a break: it is taken to be lost.
+    Deaf(ConnId),
     /// A request has waited long enough.
     Parked(AsyncId),
+    /// An open has been kept long enough for a client that did not come back.
+    Kept(OpenId),
     /// Who was told that his oplock or lease is broken has had his time to answer.
     Break(Holder),
 }
@@ -47,8 +51,8 @@ impl Timers {
 
     /// Forgets all timers of a connection.
     pub(crate) fn forget(&mut self, conn: ConnId) {
-        let theirs = |timer: &Timer| *timer == Timer::Setup(conn) || *timer == Timer::Idle(conn);
-        self.0.retain(|(_, timer)| !theirs(timer));
+        let theirs = [Timer::Setup(conn), Timer::Idle(conn), Timer::Deaf(conn)];
+        self.0.retain(|(_, timer)| !theirs.contains(timer));
     }
 
     /// Forgets when connections would be closed for their silence.

@@ -1,6 +1,7 @@
 //! The tables and their rules: no messages, no effects, nobody above is known here.
 
 pub(crate) mod conn;
+pub(crate) mod durable;
 pub(crate) mod file;
 pub(crate) mod guess;
 pub(crate) mod lease;
@@ -15,6 +16,7 @@ use crate::{
     config::Config,
     id::{ConnId, FileKey, Holder, LeaseId, OpenId, SessionId, TreeId},
     rng::Rng,
+    wire::create_context::LeaseState,
 };
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -22,6 +24,7 @@ use alloc::{
     vec::Vec,
 };
 use conn::Conn;
+use durable::{CreateKey, Creation, Endurance, Enduring};
 use file::FileState;
 use guess::Guesses;
 use lease::Lease;
@@ -37,6 +40,9 @@ pub(crate) struct State {
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) opens: BTreeMap<OpenId, Open>,
     pub(crate) files: BTreeMap<FileKey, FileState>,
+    /// CREATEs that may come again.
+    pub(crate) creations: BTreeMap<CreateKey, Creation>,
+    pub(crate) enduring: Enduring,
     pub(crate) watches: Watches,
     pub(crate) guesses: Guesses,
     /// Oplocks and leases.
@@ -45,6 +51,7 @@ pub(crate) struct State {
     pub(crate) directories: BTreeSet<LeaseId>,
     next_conn: u64,
     next_open: u64,
+    next_volatile: u64,
 }
 
 impl State {
@@ -56,12 +63,15 @@ impl State {
             sessions: BTreeMap::new(),
             opens: BTreeMap::new(),
             files: BTreeMap::new(),
+            creations: BTreeMap::new(),
+            enduring: Enduring::default(),
             watches: Watches::default(),
             guesses: Guesses::default(),
             leases: BTreeMap::new(),
             directories: BTreeSet::new(),
             next_conn: 0,
             next_open: 0,
+            next_volatile: 1 << 32,
         }
     }
 
@@ -73,6 +83,13 @@ impl State {
     pub(crate) fn new_open_id(&mut self) -> OpenId {
         self.next_open += 1;
         OpenId(self.next_open)
+    }
+
+    /// The half of a FileId that another connection does not inherit (MS-SMB2 2.2.14.1). Never the
+    /// same number as the other half, so that the two are not mistaken for each other.
+    pub(crate) fn new_volatile(&mut self) -> u64 {
+        self.next_volatile += 1;
+        self.next_volatile
     }
 
     /// A number nobody can guess (it is no secret, but it need not be an invitation either). Of 32
@@ -119,6 +136,33 @@ impl State {
     pub(crate) fn opens_of(&self, session: SessionId, tree: Option<TreeId>) -> Vec<OpenId> {
         let theirs = |open: &Open| open.session == session && tree.is_none_or(|t| t == open.tree);
         self.opens.iter().filter(|(_, open)| theirs(open)).map(|(id, _)| *id).collect()
+    }
+
+    /// The open is gone, and so is what it could be found by.
+    pub(crate) fn forget_claim(&mut self, open: &Open) {
+        let claim = &open.claim;
+        if claim.endurance != Endurance::None {
+            self.enduring.remove(&claim.client);
+        }
+        self.forget_creation(open.id, claim.create.map(|create| (claim.client, create)));
+    }
+
+    /// The CREATE that made this open cannot be replayed any more.
+    pub(crate) fn forget_creation(&mut self, id: OpenId, key: Option<CreateKey>) {
+        if let Some(key) = key
+            && self.creations.get(&key) == Some(&Creation::Done(id))
+        {
+            self.creations.remove(&key);
+        }
+    }
+
+    /// The client may cache that it has the file open, and nobody has asked it to let go
+    /// (Open.OplockState is Held).
+    pub(crate) fn caches_handle(&self, open: &Open) -> bool {
+        let lease = self.holder(open.id).and_then(|holder| self.leases.get(&holder));
+        lease.is_some_and(|lease| {
+            lease.breaking.is_none() && lease.state.contains(LeaseState::HANDLE_CACHING)
+        })
     }
 
     /// Opens of the other streams of a file, named or not.

@@ -1,5 +1,6 @@
 //! Opens (MS-SMB2 3.3.1.10).
 
+use super::durable::Claim;
 use super::lease::Caching;
 use super::sequence::{ChannelSequence, LockSequences};
 use crate::{
@@ -11,6 +12,7 @@ use crate::{
     wire::{
         create::ShareAccess,
         fscc::{AccessMask, FileInfoClass},
+        header::FileId,
         utf16::Utf16,
     },
 };
@@ -19,7 +21,11 @@ use alloc::{format, sync::Arc};
 #[derive(Debug)]
 pub(crate) struct Open {
     pub(crate) id: OpenId,
+    /// The other half of its FileId: new with each connection.
+    pub(crate) volatile: u64,
+    /// [`SessionId::NONE`] and [`TreeId::NONE`] while it is kept ([`Stage::Kept`]).
     pub(crate) session: SessionId,
+    /// See `session`.
     pub(crate) tree: TreeId,
     pub(crate) share: Arc<Share>,
     pub(crate) what: What,
@@ -45,6 +51,7 @@ pub(crate) struct Open {
     /// Calls that use the handle and have not completed.
     pub(crate) running: usize,
     pub(crate) stage: Stage,
+    pub(crate) claim: Claim,
 }
 
 /// What is open.
@@ -61,6 +68,8 @@ pub(crate) enum What {
 pub(crate) enum Stage {
     /// In use.
     Live,
+    /// Its connection is lost, and its client may come back for it.
+    Kept,
     /// No new work; running calls go on.
     Closing,
     /// The last open of a file to be deleted: the delete runs.
@@ -80,6 +89,11 @@ pub(crate) struct Listing {
 }
 
 impl Open {
+    /// Both halves (MS-SMB2 2.2.14.1).
+    pub(crate) fn file_id(&self) -> FileId {
+        FileId { persistent: self.id.0, volatile: self.volatile }
+    }
+
     pub(crate) fn key(&self) -> Option<FileKey> {
         match self.what {
             What::File { key, .. } => Some(key),
@@ -96,6 +110,10 @@ impl Open {
 
     pub(crate) fn is_directory(&self) -> bool {
         matches!(self.what, What::File { kind: FileKind::Directory, .. })
+    }
+
+    pub(crate) fn is_of(&self, wanted: FileKind) -> bool {
+        matches!(self.what, What::File { kind, .. } if kind == wanted)
     }
 
     pub(crate) fn is_pipe(&self) -> bool {

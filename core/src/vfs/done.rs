@@ -193,6 +193,15 @@ pub enum Account {
         /// Until when that holds; whoever goes on has to authenticate again. Passwords have no end.
         expires: Option<FileTime>,
     },
+    /// Somebody else has looked at the proof of this one exchange, and did not tell the password.
+    Checked {
+        /// NTLM's session base key (MS-NLMP 3.3.2); `None`: the proof was wrong.
+        base_key: Option<zeroize::Zeroizing<[u8; 16]>>,
+        /// As of [`Self::Found`].
+        identity: Arc<Identity>,
+        /// As of [`Self::Found`].
+        expires: Option<FileTime>,
+    },
     /// Nobody of that name; a guest where the configuration maps bad users to one.
     Unknown {
         /// `map to guest = bad user`.
@@ -204,6 +213,7 @@ impl fmt::Debug for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Found { identity, .. } => write!(f, "Found({})", identity.name),
+            Self::Checked { identity, .. } => write!(f, "Checked({})", identity.name),
             Self::Unknown { guest } => write!(f, "Unknown(guest: {})", guest.is_some()),
         }
     }

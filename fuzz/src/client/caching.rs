@@ -81,7 +81,7 @@ pub fn granted(response: &CreateResponse) -> Option<Lease> {
 
 /// What was granted, in letters; `-` where no lease was.
 pub fn granted_state(response: &CreateResponse) -> String {
-    granted(response).map_or("-".into(), |lease| letters(lease.lease_state))
+    granted(response).map_or_else(|| "-".into(), |lease| letters(lease.lease_state))
 }
 
 impl Response {

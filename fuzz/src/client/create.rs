@@ -17,7 +17,7 @@ use ksmbd_core::{
 /// A CREATE that is being put together; see [`body::create`] for where it begins.
 #[must_use = "nothing is sent yet"]
 pub struct Create<'a> {
-    client: &'a mut Client,
+    pub(super) client: &'a mut Client,
     /// As it will be sent.
     pub request: CreateRequest,
 }

@@ -4,6 +4,7 @@
 pub mod body;
 pub mod caching;
 mod create;
+pub mod durable;
 mod frame;
 pub mod request;
 mod response;

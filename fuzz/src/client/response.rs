@@ -247,7 +247,7 @@ impl Client {
     /// MS-SMB2 3.3.4.6, 3.3.4.7: a break that nobody asked for is never signed and grants nothing.
     #[track_caller]
     fn check_notification(
-        &mut self,
+        &self,
         header: Header,
         element: &[u8],
         sealed_for: Option<u64>,

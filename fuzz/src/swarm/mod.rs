@@ -3,6 +3,7 @@
 
 mod action;
 mod choice;
+mod durable;
 mod request;
 
 pub use choice::{Bytes, Choices, Seed};
@@ -23,6 +24,9 @@ use ksmbd_core::{
 /// Clients at once.
 const CLIENTS: usize = 4;
 
+/// Opens of clients that have left, which others may want.
+const LOST: usize = 12;
+
 /// Requests that a client leaves unanswered before it reads.
 const UNANSWERED: usize = 24;
 
@@ -33,12 +37,16 @@ struct Actor {
     /// Breaks that it was told and has not answered.
     broken: Vec<OplockBreakRequest>,
     trees: Vec<u32>,
+    /// What others had open when they left.
+    lost: Vec<FileId>,
 }
 
 /// A run under way.
 pub struct Swarm {
     world: World,
     actors: Vec<Actor>,
+    /// What those had open who have left, the last of it.
+    lost: Vec<FileId>,
     /// How likely each kind of action is in this run; 0 is never.
     weights: [u32; Action::COUNT],
     /// Requests that were sent.
@@ -73,7 +81,15 @@ impl Swarm {
             }
         });
         let weights = Action::weights(choices);
-        Self { world, actors: Vec::new(), weights, sent: 0, answered: 0, dropped: 0 }
+        Self {
+            world,
+            actors: Vec::new(),
+            lost: Vec::new(),
+            weights,
+            sent: 0,
+            answered: 0,
+            dropped: 0,
+        }
     }
 
     /// One action of somebody.
@@ -106,13 +122,18 @@ impl Swarm {
         }
     }
 
+    /// Where it happens.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
     /// What one client has not written yet nobody else reads from a cache, or writes.
     fn check_caches(&self) {
         let status = self.world.status();
         let writes = |open: &&OpenStatus| open.caching.state.contains(LeaseState::WRITE_CACHING);
         for one in status.opens.iter().filter(writes) {
             let other = status.opens.iter().find(|open| {
-                open.path == one.path
+                open.file == one.file
                     && open.caching.holder != one.caching.holder
                     && !open.caching.state.is_empty()
             });
@@ -155,15 +176,17 @@ impl Swarm {
         // Two clients can be one, which shares its leases.
         client.offer.guid = [choices.below(3) as u8; 16];
         let user = ["alice", "bob"][choices.below(2)];
+        let lost = self.lost.clone();
         if choices.chance(2)
             && let Some((files, trees)) = self.join_session(&mut client, user, choices)
         {
-            return self.actors.push(Actor { client, files, broken: Vec::new(), trees });
+            return self.actors.push(Actor { client, files, broken: Vec::new(), trees, lost });
         }
         if client.negotiated.is_none() {
             client.negotiate().ok();
         }
-        let mut actor = Actor { client, files: Vec::new(), broken: Vec::new(), trees: Vec::new() };
+        let (files, broken, trees) = (Vec::new(), Vec::new(), Vec::new());
+        let mut actor = Actor { client, files, broken, trees, lost };
         if actor.client.logon(user, &password(user)).status == NtStatus::SUCCESS {
             actor.client.encrypt = actor.client.cipher().is_some() && choices.chance(3);
             if !actor.client.is_dropped() {
@@ -241,6 +264,8 @@ impl Swarm {
             return None;
         }
         let mut actor = self.actors.remove(index);
+        self.lost.append(&mut actor.files);
+        self.lost.drain(..self.lost.len().saturating_sub(LOST));
         actor.client.forget();
         actor.client.hang_up();
         Some(())

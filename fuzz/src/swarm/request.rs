@@ -1,6 +1,9 @@
 //! What clients send.
 
-use super::{Actor, Choices, Swarm};
+use super::{
+    Actor, Choices, Swarm,
+    durable::{ask_to_last, resiliency},
+};
 use crate::{
     client::{Message, body},
     daemon::password,
@@ -18,7 +21,7 @@ use ksmbd_core::{
             AccessMask, FileInfoClass, FsInfoClass,
             set_file::{SetFileInformation, Target},
         },
-        header::{FileId, HeaderFlags},
+        header::{Command, FileId, HeaderFlags},
         lock::LockFlags,
         message::RequestBody,
         negotiate::Dialect,
@@ -46,7 +49,7 @@ impl Actor {
         let offset = (choices.below(40) * 13) as u64;
         let length = choices.below(70) as u32;
         let body = match choices.below(22) {
-            0..4 => RequestBody::Create(create(choices)),
+            0..4 => RequestBody::Create(create(&self.lost, choices)),
             4..6 => body::read(file, offset, length),
             6..8 => {
                 let data = vec![7; choices.below(300)];
@@ -67,6 +70,7 @@ impl Actor {
                     ["share", "readonly", "IPC$", "crypt", "private", "inside"][choices.below(6)],
                 ),
                 4 => RequestBody::Logoff,
+                5 => resiliency(file, choices),
                 _ => RequestBody::Echo,
             },
         };
@@ -79,6 +83,9 @@ impl Actor {
         }
         let (body, data) = self.request(choices);
         let mut message = self.client.message_with(&body, &data);
+        if message.header.command == Command::CREATE {
+            message.header.flags.set(HeaderFlags::REPLAY_OPERATION, choices.chance(6));
+        }
         if choices.chance(10) {
             // ChannelSequence: now ahead of the others, now behind.
             message.header.status = choices.below(4) as u32;
@@ -93,7 +100,7 @@ impl Actor {
     }
 }
 
-fn create(choices: &mut dyn Choices) -> CreateRequest {
+fn create(lost: &[FileId], choices: &mut dyn Choices) -> CreateRequest {
     let mut request = body::create(NAMES[choices.below(NAMES.len())]);
     request.create_disposition = CreateDisposition(choices.below(6) as u32);
     let access = [
@@ -107,6 +114,7 @@ fn create(choices: &mut dyn Choices) -> CreateRequest {
         request.share_access = ShareAccess::from_bits_retain(choices.below(8) as u32);
     }
     ask_to_cache(&mut request, choices);
+    ask_to_last(&mut request, lost, choices);
     request.create_options.set(CreateOptions::DELETE_ON_CLOSE, choices.chance(5));
     request.create_options.set(CreateOptions::DIRECTORY_FILE, choices.chance(5));
     request

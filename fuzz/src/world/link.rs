@@ -38,13 +38,11 @@ impl Link {
         }
     }
 
-    /// Reads what fits, as a socket would be read; `true` when there was something to do.
-    pub(super) fn read(&mut self) -> bool {
-        let Some(connection) = self.connection.as_mut() else {
-            return false;
-        };
+    /// Reads what fits, as a socket would be read; what it was, when there was something to do.
+    pub(super) fn read(&mut self) -> Option<&[u8]> {
+        let connection = self.connection.as_mut()?;
         if self.read == self.arrived.len() || !connection.wants_input() {
-            return false;
+            return None;
         }
         let spare = connection.spare();
         assert!(!spare.is_empty(), "a connection that wants input and has no room for it");
@@ -53,7 +51,7 @@ impl Link {
         spare[..count].copy_from_slice(&unread[..count]);
         self.read += count;
         connection.filled(count);
-        true
+        Some(&self.arrived[self.read - count..self.read])
     }
 
     /// Nothing passes any more.

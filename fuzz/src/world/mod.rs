@@ -5,6 +5,7 @@ mod calls;
 mod link;
 mod outside;
 mod run;
+mod tape;
 
 use crate::{
     client::Client,
@@ -27,6 +28,7 @@ use ksmbd_core::{
     vfs::{Call, Done, Peer, VfsError},
     wire::negotiate::Dialect,
 };
+use ksmbd_record::event::put;
 use link::Link;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -53,7 +55,12 @@ pub(crate) struct Inner {
     /// Over every frame that was sent, in order.
     digest: u64,
     finished: bool,
+    config: Arc<Config>,
+    tape: tape::Tape,
 }
+
+/// All of the server's randomness.
+const SEED: [u8; 32] = [7; 32];
 
 impl World {
     /// A server that speaks every dialect, with the accounts `alice` and `bob`, and the shares
@@ -86,8 +93,9 @@ impl World {
         for rules in shares() {
             daemon.share(rules);
         }
+        let config = Arc::new(config);
         Self(Rc::new(RefCell::new(Inner {
-            server: Server::new(Arc::new(config), [7; 32]),
+            server: Server::new(Arc::clone(&config), SEED),
             now,
             links: BTreeMap::new(),
             calls: Calls::default(),
@@ -97,6 +105,8 @@ impl World {
             refusals: Vec::new(),
             digest: 0,
             finished: false,
+            config,
+            tape: tape::Tape::default(),
         })))
     }
 
@@ -276,8 +286,9 @@ impl Inner {
     fn accept(&mut self, address: [u8; 4]) -> Result<ConnId, Unwelcome> {
         let port = 40_000 + u16::try_from(self.links.len() % 20_000).unwrap_or(0);
         let peer = Peer { address: (address, port).into(), local: ([10, 0, 0, 254], 445).into() };
-        let connection = self.server.accept(self.now, peer)?;
+        let connection = self.server.accept(self.now, peer.clone())?;
         let id = connection.id();
+        self.note_now(|| put::accept(id, &peer));
         self.links.insert(id, Link::new(connection));
         Ok(id)
     }

@@ -8,6 +8,7 @@ use ksmbd_core::{
     vfs::FsChange,
     wire::{change_notify::CompletionFilter, fscc::notify::FileAction},
 };
+use ksmbd_record::event::put;
 
 impl World {
     /// Somebody puts a file into the share.
@@ -45,6 +46,7 @@ impl World {
 
     fn tell(&self, change: &FsChange) {
         self.inner(|world: &mut Inner| {
+            world.note_now(|| put::changed(change));
             world.enter(|server, now, out| server.fs_changed(now, change, out));
             world.run();
         });

@@ -1,7 +1,7 @@
 //! The loop: what the server has put out, then the calls, then what clients have sent, until nothing
 //! is left to do. And what must be true when everybody is gone.
 
-use super::Inner;
+use super::{Inner, link::Link};
 use crate::memvfs::inside;
 use core::time::Duration;
 use ksmbd_core::{
@@ -14,6 +14,7 @@ use ksmbd_core::{
     time::{FileTime, Now},
     vfs::{Call, Done, File},
 };
+use ksmbd_record::{Came, Sent, event::put};
 
 /// One thing that the server has put out, in its order.
 pub(super) enum Output {
@@ -85,7 +86,9 @@ impl Inner {
         let Some(connection) = link.connection.as_mut() else {
             return;
         };
-        match connection.seal(message) {
+        let sealed = connection.seal(message);
+        let sent = Sent::of(&sealed);
+        match sealed {
             Ok(None) => {}
             Ok(Some(frame)) => {
                 let (prefix, message) = frame.bytes().split_at(4);
@@ -97,12 +100,17 @@ impl Inner {
                 link.sent.push_back(message.to_vec());
                 connection.recycle(frame);
             }
-            Err(why) => self.drop_link(to, why),
+            Err(why) => {
+                self.note(|| put::seal(to, sent));
+                return self.drop_link(to, why);
+            }
         }
+        self.note(|| put::seal(to, sent));
     }
 
     pub(super) fn completed(&mut self, op: OpId, done: Done) {
         self.calls.complete(op);
+        self.note_completed(op, &done);
         self.enter(|server, now, out| server.complete(now, op, done, out));
     }
 
@@ -118,6 +126,7 @@ impl Inner {
             return;
         };
         link.cut();
+        self.note_now(|| put::hang_up(conn));
         self.enter(|server, now, out| server.hang_up(now, conn, out));
     }
 
@@ -147,14 +156,24 @@ impl Inner {
         let Some(connection) = link.connection.as_mut() else {
             return false;
         };
-        match connection.poll_request() {
-            Ok(None) => link.read(),
+        let polled = connection.poll_request();
+        let came = Came::of(&polled);
+        self.note(|| put::poll(id, came));
+        match polled {
+            Ok(None) => self.read(id),
             Ok(Some(Incoming::NeedKeys(session))) => {
-                connection.give_keys(session, self.server.keys_of(session));
+                self.note(|| put::keys(id, session));
+                let keys = self.server.keys_of(session);
+                if let Some(connection) =
+                    self.links.get_mut(&id).and_then(|l| l.connection.as_mut())
+                {
+                    connection.give_keys(session, keys);
+                }
                 true
             }
             Ok(Some(Incoming::Request(request))) => {
                 assert_eq!(request.conn, id);
+                self.note_now(|| put::handle(id));
                 self.enter(|server, now, out| server.handle(now, request, out));
                 true
             }
@@ -165,6 +184,15 @@ impl Inner {
         }
     }
 
+    fn read(&mut self, id: ConnId) -> bool {
+        let Some(read) = self.links.get_mut(&id).and_then(Link::read) else {
+            return false;
+        };
+        let event = put::received(id, read);
+        self.note(|| event);
+        true
+    }
+
     /// Moves the clock, stopping exactly where the server asks for it.
     pub(super) fn advance(&mut self, time: Duration) {
         // Whoever is idle while time passes gives its buffers back, as the runtime has it.
@@ -172,6 +200,7 @@ impl Inner {
         let end = self.now.mono + time;
         while let Some((at, timer)) = self.server.poll_timeout().filter(|(at, _)| *at <= end) {
             self.set_clock(at.max(self.now.mono));
+            self.note_now(put::timeout);
             self.enter(|server, now, out| server.handle_timeout(now, out));
             let next = self.server.poll_timeout();
             assert!(next.is_none_or(|(next, _)| next > at), "{timer:?} fires again at once");
@@ -199,6 +228,8 @@ impl Inner {
         let ids: Vec<ConnId> = self.links.keys().copied().collect();
         ids.into_iter().for_each(|id| self.hang_up(id));
         self.release_calls();
+        // Nobody comes back for what was kept.
+        self.advance(Duration::from_secs(3600));
         assert_eq!(self.calls.outstanding(), 0, "calls that never completed");
         assert_eq!(self.server.counters(), Counters::default(), "the tables are not empty");
         assert_eq!(self.vfs.live(), 0, "files are still open");

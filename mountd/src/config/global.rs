@@ -41,6 +41,8 @@ pub struct GlobalSettings {
     pub max_write: u32,
     /// `smb2 leases`
     pub leases: bool,
+    /// `durable handles`
+    pub durable_handles: bool,
     /// `smb2 max trans`
     pub max_trans: u32,
     /// `smb2 max credits`
@@ -91,6 +93,7 @@ impl Default for GlobalSettings {
             max_read: 4 << 20,
             max_write: 4 << 20,
             leases: false,
+            durable_handles: false,
             max_trans: 1 << 20,
             max_credits: 8192,
             max_connections: 256,
@@ -136,6 +139,7 @@ impl GlobalSettings {
             max_write: self.max_write,
             max_trans: self.max_trans,
             leases: self.leases,
+            durable_handles: self.durable_handles,
             allow_anonymous: !self.restrict_anonymous,
             extra_fs_attributes: self.fake_fscaps,
             smbtorture_hooks: self.smbtorture_hooks,
@@ -256,6 +260,7 @@ impl GlobalSettings {
 
     fn read_limits(&mut self, reader: &mut Reader<'_>) {
         self.leases = reader.boolean("smb2 leases").unwrap_or(false);
+        self.durable_handles = reader.boolean("durable handles").unwrap_or(false);
         reader.io_size("smb2 max read", &mut self.max_read);
         reader.io_size("smb2 max write", &mut self.max_write);
         reader.io_size("smb2 max trans", &mut self.max_trans);

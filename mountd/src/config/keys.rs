@@ -23,7 +23,6 @@ enum Use {
 fn usage(name: &str) -> Use {
     use Use::{Honoured, Not, NotOn};
     match name {
-        "durable handles" => NotOn("not supported yet: files are closed when a connection breaks"),
         "smbd max io size" => Not("not supported yet: there is no SMB Direct"),
         "ipc timeout" => Not("it has no effect: no kernel waits for this program's answers"),
         "kerberos support" => NotOn("not supported yet: users log on with NTLMv2"),
@@ -133,7 +132,7 @@ mod tests {
 
     #[test]
     fn what_is_not_supported_yet_warns_unless_it_is_off() {
-        let off = "durable handles,kerberos support";
+        let off = "kerberos support";
         for key in off.split(',') {
             assert!(problems(&format!("[global]\n{key} = no\n")).is_empty(), "{key}");
             let warnings = problems(&format!("[global]\n{key} = yes\n"));

@@ -60,6 +60,7 @@ impl fmt::Display for GlobalSettings {
             },
         )?;
         line(f, "smb2 leases", yes(self.leases))?;
+        line(f, "durable handles", yes(self.durable_handles))?;
         line(f, "server multi channel support", yes(self.multi_channel))?;
         line(f, "smb2 max read", self.max_read)?;
         line(f, "smb2 max write", self.max_write)?;

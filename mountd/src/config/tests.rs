@@ -68,7 +68,7 @@ fn global_settings_are_read() {
         "tcp port = 4450\nserver string = Box\nnetbios name = BOX\nworkgroup = HOME\n\
          server min protocol = smb3_00\nserver max protocol = SMB3_02\n\
          server signing = Mandatory\nsmb3 encryption = mandatory\nsmb2 max read = 8MB\n\
-         smb2 leases = yes\nsmb2 max write = 64K\nsmb2 max trans = 0x20000\nsmb2 max credits = 512\n\
+         smb2 leases = yes\ndurable handles = yes\nsmb2 max write = 64K\nsmb2 max trans = 0x20000\nsmb2 max credits = 512\n\
          max connections = 5\nmax ip connections = 0\nmax active sessions = 7\n\
          max open files = 8\ndeadtime = 3\nfailed logons = 4\nfailed logon delay = 2\nguest account = bob\nmap to guest = Bad User\n\
          restrict anonymous = 2\nshare:fake_fscaps = 64\ninterfaces = eth0, lo\n\
@@ -86,6 +86,7 @@ fn global_settings_are_read() {
         require_signing: true,
         encryption: Encryption::Mandatory,
         leases: true,
+        durable_handles: true,
         max_read: 8 << 20,
         max_write: 64 << 10,
         max_trans: 128 << 10,

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use ksmbd_core::crypto::{Cipher, SigningAlgorithm};
 use ksmbd_core::id::{ConnId, Holder};
 use ksmbd_core::status_report::{
-    CachingStatus, ConnectionStatus, OpenKind, OpenStatus, SessionKind, SessionStatus, Status,
-    TreeStatus,
+    CachingStatus, ConnectionStatus, OpenEndurance, OpenKind, OpenStatus, SessionKind,
+    SessionStatus, Status, TreeStatus,
 };
 use ksmbd_core::wire::create::ShareAccess;
 use ksmbd_core::wire::create_context::LeaseState;
@@ -121,6 +121,8 @@ fn open(open: &OpenStatus) -> Value {
         "share_mode": share_mode(open.share_access),
         "caching": caching(&open.caching),
         "delete_pending": open.delete_pending,
+        "when_lost": endurance(open.endurance),
+        "kept_seconds": open.kept.map(|left| left.as_secs()),
         "locks": locks.collect::<Vec<_>>(),
     })
 }
@@ -189,6 +191,15 @@ pub(super) fn open_kind(kind: OpenKind) -> &'static str {
         OpenKind::Directory => "directory",
         OpenKind::Other => "other",
         OpenKind::Pipe => "pipe",
+    }
+}
+
+/// What becomes of an open when its connection is lost.
+pub(super) fn endurance(endurance: OpenEndurance) -> &'static str {
+    match endurance {
+        OpenEndurance::Closed => "closed",
+        OpenEndurance::Durable => "durable",
+        OpenEndurance::Resilient => "resilient",
     }
 }
 
@@ -300,6 +311,7 @@ pub(super) mod tests {
                 share: "a".to_owned(),
                 path: "d/file".to_owned(),
                 kind: OpenKind::File,
+                file: None,
                 uid: 1000,
                 access: AccessMask::FILE_READ_DATA | AccessMask::DELETE,
                 share_access: ShareAccess::READ,
@@ -309,6 +321,8 @@ pub(super) mod tests {
                     breaking: true,
                 },
                 delete_pending: false,
+                endurance: OpenEndurance::Durable,
+                kept: None,
                 locks: vec![LockStatus { offset: 1, length: 2, exclusive: true }],
             }],
             budgets: vec![
@@ -348,6 +362,7 @@ pub(super) mod tests {
                 "id": 9, "session": "0xab", "tree": 2, "share": "a", "path": "d/file",
                 "kind": "file", "uid": 1000, "access": "0x10001", "access_letters": "r-d",
                 "share_mode": "r--", "caching": "oplock:r--!", "delete_pending": false,
+                "when_lost": "durable", "kept_seconds": null,
                 "locks": [{ "offset": 1, "length": 2, "exclusive": true }],
             })
         );

@@ -101,7 +101,7 @@ fn open(open: &OpenStatus) -> Vec<String> {
     let locks: Vec<_> = locks.collect();
     let path = if open.path.is_empty() { "." } else { &open.path };
     vec![
-        format!("{:#x}", open.session.0),
+        if open.kept.is_some() { "-".to_owned() } else { format!("{:#x}", open.session.0) },
         open.id.0.to_string(),
         open_kind(open.kind).to_owned(),
         access(open.access),
@@ -110,7 +110,11 @@ fn open(open: &OpenStatus) -> Vec<String> {
         open.uid.to_string(),
         if locks.is_empty() { "-".to_owned() } else { locks.join(",") },
         open.share.clone(),
-        if open.delete_pending { format!("{path} (to be deleted)") } else { path.to_owned() },
+        match (open.kept, open.delete_pending) {
+            (Some(left), _) => format!("{path} (connection lost, {} s left)", left.as_secs()),
+            (None, true) => format!("{path} (to be deleted)"),
+            (None, false) => path.to_owned(),
+        },
     ]
 }
 

@@ -3,7 +3,7 @@
 use crate::rig::{PASSWORD, Rig, USER};
 use std::{fs, process::Command, thread};
 
-fn smbclient(rig: &Rig, extra: &[&str], script: &str) -> Option<(bool, String)> {
+pub(crate) fn smbclient(rig: &Rig, extra: &[&str], script: &str) -> Option<(bool, String)> {
     let output = Command::new("smbclient")
         .args(["-s", "/dev/null", "-p", &rig.address().port().to_string()])
         .args(["-U", &format!("{USER}%{PASSWORD}"), "//127.0.0.1/share", "-c", script])
@@ -18,7 +18,7 @@ fn smbclient(rig: &Rig, extra: &[&str], script: &str) -> Option<(bool, String)> 
 }
 
 /// A file of `size` bytes outside the share.
-fn source(name: &str, size: usize) -> std::path::PathBuf {
+pub(crate) fn source(name: &str, size: usize) -> std::path::PathBuf {
     let path = std::env::temp_dir().join(format!("ksmbd-source-{}-{name}", std::process::id()));
     let bytes: Vec<u8> = (0..size).map(|n| (n ^ (n >> 8) ^ (n >> 16)).to_le_bytes()[0]).collect();
     fs::write(&path, bytes).unwrap();

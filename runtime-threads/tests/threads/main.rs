@@ -4,4 +4,5 @@
 mod clients;
 mod gauntlet;
 mod raw;
+mod recorded;
 mod rig;

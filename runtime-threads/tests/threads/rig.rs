@@ -6,6 +6,7 @@ use ksmbd_core::{
     config::{Config, Limits, Share},
     vfs::{Account, Admission, Done, Identity, VfsError},
 };
+use ksmbd_record::Writer;
 use ksmbd_runtime_threads::{Counters, Letter, Options, Question, Runtime};
 use std::{
     fs,
@@ -34,6 +35,10 @@ impl Rig {
     }
 
     pub(crate) fn with(limits: Limits) -> Self {
+        Self::recorded(limits, None)
+    }
+
+    pub(crate) fn recorded(limits: Limits, record: Option<Writer>) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let dir =
@@ -44,7 +49,8 @@ impl Rig {
         thread::spawn(move || serve(&letters, &share));
         let config = Arc::new(Config { limits, ..Config::default() });
         let listen = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
-        let runtime = Runtime::start(Options { listen, config, seed: [7; 32], daemon }).unwrap();
+        let runtime =
+            Runtime::start(Options { listen, config, seed: [7; 32], daemon, record }).unwrap();
         Self { runtime, dir }
     }
 

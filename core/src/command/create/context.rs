@@ -1,10 +1,11 @@
 //! The create contexts that are understood (MS-SMB2 3.3.5.9.1 and following). Unknown ones are
 //! ignored; those that ask for what is not here are ignored or refused as the specification has it.
 
+use super::durable;
 use crate::{
-    acl::Token,
     command::{access, ea},
     flow::{Refused, refuse},
+    state::session::Tree,
     status::NtStatus,
     vfs::FileInfo,
     wire::{
@@ -28,6 +29,8 @@ pub(super) struct Contexts {
     pub(super) eas: Vec<FullEaInformation>,
     /// SMB2_CREATE_REQUEST_LEASE, of either version.
     pub(super) lease: Option<Lease>,
+    /// What is said about lost connections.
+    pub(super) durable: durable::Raw,
     disk_id: bool,
 }
 
@@ -52,8 +55,7 @@ impl Contexts {
                     return refuse(NtStatus::OBJECT_NAME_NOT_FOUND, "3.3.5.9.4: no snapshots");
                 }
                 RequestContext::RqLs(lease) => found.lease = Some(lease),
-                // Durable handles and the rest: never granted, so never answered.
-                _ => {}
+                context => found.durable.take(&context),
             }
         }
         Ok(found)
@@ -62,18 +64,20 @@ impl Contexts {
     pub(super) fn answer(
         &self,
         info: &FileInfo,
-        token: Option<&Token>,
-        read_only: bool,
+        tree: &Tree,
         lease: Option<Lease>,
+        durable: Option<ResponseContext>,
     ) -> Vec<RawContext> {
         let mut answers = Vec::new();
         if self.maximal_access {
             let directory = info.attributes.contains(FileAttributes::DIRECTORY);
             let lost = access::without_writing(info.attributes, directory);
-            let maximal_access = access::effective(info, token, read_only).difference(lost);
+            let maximal_access =
+                access::effective(info, tree.token.as_deref(), tree.read_only).difference(lost);
             answers.push(ResponseContext::MxAc { query_status: 0, maximal_access });
         }
         answers.extend(lease.map(ResponseContext::RqLs));
+        answers.extend(durable);
         if self.disk_id {
             let (disk_file_id, volume_id) = (info.key.inode, info.key.device);
             answers.push(ResponseContext::QFid { disk_file_id, volume_id });

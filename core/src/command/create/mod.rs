@@ -1,9 +1,12 @@
 //! CREATE: begin → opened → check → (overwrite) → finish.
 
+mod app;
 mod context;
+mod durable;
 mod grant;
 mod lease;
 mod pipe;
+mod reopen;
 mod reserve;
 mod validate;
 mod wanted;
@@ -13,18 +16,25 @@ use super::{
     read::{Io, begin_change, end_io},
 };
 use crate::{
-    flow::{CANCELLED, Flow, Handled, NO_TREE, OUR_BUG, Refused, job::Who, park::Wake, refuse},
-    state::session::Tree,
+    flow::{
+        CANCELLED, Flow, Handled, NO_OPEN, NO_TREE, OUR_BUG, Refused,
+        job::Who,
+        park::{Park, Wake},
+        refuse,
+    },
+    state::{durable::Creation, session::Tree},
     status::NtStatus,
     vfs::{Call, Done, FileInfo, FileKind, Op, Opened, VfsError},
     wire::{
         change_notify::CompletionFilter,
-        create::{CreateAction, CreateRequest, CreateResponse, CreateResponseFlags},
+        create::{CreateAction, CreateRequest, CreateResponse, CreateResponseFlags, OplockLevel},
         message::ResponseBody,
     },
 };
 use alloc::{boxed::Box, sync::Arc};
 use context::Contexts;
+use durable::Asked;
+use reopen::Found;
 use reserve::Reserved;
 use wanted::Wanted;
 
@@ -40,6 +50,12 @@ pub(crate) enum Step {
     Contended(Box<Wanted>),
     /// A pipe is being opened.
     Pipe,
+    /// An open is wanted back that a lost connection still uses.
+    Reclaim(Box<CreateRequest>),
+    /// An open is given back; its metadata are asked for.
+    Reclaimed(Box<Found>),
+    /// The same CREATE again: the open is there.
+    Replayed(Box<Found>),
 }
 
 /// MS-SMB2 3.3.5.9.
@@ -49,9 +65,22 @@ pub(super) fn begin(
     request: CreateRequest,
 ) -> Handled<super::Step> {
     let (session, tree) = (who.session()?, who.tree()?);
+    let mut contexts = Contexts::read(&request.contexts);
+    let pipe = cx.state.tree(session, tree).is_some_and(Tree::is_pipe);
+    if let (Ok(contexts), false) = (&mut contexts, pipe) {
+        let asked = contexts.asked(cx, who)?;
+        if let Asked::Again(again) = asked {
+            return reopen::reclaim(cx, who, request, core::mem::take(contexts), again);
+        }
+        if let Some(handled) = reopen::replay(cx, who, &request, contexts, asked) {
+            return handled;
+        }
+        who.creating = durable::key(cx, who, asked);
+    }
     if is_full(cx) {
         return refuse(NtStatus::TOO_MANY_OPENED_FILES, "as many opens as allowed");
     }
+    cx.state.creations.extend(who.creating.map(|key| (key, Creation::Pending)));
     let tree = cx.state.tree(session, tree).ok_or(NO_TREE)?;
     let identity = Arc::clone(&tree.identity);
     if tree.is_pipe() {
@@ -61,10 +90,11 @@ pub(super) fn begin(
         let call = Call { identity, op: Op::PipeOpen { name, account } };
         return Ok(Flow::Call(call, super::Step::Create(Step::Pipe)));
     }
-    let wanted = Box::new(validate::wanted(request, tree)?);
+    let wanted = Box::new(validate::wanted(request, contexts, tree)?);
     open(tree, wanted)
 }
 
+/// Asks the file system for it.
 fn open(tree: &Tree, wanted: Box<Wanted>) -> Handled<super::Step> {
     let how = wanted::how(tree, &wanted)?;
     let call = Call { identity: Arc::clone(&tree.identity), op: Op::Open(Box::new(how)) };
@@ -85,6 +115,17 @@ fn again(cx: &Cx<'_>, who: &Who, wanted: Box<Wanted>, wake: Wake) -> Handled<sup
     open(tree.ok_or(NO_TREE)?, wanted)
 }
 
+/// A CREATE is answered, or never will be: it is known by its open from now on, or not at all.
+pub(super) fn settle(cx: &mut Cx<'_>, who: &mut Who, made: bool) {
+    let Some(key) = who.creating.take() else {
+        return;
+    };
+    match who.open.filter(|_| made) {
+        Some(id) => cx.state.creations.insert(key, Creation::Done(id)),
+        None => cx.state.creations.remove(&key),
+    };
+}
+
 /// Opens on their way count as well; they are only counted where it matters.
 fn is_full(cx: &Cx<'_>) -> bool {
     let (limit, opens) = (cx.state.config.limits.opens, cx.state.opens.len());
@@ -102,6 +143,10 @@ pub(super) fn resume(
 ) -> Handled<super::Step> {
     let (step, event) = match (step, event) {
         (Step::Contended(wanted), Event::Wake(wake)) => return again(cx, who, wanted, wake),
+        (Step::Reclaim(_), Event::Wake(Wake::Cancelled)) => {
+            return Err(CANCELLED);
+        }
+        (Step::Reclaim(request), Event::Wake(_)) => return begin(cx, who, *request),
         other => other,
     };
     match (step, event.done()) {
@@ -109,13 +154,13 @@ pub(super) fn resume(
         (Step::Opened(wanted), Done::Failed(error)) => failed(cx, who, &wanted, error),
         (Step::Overwritten(wanted, action, io), Done::Info(info)) => {
             end_io(cx, &io);
+            contend::listing(cx, who.open()?);
             let mut changed = CompletionFilter::ATTRIBUTES
                 | CompletionFilter::SIZE
                 | CompletionFilter::LAST_WRITE;
             changed.set(CompletionFilter::EA, !wanted.contexts.eas.is_empty());
             notice::modified(cx, who.open()?, changed);
-            contend::listing(cx, who.open()?);
-            Flow::answer(ResponseBody::Create(response(cx, who, &wanted, &info, action)?))
+            finish(cx, who, &wanted, &info, action)
         }
         (Step::Overwritten(_, _, io), done) => {
             end_io(cx, &io);
@@ -128,6 +173,22 @@ pub(super) fn resume(
         (Step::Pipe, Done::Pipe(handle)) => pipe::opened(cx, who, handle),
         (Step::Pipe, Done::Failed(error)) => {
             Err(if error == VfsError::NotFound { error.into() } else { super::pipe::failed(error) })
+        }
+        (Step::Reclaimed(found) | Step::Replayed(found), Done::Info(info)) => {
+            let id = who.open()?;
+            let open = cx.state.opens.get(&id).ok_or(NO_OPEN)?;
+            let action = match found.asked {
+                Asked::Again(_) => CreateAction::OPENED,
+                _ => open.claim.action,
+            };
+            let Found { contexts, asked, level } = &*found;
+            let told = Told { contexts, asked: *asked, level: *level };
+            Flow::answer(ResponseBody::Create(response(cx, who, &told, &info, action)?))
+        }
+        (Step::Reclaimed(_), done) => {
+            // Nobody would know its new FileId.
+            ending::end_open(cx, who.open()?, Wake::Closed);
+            Err(error_of(&done))
         }
         (_, done) => Err(error_of(&done)),
     }
@@ -167,10 +228,18 @@ fn opened(
     let (created, path) = (opened.created, opened.path.clone());
     let new = (created, opened.file_created);
     let (key, directory) = (opened.info.key, opened.info.kind == FileKind::Directory);
-    match reserve::reserve(cx, who, &wanted, opened) {
+    let later = match app::supersede(cx, who, &wanted, &opened) {
+        Ok(None) => reserve::reserve(cx, who, &wanted, opened),
+        Ok(Some(park)) => Ok(Reserved::Later(park)),
+        Err(refused) => Err(refused),
+    };
+    match later {
         Ok(Reserved::Later(park)) => {
             cx.out.release(file);
             (wanted.created, wanted.file_created) = (created, file_created);
+            // Who is not there does not keep anybody waiting.
+            let interim = park.interim && cx.flows.purged.is_empty();
+            let park = Park { interim, ..park };
             wanted.waited = true;
             Ok(Flow::Park(park, super::Step::Create(Step::Contended(wanted))))
         }
@@ -185,11 +254,11 @@ fn opened(
             Ok(Flow::Call(Call { identity, op }, step))
         }
         Ok(Reserved::In(info, action)) => {
-            notice::created(cx, who.open()?, new);
             if action == CreateAction::CREATED {
                 contend::listing(cx, who.open()?);
             }
-            Flow::answer(ResponseBody::Create(response(cx, who, &wanted, &info, action)?))
+            notice::created(cx, who.open()?, new);
+            finish(cx, who, &wanted, &info, action)
         }
         Err(refused) => {
             cx.out.release(file);
@@ -206,17 +275,46 @@ fn opened(
     }
 }
 
+/// A new open is answered.
+fn finish(
+    cx: &mut Cx<'_>,
+    who: &Who,
+    wanted: &Wanted,
+    info: &FileInfo,
+    action: CreateAction,
+) -> Handled<super::Step> {
+    let asked = wanted.contexts.asked(cx, who)?;
+    durable::grant(cx, who.open()?, asked);
+    let told = Told { contexts: &wanted.contexts, asked, level: None };
+    Flow::answer(ResponseBody::Create(response(cx, who, &told, info, action)?))
+}
+
+/// What an answer depends on besides the open.
+struct Told<'a> {
+    contexts: &'a Contexts,
+    asked: Asked,
+    /// What a replay asks for: it is told no other oplock than that.
+    level: Option<OplockLevel>,
+}
+
 /// MS-SMB2 2.2.14.
 fn response(
     cx: &Cx<'_>,
     who: &Who,
-    wanted: &Wanted,
+    told: &Told<'_>,
     info: &FileInfo,
     action: CreateAction,
 ) -> Result<CreateResponse, Refused> {
     let mut flags = CreateResponseFlags::empty();
     flags.set(CreateResponseFlags::REPARSEPOINT, info.kind == FileKind::Symlink);
-    let (oplock_level, lease) = lease::answer(cx.state, who.open()?);
+    let id = who.open()?;
+    let (held, lease) = lease::answer(cx.state, id);
+    let oplock_level = match told.level {
+        Some(level) if lease.is_none() => held.min(level),
+        _ => held,
+    };
+    let tree = cx.state.tree(who.session()?, who.tree()?).ok_or(NO_TREE)?;
+    let durable = durable::answer(cx.state, id, told.asked, oplock_level);
     Ok(CreateResponse {
         oplock_level,
         flags,
@@ -228,7 +326,7 @@ fn response(
         allocation_size: info.allocation,
         end_of_file: info.size,
         file_attributes: info.attributes.bits(),
-        file_id: reserve::file_id(who)?,
-        contexts: wanted.contexts.answer(info, wanted.token(), wanted.read_only, lease),
+        file_id: reserve::file_id(cx, who)?,
+        contexts: told.contexts.answer(info, tree, lease, durable),
     })
 }

@@ -6,6 +6,7 @@ use crate::{
     flow::{Flow, Handled, NO_TREE, Refused, job::Who},
     id::OpenId,
     state::{
+        durable::Claim,
         lease::Caching,
         open::{Listing, Open, Stage, What},
         sequence::{ChannelSequence, LockSequences},
@@ -41,6 +42,7 @@ pub(super) fn opened(cx: &mut Cx<'_>, who: &mut Who, handle: File) -> Handled<St
     let (share, identity) = (Arc::clone(&tree.share), Arc::clone(&tree.identity));
     let open = Open {
         id: OpenId(0),
+        volatile: 0,
         session,
         tree: tree_id,
         share,
@@ -60,6 +62,7 @@ pub(super) fn opened(cx: &mut Cx<'_>, who: &mut Who, handle: File) -> Handled<St
         lock_sequences: LockSequences::default(),
         running: 0,
         stage: Stage::Live,
+        claim: Claim::default(),
     };
     reserve::insert(cx, who, open);
     Flow::answer(ResponseBody::Create(CreateResponse {
@@ -73,7 +76,7 @@ pub(super) fn opened(cx: &mut Cx<'_>, who: &mut Who, handle: File) -> Handled<St
         allocation_size: 4096,
         end_of_file: 0,
         file_attributes: FileAttributes::NORMAL.bits(),
-        file_id: reserve::file_id(who)?,
+        file_id: reserve::file_id(cx, who)?,
         contexts: Vec::new(),
     }))
 }

@@ -1,10 +1,10 @@
 //! Into the tables with a file that has been opened.
 
-use super::{Wanted, grant, lease::Asked};
+use super::{Wanted, durable, grant, lease::Asked};
 use crate::{
     command::Cx,
     flow::{
-        NO_TREE, OUR_BUG, Refused,
+        NO_OPEN, NO_TREE, OUR_BUG, Refused,
         breaks::{self, Opener},
         job::Who,
         park::{Park, Wait},
@@ -65,8 +65,10 @@ pub(super) fn reserve(
         _ => CreateAction::OPENED,
     };
     let what = What::File { key: info.key, kind: info.kind, place };
+    let claim = durable::claim(cx, who, wanted, action);
     let open = Open {
         id: OpenId(0),
+        volatile: 0,
         session,
         tree: tree_id,
         share,
@@ -86,6 +88,7 @@ pub(super) fn reserve(
         lock_sequences: LockSequences::default(),
         running: 0,
         stage: Stage::Live,
+        claim,
     };
     let id = insert(cx, who, open);
     asked.grant(cx.state, info.key, id);
@@ -139,6 +142,7 @@ fn mode(options: CreateOptions) -> u32 {
 pub(super) fn insert(cx: &mut Cx<'_>, who: &mut Who, mut open: Open) -> OpenId {
     let id = cx.state.new_open_id();
     open.id = id;
+    open.volatile = cx.state.new_volatile();
     if let Some(key) = open.key() {
         cx.state.files.entry(key).or_insert_with(FileState::new).opens.push(id);
     }
@@ -148,7 +152,7 @@ pub(super) fn insert(cx: &mut Cx<'_>, who: &mut Who, mut open: Open) -> OpenId {
     id
 }
 
-pub(super) fn file_id(who: &Who) -> Result<FileId, Refused> {
-    let id = who.open()?.0;
-    Ok(FileId { persistent: id, volatile: id })
+pub(super) fn file_id(cx: &Cx<'_>, who: &Who) -> Result<FileId, Refused> {
+    let open = cx.state.opens.get(&who.open()?).ok_or(NO_OPEN)?;
+    Ok(open.file_id())
 }

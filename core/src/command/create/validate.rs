@@ -27,7 +27,11 @@ const KNOWN_ATTRIBUTES: u32 = 0x0000_7fb7;
 /// Access bits that mean something.
 const KNOWN_ACCESS: u32 = 0xf31f_01ff;
 
-pub(super) fn wanted(request: CreateRequest, tree: &Tree) -> Result<Wanted, Refused> {
+pub(super) fn wanted(
+    request: CreateRequest,
+    contexts: Result<Contexts, Refused>,
+    tree: &Tree,
+) -> Result<Wanted, Refused> {
     let invalid = |at| Refused { status: NtStatus::INVALID_PARAMETER, at };
     if request.impersonation_level > ImpersonationLevel::DELEGATE {
         return refuse(NtStatus::BAD_IMPERSONATION_LEVEL, "3.3.5.9: ImpersonationLevel");
@@ -48,8 +52,8 @@ pub(super) fn wanted(request: CreateRequest, tree: &Tree) -> Result<Wanted, Refu
     if request.file_attributes & !KNOWN_ATTRIBUTES != 0 {
         return Err(invalid("MS-FSA 2.1.5.1: DesiredFileAttributes"));
     }
-    let contexts = Contexts::read(&request.contexts)?;
-    let (read_only, token) = (tree.read_only, tree.token.clone());
+    let contexts = contexts?;
+    let token = tree.token.clone();
     if let (Some(token), Some(asked)) = (&token, &contexts.security) {
         if asked.owner.is_some_and(|owner| !token.may_own(&owner)) {
             return refuse(NtStatus::INVALID_OWNER, "MS-DTYP 2.5.3.4.1: somebody else's file");
@@ -62,7 +66,6 @@ pub(super) fn wanted(request: CreateRequest, tree: &Tree) -> Result<Wanted, Refu
         desired,
         request,
         contexts,
-        read_only,
         token,
         waited: false,
         created: false,

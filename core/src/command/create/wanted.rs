@@ -24,8 +24,6 @@ pub(crate) struct Wanted {
     pub(super) request: CreateRequest,
     pub(super) contexts: Contexts,
     /// The tree's.
-    pub(super) read_only: bool,
-    /// The tree's.
     pub(super) token: Option<Arc<Token>>,
     /// Others had to be waited for.
     pub(super) waited: bool,

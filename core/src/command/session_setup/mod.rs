@@ -2,7 +2,7 @@
 
 mod bind;
 
-use super::{Cx, Event, ending, gate};
+use super::{Cx, Event, durable::Fate, ending, gate};
 use crate::{
     auth::{AccountSecret, AuthStep, Authenticator, Proof},
     config::Encryption,
@@ -116,7 +116,7 @@ fn find_or_make(cx: &mut Cx<'_>, who: &mut Who, settled: Settled) -> Result<Sess
         if let Some(user) = &session.user {
             let channel = session.channels.get(&who.conn);
             if let Some(keys) = channel.and_then(|channel| channel.keys.as_ref())
-                && (who.signed || user.signing_required)
+                && who.signed
             {
                 who.sign = Some(keys.clone());
                 who.seal = who.encrypted.then(|| (id, keys.clone()));
@@ -210,14 +210,19 @@ fn account(
     mut step: Step,
     done: Done,
 ) -> Handled<super::Step> {
+    let mut known = |secret, identity, expires| {
+        let proof = step.authenticator.account(secret);
+        let proof = proof.map_err(|status| status.at(NOT_PROVEN))?;
+        proven(cx, &step.guess);
+        let (kind, mode) = (UserKind::Account, step.client_mode);
+        commit(cx, who, id, Proven { kind, identity, proof, mode, expires })
+    };
     match done {
         Done::Account(Account::Found { nt_hash, identity, expires }) => {
-            let proof = step.authenticator.account(AccountSecret::NtHash(*nt_hash));
-            let proof = proof.map_err(|status| status.at(NOT_PROVEN))?;
-            proven(cx, &step.guess);
-            let kind = UserKind::Account;
-            let mode = step.client_mode;
-            commit(cx, who, id, Proven { kind, identity, proof, mode, expires })
+            known(AccountSecret::NtHash(*nt_hash), identity, expires)
+        }
+        Done::Account(Account::Checked { base_key, identity, expires }) => {
+            known(AccountSecret::Checked(base_key), identity, expires)
         }
         Done::Account(Account::Unknown { guest }) => {
             // Asked even so, so that unknown names take the time that known ones take.
@@ -240,6 +245,25 @@ fn account(
         }
         Done::Failed(error) => Err(error.into()),
         _ => Err(OUR_BUG),
+    }
+}
+
+impl Step {
+    /// What the account comes to in this exchange, and nothing that is of use in another one.
+    pub(crate) fn checked(&self, account: &Account) -> Account {
+        match account {
+            Account::Found { nt_hash, identity, expires } => Account::Checked {
+                base_key: self.authenticator.base_key(nt_hash),
+                identity: Arc::clone(identity),
+                expires: *expires,
+            },
+            Account::Checked { base_key, identity, expires } => Account::Checked {
+                base_key: base_key.clone(),
+                identity: Arc::clone(identity),
+                expires: *expires,
+            },
+            Account::Unknown { guest } => Account::Unknown { guest: guest.clone() },
+        }
     }
 }
 
@@ -337,11 +361,12 @@ fn flags(user: &User) -> SessionFlags {
     flags
 }
 
-/// MS-SMB2 3.3.5.5.3: the session that a client has lost ends, if it was the same user's.
+/// MS-SMB2 3.3.5.5.3: the session that a client has lost ends, if it was the same user's, as if its
+/// connection had been lost: what outlives that can be claimed from the new session.
 fn end_previous(cx: &mut Cx<'_>, previous: SessionId, user: &User) {
     let found = cx.state.sessions.get(&previous).and_then(|session| session.user.as_ref());
     if found.is_some_and(|other| other.is_same(user.kind, &user.account, &user.identity)) {
-        ending::end_session(cx, previous, Wake::LoggedOff);
+        ending::end_session(cx, previous, Wake::LoggedOff, Fate::Keep);
     }
 }
 
@@ -353,7 +378,7 @@ fn give_up(cx: &mut Cx<'_>, conn: ConnId, id: SessionId) {
         return;
     };
     if session.channels.contains_key(&conn) {
-        return ending::end_session(cx, id, Wake::LoggedOff);
+        return ending::end_session(cx, id, Wake::LoggedOff, Fate::End);
     }
     session.setups.remove(&conn);
     if let Some(conn) = cx.state.conns.get_mut(&conn) {

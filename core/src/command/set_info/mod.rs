@@ -172,12 +172,12 @@ pub(super) fn resume(
             notice::renamed(cx, who.open()?, &from, replaced);
         }
         (Step::Linked, Done::Named { to, replaced }) => {
-            contend::names(cx, who.open()?, &to);
+            contend::listed_at(cx, who.open()?, &to);
             notice::linked(cx, who.open()?, to, replaced);
         }
         (Step::StreamRenamed { to }, _) => stream::renamed(cx, who.open()?, to),
-        (Step::Done(changed), _) => changed_by(cx, who.open()?, changed),
-        (Step::Sized(_), _) => changed_by(cx, who.open()?, CompletionFilter::SIZE),
+        (Step::Done(changed), _) => modified(cx, who.open()?, changed),
+        (Step::Sized(_), _) => modified(cx, who.open()?, CompletionFilter::SIZE),
         (Step::MayDelete, Done::Info(info)) => {
             return disposition::may_delete(cx, who.open()?, &info);
         }
@@ -187,10 +187,10 @@ pub(super) fn resume(
     Flow::answer(ResponseBody::SetInfo)
 }
 
-/// Who watches is told, and who caches the directory: it lists the file differently by now.
-fn changed_by(cx: &mut Cx<'_>, id: OpenId, changed: CompletionFilter) {
-    notice::modified(cx, id, changed);
+/// What a directory says of the file is other than before.
+fn modified(cx: &mut Cx<'_>, id: OpenId, changed: CompletionFilter) {
     contend::listing(cx, id);
+    notice::modified(cx, id, changed);
 }
 
 /// The wait for others is over: everything is checked again.

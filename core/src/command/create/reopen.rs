@@ -1,0 +1,199 @@
+//! CREATEs of opens that are there already: a durable one is wanted back (MS-SMB2 3.3.5.9.7,
+//! 3.3.5.9.12), or the answer was lost and the request comes again (3.3.5.9.10).
+
+use super::{
+    Contexts, Step,
+    durable::{self, Again, Asked},
+};
+use crate::{
+    command::{self, Cx},
+    flow::{
+        Flow, Handled, NO_OPEN, NO_TREE, Refused,
+        job::Who,
+        park::{Park, Wait},
+        refuse,
+    },
+    id::{Holder, LeaseId, OpenId},
+    name::same_name,
+    state::{
+        durable::{Creation, Endurance, Owner},
+        open::{Open, Stage},
+    },
+    status::NtStatus,
+    stream::{self, Suffix},
+    vfs::{Call, Op},
+    wire::{
+        create::{CreateRequest, OplockLevel},
+        create_context::DurableFlags,
+    },
+};
+use alloc::boxed::Box;
+
+/// An open that is there already, while its metadata are asked for.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(super) contexts: Contexts,
+    pub(super) asked: Asked,
+    /// What a replay asks for; a reconnect gets what there is.
+    pub(super) level: Option<OplockLevel>,
+}
+
+/// MS-SMB2 3.3.5.9.7, 3.3.5.9.12. Nothing else that the request says is looked at.
+pub(super) fn reclaim(
+    cx: &mut Cx<'_>,
+    who: &mut Who,
+    request: CreateRequest,
+    contexts: Contexts,
+    again: Again,
+) -> Handled<command::Step> {
+    let id = OpenId(again.file_id.persistent);
+    let running = check(cx, who, &request, &contexts, again)?.running;
+    if running > 0 {
+        // What the lost connection has begun is through before anything new is.
+        let park = Park { wait: Wait::Idle(id), deadline: None, interim: false };
+        return Ok(Flow::Park(park, command::Step::Create(Step::Reclaim(Box::new(request)))));
+    }
+    let client = durable::settled(cx, who)?.client_guid;
+    command::durable::take_back(cx, id, (who.session()?, who.tree()?), client);
+    let found = Found { contexts, asked: Asked::Again(again), level: None };
+    query(cx, who, id, found, Step::Reclaimed)
+}
+
+/// Whether this client may have it back; there is no open else, as far as it is told.
+fn check<'a>(
+    cx: &'a Cx<'_>,
+    who: &Who,
+    request: &CreateRequest,
+    contexts: &Contexts,
+    again: Again,
+) -> Result<&'a Open, Refused> {
+    let none = |at| refuse(NtStatus::OBJECT_NAME_NOT_FOUND, at);
+    let settled = durable::settled(cx, who)?;
+    let Some(open) = cx.state.opens.get(&OpenId(again.file_id.persistent)) else {
+        return none("3.3.5.9.7: no such open");
+    };
+    let claim = &open.claim;
+    if open.stage != Stage::Kept || claim.endurance == Endurance::None {
+        return none("3.3.5.9.7: it is in use");
+    }
+    if let Some((create, flags)) = again.v2 {
+        // What was opened with version 1 has none: that is a CreateGuid of zeros. Which client it
+        // is matters for leases alone, as on Windows.
+        if claim.create.unwrap_or_default() != create {
+            return none("3.3.5.9.12: another CreateGuid");
+        }
+        if flags.contains(DurableFlags::PERSISTENT) {
+            return none("3.3.5.9.12: it is not persistent");
+        }
+    }
+    let (session, tree) = (who.session()?, who.tree()?);
+    let user = cx.state.sessions.get(&session).and_then(|session| session.user.as_ref());
+    if user.and_then(Owner::of) != claim.owner || claim.owner.is_none() {
+        return refuse(NtStatus::ACCESS_DENIED, "3.3.5.9.7: somebody else's open");
+    }
+    let tree = cx.state.tree(session, tree).ok_or(NO_TREE)?;
+    if tree.share.name != open.share.name || tree.share.path != open.share.path {
+        return none("3.3.5.9.7: an open of another share");
+    }
+    let lease = cx.state.holder(open.id).and_then(|holder| match holder {
+        Holder::Lease(id) => Some(id),
+        Holder::Open(_) => None,
+    });
+    check_lease(cx, open, lease, contexts, settled.client_guid)?;
+    if lease.is_some() && !is_named(open, request) {
+        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.9.7: a lease of another file");
+    }
+    Ok(open)
+}
+
+/// A lease belongs to the client that asked for it, is named by its key, and stays of its version.
+fn check_lease(
+    cx: &Cx<'_>,
+    open: &Open,
+    lease: Option<LeaseId>,
+    contexts: &Contexts,
+    client: [u8; 16],
+) -> Result<(), Refused> {
+    let none = |at| refuse(NtStatus::OBJECT_NAME_NOT_FOUND, at);
+    match (lease, contexts.lease) {
+        (None, None) => Ok(()),
+        (None, Some(_)) => none("3.3.5.9.7: it has no lease"),
+        (Some(_), None) => none("3.3.5.9.7: it has a lease"),
+        (Some(id), Some(_)) if id.client != client => none("3.3.5.9.7: another client's lease"),
+        (Some(id), Some(asked)) if id.key != asked.lease_key => none("3.3.5.9.7: another lease"),
+        (Some(id), Some(asked)) => {
+            let kind = cx.state.leases.get(&Holder::Lease(id)).map(|lease| lease.kind);
+            let v2 = matches!(kind, Some(crate::state::lease::Kind::V2 { .. }));
+            if v2 != asked.v2.is_some() || open.claim.client != client {
+                return none("3.3.5.9.7: a lease of another version");
+            }
+            Ok(())
+        }
+    }
+}
+
+/// The request names the file that is open.
+fn is_named(open: &Open, request: &CreateRequest) -> bool {
+    let (Some(place), Ok((path, suffix))) = (open.place(), stream::split(&request.name.0)) else {
+        return false;
+    };
+    let stream = if let Suffix::Named(stream) = suffix { Some(stream) } else { None };
+    same_name(place.path.as_str(), path.as_str()) && place.stream == stream
+}
+
+/// MS-SMB2 3.3.5.9.10: a CREATE that is known by its CreateGuid. `None`: it is new.
+pub(super) fn replay(
+    cx: &mut Cx<'_>,
+    who: &mut Who,
+    request: &CreateRequest,
+    contexts: &mut Contexts,
+    asked: Asked,
+) -> Option<Handled<command::Step>> {
+    let key = durable::key(cx, who, asked)?;
+    let known = cx.state.creations.get(&key).copied()?;
+    if !who.replay {
+        return Some(refuse(NtStatus::DUPLICATE_OBJECTID, "3.3.5.9.10: the CreateGuid is in use"));
+    }
+    let Creation::Done(id) = known else {
+        return Some(refuse(NtStatus::FILE_NOT_AVAILABLE, "3.3.5.9.10: it is still under way"));
+    };
+    Some(replayed(cx, who, request, core::mem::take(contexts), (id, asked)))
+}
+
+fn replayed(
+    cx: &mut Cx<'_>,
+    who: &mut Who,
+    request: &CreateRequest,
+    contexts: Contexts,
+    (id, asked): (OpenId, Asked),
+) -> Handled<command::Step> {
+    let open = cx.state.opens.get(&id).ok_or(NO_OPEN)?;
+    if Some(open.session) != who.session || Some(open.tree) != who.tree {
+        return refuse(NtStatus::DUPLICATE_OBJECTID, "3.3.5.9.10: it is another session's");
+    }
+    let key = match cx.state.holder(id) {
+        Some(Holder::Lease(lease)) => Some(lease.key),
+        _ => None,
+    };
+    let lease = request.requested_oplock_level == OplockLevel::LEASE;
+    if key != contexts.lease.filter(|_| lease).map(|asked| asked.lease_key) {
+        return refuse(NtStatus::ACCESS_DENIED, "3.3.5.9.10: another lease, or none");
+    }
+    let level = Some(request.requested_oplock_level);
+    query(cx, who, id, Found { contexts, asked, level }, Step::Replayed)
+}
+
+fn query(
+    cx: &mut Cx<'_>,
+    who: &mut Who,
+    id: OpenId,
+    found: Found,
+    step: fn(Box<Found>) -> Step,
+) -> Handled<command::Step> {
+    let open = cx.state.opens.get(&id).ok_or(NO_OPEN)?;
+    let call =
+        Call { identity: open.identity.clone(), op: Op::Query { file: open.handle.clone() } };
+    who.open = Some(id);
+    who.identity = Some(open.identity.clone());
+    Ok(Flow::Call(call, command::Step::Create(step(Box::new(found)))))
+}

@@ -1,0 +1,62 @@
+//! What random clients say about lost connections.
+
+use super::Choices;
+use ksmbd_core::wire::{
+    create::{CreateRequest, RawContext},
+    create_context::{DurableFlags, RequestContext},
+    header::FileId,
+    ioctl::{FsctlCode, IoctlFlags, IoctlRequest},
+    message::RequestBody,
+};
+
+/// What an open shall outlive, or which one is wanted back of those that others have left behind.
+pub(super) fn ask_to_last(request: &mut CreateRequest, lost: &[FileId], choices: &mut dyn Choices) {
+    let create_guid = [choices.below(6) as u8; 16];
+    let mut flags = DurableFlags::empty();
+    flags.set(DurableFlags::PERSISTENT, choices.chance(6));
+    if choices.chance(2) {
+        let timeout = [0, 1_000, 20_000, u32::MAX][choices.below(4)];
+        add(
+            request,
+            &match choices.below(3) {
+                0 => RequestContext::DHnQ,
+                _ => RequestContext::DH2Q { timeout, flags, create_guid },
+            },
+        );
+    }
+    if let Some(&FileId { persistent, volatile }) = lost.get(choices.below(lost.len() * 3)) {
+        let file_id = (persistent, volatile);
+        add(
+            request,
+            &match choices.below(2) {
+                0 => RequestContext::DHnC { file_id },
+                _ => RequestContext::DH2C { file_id, create_guid, flags: DurableFlags::empty() },
+            },
+        );
+    }
+    if choices.chance(8) {
+        add(request, &RequestContext::AppInstanceId([choices.below(2) as u8; 16]));
+        let (high, low) = (0, choices.below(3) as u64);
+        add(request, &RequestContext::AppInstanceVersion { high, low });
+    }
+}
+
+fn add(request: &mut CreateRequest, context: &RequestContext) {
+    let mut data = Vec::new();
+    if context.encode(&mut data).is_ok() {
+        request.contexts.push(RawContext { name: context.name().to_vec(), data });
+    }
+}
+
+/// FSCTL_LMR_REQUEST_RESILIENCY.
+pub(super) fn resiliency(file_id: FileId, choices: &mut dyn Choices) -> RequestBody {
+    let milliseconds: u32 = [0, 5_000, 400_000][choices.below(3)];
+    RequestBody::Ioctl(IoctlRequest {
+        ctl_code: FsctlCode::LMR_REQUEST_RESILIENCY,
+        file_id,
+        max_input_response: 0,
+        max_output_response: 0,
+        flags: IoctlFlags::IS_FSCTL,
+        input: [milliseconds.to_le_bytes(), [0; 4]].concat(),
+    })
+}
