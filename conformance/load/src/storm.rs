@@ -201,7 +201,7 @@ impl Life<'_> {
             match answer {
                 OplockBreakRequest::Oplock(oplock) => oplock.oplock_level = OplockLevel::NONE,
                 OplockBreakRequest::Lease(lease) => {
-                    lease.lease_state = self.chance.pick(&[0, 1, 7])
+                    lease.lease_state = self.chance.pick(&[0, 1, 7]);
                 }
             }
         }
