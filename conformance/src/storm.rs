@@ -112,7 +112,7 @@ pub(crate) fn weather(env: &Env, name: &str, options: &Options) -> Checked<Strin
     settled(env, &server)?;
     let before = Held::of(&server)?;
     let cpu = server.cpu_seconds();
-    let (operations, most) = blow(env, &mut server, options, options.seconds)?;
+    let (done, most) = blow(env, &mut server, options, options.seconds)?;
     let cpu = server.cpu_seconds() - cpu;
     let took = settled(env, &server)?;
     serves(env, &server)?;
@@ -127,7 +127,7 @@ pub(crate) fn weather(env: &Env, name: &str, options: &Options) -> Checked<Strin
         return wrong(troubles.join("; "));
     }
     Ok(format!(
-        "{} clients, {} s: {operations} answers, {cpu:.1} s of CPU time; memory {fresh} KiB at the \
+        "{} clients, {} s: {done}, {cpu:.1} s of CPU time; memory {fresh} KiB at the \
          start, {} KiB before, {most} KiB meanwhile, {} KiB after; {} threads and {} descriptors before and after; \
          all tables empty {:.1} s after the last client",
         options.clients,
@@ -140,7 +140,7 @@ pub(crate) fn weather(env: &Env, name: &str, options: &Options) -> Checked<Strin
     ))
 }
 
-/// Runs the clients. How many answers they had, and the server's largest size in KiB.
+/// Runs the clients. What they have done, and the server's largest size in KiB.
 fn blow(env: &Env, server: &mut Server, options: &Options, seconds: u64) -> Checked<(String, u64)> {
     let blown = clients(env, server, options.clients, seconds);
     // That it died explains whatever the clients say.
@@ -178,10 +178,14 @@ fn clients(env: &Env, server: &Server, clients: usize, seconds: u64) -> Checked<
         let Ok(line) = said.recv_timeout(Duration::from_secs(1)) else {
             continue;
         };
-        return match line.strip_prefix("done ").and_then(|line| line.split(' ').next()) {
-            Some(operations) => Ok((operations.to_owned(), most)),
-            None => wrong(line),
+        let words: Vec<&str> = line.split(' ').collect();
+        let ["done", operations, _, _, returned] = words[..] else {
+            return wrong(line);
         };
+        if returned == "0" {
+            return wrong("no durable handle was there again");
+        }
+        return Ok((format!("{operations} answers, {returned} durable handles again"), most));
     }
     wrong("the clients hang: neither answered nor disconnected")
 }

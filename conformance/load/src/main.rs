@@ -2,7 +2,7 @@
 //! server, watches its CPU time and memory, and prints the table.
 //!
 //! When it is ready it says `ready` and waits for a line; it runs for its time, says
-//! `done OPERATIONS BYTES SECONDS`, and stays connected until its input ends.
+//! `done OPERATIONS BYTES SECONDS RETURNED`, and stays connected until its input ends.
 
 mod journal;
 mod load;
@@ -100,6 +100,8 @@ pub(crate) struct Options {
 pub(crate) struct Count {
     pub(crate) operations: u64,
     pub(crate) bytes: u64,
+    /// Durable handles that were there again.
+    pub(crate) returned: u64,
     /// The part of the time that counts, where it is not all of it.
     pub(crate) waited: Duration,
 }
@@ -204,7 +206,8 @@ fn run(mut options: Options) -> io::Result<()> {
     };
     let operations: u64 = counts.iter().map(|count| count.operations).sum();
     let bytes: u64 = counts.iter().map(|count| count.bytes).sum();
-    println!("done {operations} {bytes} {seconds}");
+    let returned: u64 = counts.iter().map(|count| count.returned).sum();
+    println!("done {operations} {bytes} {seconds} {returned}");
     lines.next().transpose()?;
     Ok(())
 }

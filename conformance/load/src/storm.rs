@@ -3,7 +3,7 @@
 //! and then wrongly or by a CLOSE; some clients never answer one. Answers are not judged, but each has to
 //! belong to a request, and be signed or encrypted as it must; what is left in the server counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -60,10 +60,13 @@ pub(crate) fn run(
         let mut life = Life {
             smb,
             chance: &mut chance,
+            number,
             deaf: number % DEAF == DEAF - 1,
             opens: Vec::new(),
             asked: BTreeMap::new(),
             durable: Vec::new(),
+            returning: BTreeSet::new(),
+            returned: 0,
             answered: 0,
             silences: 0,
         };
@@ -71,6 +74,7 @@ pub(crate) fn run(
         life.live(until)?;
         life.end()?;
         count.operations += life.answered;
+        count.returned += life.returned;
         kept = life.durable;
         if Instant::now() >= until {
             smb.hang_up();
@@ -113,12 +117,16 @@ impl Chance {
 struct Life<'a> {
     smb: &'a mut Smb,
     chance: &'a mut Chance,
+    number: usize,
     deaf: bool,
     opens: Vec<FileId>,
     /// CREATEs under way.
     asked: BTreeMap<u64, RequestBody>,
     /// What was opened to be there after a lost connection.
     durable: Vec<(FileId, RequestBody)>,
+    /// CREATEs that want something durable again, and how many had it.
+    returning: BTreeSet<u64>,
+    returned: u64,
     answered: u64,
     /// How often nothing has come, one after the other.
     silences: u32,
@@ -127,8 +135,9 @@ struct Life<'a> {
 impl Life<'_> {
     /// Opens what the last connection had, if the server still has it.
     fn come_back(&mut self, kept: &[(FileId, RequestBody)]) -> io::Result<()> {
-        for (file, request) in kept.iter().take(DEPTH) {
-            self.smb.send(&requests::again(request, *file), &[])?;
+        for (file, request) in kept.iter().rev().take(DEPTH) {
+            let id = self.smb.send(&requests::again(request, *file), &[])?;
+            self.returning.insert(id);
         }
         Ok(())
     }
@@ -150,7 +159,7 @@ impl Life<'_> {
         let opens = self.opens.len();
         let kind = self.chance.below(100);
         if opens == 0 || (kind < 35 && opens < OPENS) {
-            let request = requests::open(self.chance, self.deaf);
+            let request = requests::open(self.chance, self.number, self.deaf);
             let id = self.smb.send(&request, &[])?;
             self.asked.insert(id, request);
             return Ok(());
@@ -206,6 +215,7 @@ impl Life<'_> {
         let asked = self.asked.remove(&reply.header.message_id);
         if reply.header.command == Command::CREATE && reply.status() == NtStatus::SUCCESS {
             let create = opened(self.smb, reply)?;
+            self.returned += u64::from(self.returning.contains(&reply.header.message_id));
             self.opens.push(create.file_id);
             if let Some(request) = asked
                 && create.contexts.iter().any(|context| context.name == name::DH2Q)

@@ -31,9 +31,16 @@ fn path(file: usize) -> String {
     format!("{}\\file {file}", DIRECTORIES[file % DIRECTORIES.len()])
 }
 
-/// Opens a file or a directory.
-pub(super) fn open(chance: &mut Chance, deaf: bool) -> RequestBody {
+/// Opens a file or a directory; sometimes a file of the client's own, so that it may still be kept for it
+/// when it comes back.
+pub(super) fn open(chance: &mut Chance, number: usize, deaf: bool) -> RequestBody {
     let everything = AccessMask::GENERIC_READ | AccessMask::GENERIC_WRITE | AccessMask::DELETE;
+    if chance.once_in(10) {
+        let path = path(FILES + number);
+        let request = create(&path, everything, CreateDisposition::OPEN_IF, CreateOptions::empty());
+        let request = cached(request, &Cache::Oplock(OplockLevel::BATCH));
+        return durable(chance, request);
+    }
     if chance.once_in(6) {
         let (place, kind) = (chance.pick(&DIRECTORIES), CreateOptions::DIRECTORY_FILE);
         let request = create(place, AccessMask::GENERIC_READ, CreateDisposition::OPEN_IF, kind);
@@ -62,13 +69,15 @@ fn asking(chance: &mut Chance, request: RequestBody) -> RequestBody {
     if chance.once_in(4) {
         return request;
     }
-    let mut request = caching(chance, request);
-    if chance.once_in(3) {
-        let mut create_guid = [7; 16];
-        create_guid.fill_with(|| chance.below(256).to_le_bytes()[0]);
-        let flags = DurableFlags::empty();
-        with(&mut request, &RequestContext::DH2Q { timeout: KEPT, flags, create_guid });
-    }
+    let request = caching(chance, request);
+    if chance.once_in(3) { durable(chance, request) } else { request }
+}
+
+fn durable(chance: &mut Chance, mut request: RequestBody) -> RequestBody {
+    let mut create_guid = [0; 16];
+    create_guid.fill_with(|| chance.below(256).to_le_bytes()[0]);
+    let flags = DurableFlags::empty();
+    with(&mut request, &RequestContext::DH2Q { timeout: KEPT, flags, create_guid });
     request
 }
 
