@@ -15,6 +15,7 @@ holds() {
 check_mount() {
     local data=/proc/fs/cifs/DebugData dialect
     case ,$options, in
+    *,vers=2.0,*) dialect=0x202 ;;
     *,vers=2.1,*) dialect=0x210 ;;
     *,vers=3.0,*) dialect=0x300 ;;
     *,vers=3.0.2,*) dialect=0x302 ;;
@@ -46,7 +47,7 @@ check_build() {
     cd "$A/build"
     sh ./build.sh
     ./helper sizes "$A/build/sizes"
-    rm main.o fsx.o locks.o files.o
+    rm main.o fsx.o locks.o files.o writers.o
 }
 
 check_fsx() {
@@ -135,6 +136,91 @@ check_coherent() {
         echo "turn $i, and back" >"$B/turns"
         holds "$A/turns" "turn $i, and back"
     done
+}
+
+# Both write at the same time, and cache what they may.
+check_writers() {
+    helper writers "$A/writers" "$B/writers" 150
+    sum=$(md5sum <"$A/writers")
+    [ "$(md5sum <"$B/writers")" = "$sum" ] || differ "the other client sees other bytes"
+}
+
+# Wants a command to succeed within two seconds: names and sizes may be that old.
+soon() {
+    local tries=0
+    until "$@"; do
+        tries=$((tries + 1))
+        [ $tries -lt 20 ] || differ "not after two seconds: $*"
+        sleep 0.1
+    done
+}
+
+gone() { [ ! -e "$1" ]; }
+is() { [ "$(cat "$1" 2>/dev/null)" = "$2" ]; }
+
+# What the other client renames, replaces and deletes while this one has it in its cache.
+check_moved() {
+    mkdir "$A/moved"
+    cd "$A/moved"
+    echo first >x
+    echo second >y
+    holds x first
+    holds y second
+    mv "$B/moved/x" "$B/moved/z"
+    soon gone x
+    holds z first
+    mv "$B/moved/y" "$B/moved/z"
+    # In this order: while the client caches the file under its new name, it believes in the old one too.
+    soon gone y
+    soon is z second
+    rm "$B/moved/z"
+    soon gone z
+    echo third >z
+    holds "$B/moved/z" third
+    cd "$A"
+    mv "$B/moved" "$B/elsewhere"
+    soon is elsewhere/z third
+    rm -r "$B/elsewhere"
+    soon gone elsewhere
+}
+
+# The handles of a file that the client has on the server: also those that no program has open any more.
+handles() {
+    grep -c " $1\$" /proc/fs/cifs/open_files || :
+}
+
+# With a lease on handles the client keeps a file open for a while after its last close, opens it again
+# without asking, and closes it when somebody else wants it gone.
+check_deferred() {
+    cd "$A"
+    echo kept >deferred
+    holds deferred kept
+    local open=$(handles deferred)
+    [ "$open" -gt 0 ] || differ "closed at once"
+    holds deferred kept
+    [ "$(handles deferred)" = "$open" ] || differ "$(handles deferred) handles instead of $open"
+    echo more >>deferred
+    holds "$B/deferred" "$(printf 'kept\nmore')"
+    holds deferred "$(printf 'kept\nmore')"
+    local begun=$(date +%s)
+    rm "$B/deferred"
+    [ $(($(date +%s) - begun)) -lt 10 ] || differ "the break was not answered"
+    soon gone deferred
+    [ "$(handles deferred)" = 0 ] || differ "still open"
+}
+
+# Without: a closed file is closed.
+check_undeferred() {
+    cd "$A"
+    echo closed >undeferred
+    holds undeferred closed
+    cat /proc/fs/cifs/open_files
+    [ "$(handles undeferred)" = 0 ] || differ "open after the close"
+    ls >/dev/null
+    echo new >"$B/beside"
+    soon is beside new
+    rm "$B/undeferred" "$B/beside"
+    soon gone undeferred
 }
 
 check_names() {

@@ -12,6 +12,7 @@ mod process;
 mod report;
 mod server;
 mod smbtorture;
+mod storm;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ const USAGE: &str = "\
 usage: ksmbd-conformance run [OPTION...] [FILTER...]
        ksmbd-conformance list [FILTER...]
        ksmbd-conformance bench [--rounds=N] [--seconds=S] [ROW...]
+       ksmbd-conformance storm [--seconds=N] [--clients=N]
 
 Run it from the project's root directory. A FILTER is a test's name, the dotted beginning of one
 (smb2.lock, clients.smbclient), or a pattern with *.
@@ -89,6 +91,12 @@ fn main() -> ExitCode {
             let result = bench::run(&env, &options);
             let _ = fs::remove_dir_all(&env.scratch);
             result.map(|()| true)
+        }),
+        "storm" => storm::Options::parse(arguments).and_then(|options| {
+            let env = environment(Kind::Ksmbd)?;
+            let result = storm::weather(&env, "storm", &options);
+            let _ = fs::remove_dir_all(&env.scratch);
+            result.map(|figures| println!("{figures}")).map_err(|e| e.to_string()).map(|()| true)
         }),
         "--help" | "-h" | "help" => {
             println!("{USAGE}");

@@ -103,6 +103,11 @@ impl Server {
         self.dir.join("ksmbdpwd.db")
     }
 
+    /// The socket by which `ksmbd-control` reaches it.
+    pub(crate) fn control(&self) -> PathBuf {
+        self.dir.join("control")
+    }
+
     pub(crate) fn setup(&mut self) -> &mut Setup {
         &mut self.setup
     }
@@ -191,6 +196,7 @@ impl Server {
                 let mut command = Command::new(self.bin.join("ksmbd-mountd"));
                 command.arg("--nodetach").args(self.files());
                 command.arg(format!("--port={}", self.port));
+                command.arg(format!("--control={}", self.control().display()));
                 if let Some(folder) = &self.recordings {
                     command.arg("--record-limit=8192").arg("--record").arg(folder);
                 }

@@ -340,7 +340,7 @@ impl Server {
             .opens
             .values()
             .filter_map(|o| Some(state.files.get(&o.key()?)?.locks.count(o.id)));
-        alloc::vec![
+        let mut budgets = alloc::vec![
             bounded("connections", counters.connections, limits.connections),
             bounded(
                 "connections of one address",
@@ -366,14 +366,6 @@ impl Server {
                 limits.trees_per_session,
             ),
             bounded("opens", counters.opens, limits.opens),
-            bounded("durable opens", counters.durable, limits.durable_opens),
-            bounded(
-                "durable opens of one client",
-                state.enduring.most(),
-                limits.durable_opens_per_client,
-            ),
-            counted("opens without a connection", counters.kept),
-            counted("creates that may be replayed", counters.creations),
             counted("files", counters.files),
             counted("oplocks", counters.oplocks),
             counted("leases", counters.leases),
@@ -396,6 +388,22 @@ impl Server {
             bounded("accounts guessed at", state.guesses.len(), limits.guesses),
             counted("running calls", counters.running),
             counted("timers", counters.timers),
+        ];
+        budgets.extend(self.lasting());
+        budgets
+    }
+
+    /// What outlives a connection, and what a lost answer is known by.
+    fn lasting(&self) -> [Budget; 4] {
+        let (counters, limits) = (self.counters(), self.state.config.limits);
+        let budget = |name, used, limit| Budget { name, used, limit };
+        let of_one_client = self.state.enduring.most();
+        let per_client = Some(limits.durable_opens_per_client);
+        [
+            budget("durable opens", counters.durable, Some(limits.durable_opens)),
+            budget("durable opens of one client", of_one_client, per_client),
+            budget("opens without a connection", counters.kept, None),
+            budget("creates that may be replayed", counters.creations, None),
         ]
     }
 }

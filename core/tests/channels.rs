@@ -272,18 +272,22 @@ fn again_with_a_wrong_password() {
     }
 }
 
-/// Who has lost the keys cannot authenticate again over a channel that has joined, and is told so
-/// without a signature that it could not check (smb2.session.bind_negative_smb3signCtoHs).
+/// Over a channel its own key counts; who signs with the session's is refused with that very key
+/// (smb2.session.bind_negative_smb3signCtoHs).
 #[test]
-fn again_without_keys() {
+fn again_with_the_first_channels_key() {
     let w = world();
     let mut a = w.logged_on("alice");
     let mut b = w.channel(&a, "alice");
-    b.sign = false;
+    let (own, first) = (b.keys(), a.keys().expect("keys"));
+    b.set_keys(b.session_id, Some(first.clone()));
     let mut logon = b.begin(Credentials::new("alice", "WORLD", &password("alice")));
     logon.session_id = b.session_id;
-    assert!(!logon.first(&mut b).is(NtStatus::ACCESS_DENIED).signed);
-    a.echo().ok();
+    let refusal = logon.first(&mut b).is(NtStatus::ACCESS_DENIED);
+    assert!(refusal.signed && first.signing().verify_message(&refusal.element));
+    b.set_keys(b.session_id, own);
+    b.create("x").ok();
+    a.create("x").ok();
 }
 
 /// Both channels authenticate at the same time, and neither exchange disturbs the other.

@@ -247,6 +247,21 @@ fn delete_on_close() {
     assert!(!w.exists("x"));
 }
 
+/// All that it takes from others it takes at once: a second break that follows the first one has its epoch
+/// (smb2.lease.v2_breaking3), and the Linux kernel's client only heeds breaks of a new one.
+#[test]
+fn delete_on_close_breaks_once() {
+    let (w, (mut a, f), mut b) = held("RWH");
+    let waiting = b.create("x").delete_on_close().send().waits();
+    a.breaks(1, "RWH", "R");
+    a.ack_lease(1, "R").ok();
+    a.nothing();
+    let g = b.answer(waiting.mid).ok().created().file_id;
+    b.close(g).ok();
+    a.close(f).ok();
+    assert!(!w.exists("x"));
+}
+
 /// MS-SMB2 3.3.5.9.11, 3.3.4.7, smb2.lease.v2_epoch2.
 #[test]
 fn the_epoch_counts_changes() {

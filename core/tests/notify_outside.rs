@@ -57,7 +57,7 @@ fn a_share_may_be_told_of_its_own_changes_alone() {
 fn what_is_vetoed_is_not_told() {
     let w = World::new();
     w.daemon(|daemon| {
-        let veto = ksmbd_core::veto::Veto::new(["secret*"].into_iter());
+        let veto = ksmbd_core::veto::Veto::new(["secret*"]);
         let share = Share { veto, ..Share::disk("veto", ksmbd_fuzz::world::ROOT) };
         let share = std::sync::Arc::new(share);
         daemon.share(Rules { share, read_only: false, refused: None });

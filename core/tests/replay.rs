@@ -171,3 +171,45 @@ fn in_another_session() {
     let mut bob = w.logged_on("bob");
     bob.create("x").batch().durable_v2(GUID, 0).replay().is(duplicate);
 }
+
+/// smb2.replay.dhv2-pending2*-sane: its channel is lost, and it goes on for the others.
+#[test]
+fn on_another_channel_while_it_is_under_way() {
+    let w = World::with(|config| config.multi_channel = true);
+    w.put("x", b"");
+    let mut b = w.logged_on("bob");
+    let held = b.create("x").batch().ok();
+    let mut a = w.logged_on("alice");
+    let mut other = w.channel(&a, "alice");
+    let _ = a.create("x").batch().durable_v2(GUID, 0).send().waits();
+    a.hang_up();
+    let again =
+        |client: &mut Client| client.create("x").batch().durable_v2(GUID, 0).replay().later();
+    let sent = again(&mut other);
+    other.answer(sent).is(NtStatus::FILE_NOT_AVAILABLE);
+    b.forget();
+    b.close(held).ok();
+    let sent = again(&mut other);
+    let opened = other.answer(sent).ok().created().clone();
+    assert_eq!(opened.oplock_level, OplockLevel::BATCH);
+    assert!(durability(&opened).is_some());
+    other.close(opened.file_id).ok();
+    assert_eq!((w.counters().opens, w.counters().creations), (0, 0));
+}
+
+/// The same, and the last channel goes as well.
+#[test]
+fn lost_on_all_channels_while_it_waits() {
+    let w = World::with(|config| config.multi_channel = true);
+    w.put("x", b"");
+    let mut b = w.logged_on("bob");
+    b.create("x").batch().ok();
+    let mut a = w.logged_on("alice");
+    let other = w.channel(&a, "alice");
+    let _ = a.create("x").durable_v2(GUID, 0).send().waits();
+    a.hang_up();
+    assert_eq!((w.counters().parked, w.counters().creations), (1, 1));
+    other.hang_up();
+    assert_eq!((w.counters().parked, w.counters().creations), (0, 0));
+    b.forget();
+}

@@ -100,3 +100,25 @@ fn a_break_is_under_way() {
     b.answer(waiting.mid).ok();
     assert_eq!((w.counters().opens, w.counters().kept), (1, 0));
 }
+
+/// The status tells of opens without a connection, for how long yet, and no session or tree.
+#[test]
+fn the_status_of_what_is_kept() {
+    use ksmbd_core::id::{SessionId, TreeId};
+    use ksmbd_core::status_report::OpenEndurance;
+    let w = World::new();
+    let mut a = w.logged_on("alice");
+    let f = a.create("x").batch().durable().ok();
+    assert_eq!(w.status().opens[0].kept, None);
+    a.hang_up();
+    w.advance(Duration::from_secs(20));
+    let status = w.status();
+    let open = &status.opens[0];
+    assert_eq!(
+        (open.kept, open.endurance),
+        (Some(Duration::from_secs(40)), OpenEndurance::Durable)
+    );
+    assert_eq!((open.session, open.tree), (SessionId::NONE, TreeId::NONE));
+    assert_eq!((open.id.0, open.path.as_str()), (f.persistent, "x"));
+    assert!(status.sessions.is_empty() && status.trees.is_empty());
+}

@@ -30,6 +30,7 @@ void mapped(const char *file);
 void unlinked(const char *here, const char *there);
 void sizes(const char *file);
 void times(const char *here, const char *there);
+void writers(const char *here, const char *there, int steps);
 void slow_write(const char *file, int seconds);
 
 #endif

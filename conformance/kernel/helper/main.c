@@ -100,8 +100,10 @@ int main(int count, char **words)
 		times(words[2], words[3]);
 	else if (!strcmp(part, "slow-write") && count == 4)
 		slow_write(words[2], atoi(words[3]));
+	else if (!strcmp(part, "writers") && count == 5)
+		writers(words[2], words[3], atoi(words[4]));
 	else {
-		printf("helper PART FILE...: fsx locks mapped unlinked sizes times slow-write\n");
+		printf("helper PART FILE...: fsx locks mapped unlinked sizes times slow-write writers\n");
 		return 2;
 	}
 	printf("%s: done\n", part);

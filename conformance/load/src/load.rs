@@ -18,7 +18,7 @@ use ksmbd_core::wire::query_info::{InfoType, QueryInfoFlags, QueryInfoRequest};
 use crate::journal;
 use crate::logon::{close, connect, connect_within, create, open, read, write};
 use crate::smb::{Smb, broken};
-use crate::{Count, Kind, Options};
+use crate::{Count, Kind, Options, storm, waiting};
 
 /// The size of the file that each client reads or writes, again and again.
 pub(crate) const FILE: u64 = 64 << 20;
@@ -46,6 +46,9 @@ pub(crate) fn prepare(options: &Options, path: &Path) -> io::Result<()> {
     let shared = path.join(SHARED);
     fs::write(&shared, [1; SMALL])?;
     fs::set_permissions(&shared, fs::Permissions::from_mode(0o666))?;
+    if options.kind == Kind::Storm {
+        return storm::prepare(path);
+    }
     for client in 0..options.clients {
         let place = path.join(format!("load{client}"));
         fs::create_dir_all(&place)?;
@@ -73,6 +76,8 @@ pub(crate) fn prepare(options: &Options, path: &Path) -> io::Result<()> {
 /// One client, ready to begin.
 pub(crate) struct Client {
     smb: Smb,
+    /// Whoever waits for this one, where somebody does.
+    other: Option<Smb>,
     number: usize,
     file: FileId,
     data: Vec<u8>,
@@ -96,7 +101,9 @@ impl Client {
                 return Err(broken(format!("the server takes no requests of {size} bytes")));
             }
         }
-        Ok(Self { smb, number, file, data })
+        let pair = matches!(options.kind, Kind::BreakLease | Kind::BreakOplock | Kind::Notify);
+        let other = pair.then(|| connect(options, 1 << 32 | number as u64)).transpose()?;
+        Ok(Self { smb, other, number, file, data })
     }
 
     /// Runs until the time is up.
@@ -114,8 +121,22 @@ impl Client {
             Kind::Connect => self.connect_again(options, until),
             Kind::Journal => {
                 let operations = journal::run(&mut self.smb, self.number, until);
-                Ok(Count { operations, bytes: 0 })
+                Ok(Count { operations, ..Count::default() })
             }
+            Kind::Contend => waiting::contend(&mut self.smb, self.number, SHARED, until),
+            Kind::BreakLease | Kind::BreakOplock | Kind::Notify => {
+                let Some(other) = &mut self.other else {
+                    return Err(broken("there is nobody to wait"));
+                };
+                let mut pair =
+                    waiting::Pair { here: &mut self.smb, there: other, number: self.number };
+                match options.kind {
+                    Kind::BreakLease => pair.breaks(true, until),
+                    Kind::BreakOplock => pair.breaks(false, until),
+                    _ => pair.notify(until),
+                }
+            }
+            Kind::Storm => storm::run(&mut self.smb, options, self.number, until),
         }
     }
 
@@ -142,10 +163,10 @@ impl Client {
                 block = (block + 1) % blocks;
                 match kind {
                     Kind::Read | Kind::RandomRead => {
-                        self.smb.send(&read(self.file, at, size), &[])?;
+                        self.smb.send(&read(self.file, at, size), &[])?
                     }
                     _ => self.smb.send(&write(self.file, at, size), &self.data)?,
-                }
+                };
                 continue;
             }
             if self.smb.pending() == 0 {

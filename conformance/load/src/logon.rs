@@ -9,14 +9,19 @@ use ksmbd_core::rng::Rng;
 use ksmbd_core::status::NtStatus;
 use ksmbd_core::wire::close::{CloseFlags, CloseRequest};
 use ksmbd_core::wire::create::{
-    CreateDisposition, CreateOptions, CreateRequest, ImpersonationLevel, OplockLevel, ShareAccess,
+    CreateDisposition, CreateOptions, CreateRequest, CreateResponse, ImpersonationLevel,
+    OplockLevel, RawContext, ShareAccess,
 };
+use ksmbd_core::wire::create_context::{Lease, LeaseState, LeaseV2, RequestContext};
 use ksmbd_core::wire::fscc::AccessMask;
 use ksmbd_core::wire::header::FileId;
 use ksmbd_core::wire::message::{RequestBody, ResponseBody};
 use ksmbd_core::wire::negotiate::{
     Capabilities, Cipher, Dialect, HashAlgorithm, NegotiateContext, NegotiateRequest, SecurityMode,
     SigningAlgorithm,
+};
+use ksmbd_core::wire::oplock_break::{
+    LeaseBreakAck, LeaseBreakFlags, OplockBreakRequest, OplockBreakResponse,
 };
 use ksmbd_core::wire::read::{Channel, ReadFlags, ReadRequest};
 use ksmbd_core::wire::session_setup::{SessionSetupFlags, SessionSetupRequest};
@@ -41,7 +46,7 @@ pub(crate) fn connect_within(
     patience: Duration,
 ) -> io::Result<Smb> {
     let mut smb = Smb::connect(options.port, options.protection, patience)?;
-    let (mut hash, cipher) = negotiate(&mut smb)?;
+    let (mut hash, cipher) = negotiate(&mut smb, number)?;
     let protection = std::mem::replace(&mut smb.protection, Protection::Off);
     let mut seed = [7; 32];
     seed[..8].copy_from_slice(&number.to_le_bytes());
@@ -70,11 +75,18 @@ pub(crate) fn connect_within(
     Ok(smb)
 }
 
-fn negotiate(smb: &mut Smb) -> io::Result<(PreauthHash, Option<crypto::Cipher>)> {
+/// Each connection is a client of its own: with one ClientGuid for all, leases would not conflict, and
+/// smbd would serve all of them in one process.
+fn negotiate(smb: &mut Smb, number: u64) -> io::Result<(PreauthHash, Option<crypto::Cipher>)> {
+    let mut client_guid = *b"a load's client.";
+    client_guid[8..].copy_from_slice(&number.to_be_bytes());
     let request = NegotiateRequest {
         security_mode: SecurityMode::SIGNING_ENABLED,
-        capabilities: Capabilities::LARGE_MTU | Capabilities::ENCRYPTION,
-        client_guid: *b"a load's client.",
+        capabilities: Capabilities::LARGE_MTU
+            | Capabilities::ENCRYPTION
+            | Capabilities::LEASING
+            | Capabilities::DIRECTORY_LEASING,
+        client_guid,
         dialects: vec![Dialect::SMB_3_1_1],
         contexts: vec![
             NegotiateContext::PreauthIntegrity {
@@ -159,12 +171,73 @@ pub(crate) fn create(
     })
 }
 
+/// What a client asks to cache of what it opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cache {
+    Oplock(OplockLevel),
+    Lease(Lease),
+}
+
+/// CREATE that asks to cache the file.
+pub(crate) fn cached(request: RequestBody, cache: &Cache) -> RequestBody {
+    let RequestBody::Create(mut request) = request else {
+        return request;
+    };
+    match cache {
+        Cache::Oplock(level) => request.requested_oplock_level = *level,
+        Cache::Lease(lease) => {
+            request.requested_oplock_level = OplockLevel::LEASE;
+            let context = RequestContext::RqLs(*lease);
+            let (mut data, name) = (Vec::new(), context.name().to_vec());
+            // A lease has no lengths in it that could be too long.
+            if context.encode(&mut data).is_ok() {
+                request.contexts.push(RawContext { name, data });
+            }
+        }
+    }
+    RequestBody::Create(request)
+}
+
+/// A lease of version 2 on everything; the number is its key.
+pub(crate) fn lease(number: u64) -> Lease {
+    let mut lease_key = *b"a load's lease..";
+    lease_key[8..].copy_from_slice(&number.to_be_bytes());
+    let lease_state =
+        LeaseState::READ_CACHING | LeaseState::HANDLE_CACHING | LeaseState::WRITE_CACHING;
+    Lease { lease_key, lease_state, v2: Some(LeaseV2::default()), ..Lease::default() }
+}
+
+/// Gives up what the server wants back; `None` where it waits for no answer.
+pub(crate) fn acknowledgment(told: &OplockBreakResponse) -> Option<RequestBody> {
+    let request = match told {
+        OplockBreakResponse::Oplock(oplock) => OplockBreakRequest::Oplock(*oplock),
+        OplockBreakResponse::LeaseNotification(told) => {
+            if !told.flags.contains(LeaseBreakFlags::ACK_REQUIRED) {
+                return None;
+            }
+            OplockBreakRequest::Lease(LeaseBreakAck {
+                flags: 0,
+                lease_key: told.lease_key,
+                lease_state: told.new_lease_state,
+                lease_duration: 0,
+            })
+        }
+        OplockBreakResponse::Lease(_) => return None,
+    };
+    Some(RequestBody::OplockBreak(request))
+}
+
 /// Opens, and wants it to work.
 pub(crate) fn open(smb: &mut Smb, request: &RequestBody) -> io::Result<FileId> {
     smb.send(request, &[])?;
     let reply = smb.receive()?.ok()?;
-    match body(smb, &reply)? {
-        ResponseBody::Create(create) => Ok(create.file_id),
+    opened(smb, &reply).map(|create| create.file_id)
+}
+
+/// The answer to a CREATE that has worked.
+pub(crate) fn opened(smb: &Smb, reply: &Reply) -> io::Result<CreateResponse> {
+    match body(smb, reply)? {
+        ResponseBody::Create(create) => Ok(create),
         _ => Err(broken("no answer to CREATE")),
     }
 }

@@ -9,6 +9,8 @@ mod load;
 mod logon;
 mod raw;
 mod smb;
+mod storm;
+mod waiting;
 
 use std::io::{self, BufRead};
 use std::path::PathBuf;
@@ -25,8 +27,10 @@ usage: ksmbd-load --port=N --share=NAME --user=NAME --password=WORD --path=DIREC
        ksmbd-load compare DIRECTORY
 
 LOAD is read, write (with --size), random-read, random-write (4 KiB), create, stat, delete, list, open
-(one file, by all clients), lock (and unlock, in one file) or connect; or journal, which says in the end what the server has acknowledged, and whose words `compare`
-takes on its input to compare them with the disk. DIRECTORY is the share's on the server's disk: files are prepared there. --raw measures plain
+(one file, by all clients), lock (and unlock, in one file), contend (one file, by all clients, each with a
+lease on everything) or connect; break-lease, break-oplock and notify, which count only the time in which a
+second connection waits; or journal, which says in the end what the server has acknowledged, and whose words `compare`
+takes on its input to compare them with the disk; or storm: everything that waits, at random. DIRECTORY is the share's on the server's disk: files are prepared there. --raw measures plain
 copies over loopback instead.
 
   --clients=N    so many clients at once (1)
@@ -47,11 +51,16 @@ pub(crate) enum Kind {
     List,
     Open,
     Lock,
+    Contend,
+    BreakLease,
+    BreakOplock,
+    Notify,
     Connect,
     Journal,
+    Storm,
 }
 
-const KINDS: [(&str, Kind); 12] = [
+const KINDS: [(&str, Kind); 17] = [
     ("read", Kind::Read),
     ("write", Kind::Write),
     ("random-read", Kind::RandomRead),
@@ -62,10 +71,16 @@ const KINDS: [(&str, Kind); 12] = [
     ("list", Kind::List),
     ("open", Kind::Open),
     ("lock", Kind::Lock),
+    ("contend", Kind::Contend),
+    ("break-lease", Kind::BreakLease),
+    ("break-oplock", Kind::BreakOplock),
+    ("notify", Kind::Notify),
     ("connect", Kind::Connect),
     ("journal", Kind::Journal),
+    ("storm", Kind::Storm),
 ];
 
+#[derive(Clone)]
 pub(crate) struct Options {
     pub(crate) port: u16,
     pub(crate) share: String,
@@ -85,6 +100,8 @@ pub(crate) struct Options {
 pub(crate) struct Count {
     pub(crate) operations: u64,
     pub(crate) bytes: u64,
+    /// The part of the time that counts, where it is not all of it.
+    pub(crate) waited: Duration,
 }
 
 fn parse(arguments: impl Iterator<Item = String>) -> Option<Options> {
@@ -180,7 +197,11 @@ fn run(mut options: Options) -> io::Result<()> {
         };
         threads.into_iter().map(join).collect::<io::Result<Vec<Count>>>()
     })?;
-    let seconds = start.elapsed().as_secs_f64();
+    let waited: Duration = counts.iter().map(|count| count.waited).sum();
+    let seconds = match waited.as_secs_f64() / counts.len() as f64 {
+        0.0 => start.elapsed().as_secs_f64(),
+        seconds => seconds,
+    };
     let operations: u64 = counts.iter().map(|count| count.operations).sum();
     let bytes: u64 = counts.iter().map(|count| count.bytes).sum();
     println!("done {operations} {bytes} {seconds}");

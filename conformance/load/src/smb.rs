@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use ksmbd_core::status::NtStatus;
 use ksmbd_core::wire::codec::{Malformed, Writer};
 use ksmbd_core::wire::header::{HEADER_LEN, Header, HeaderFlags};
 use ksmbd_core::wire::message::RequestBody;
+use ksmbd_core::wire::oplock_break::OplockBreakResponse;
 use ksmbd_core::wire::transform::{self, FLAG_ENCRYPTED, TRANSFORM_LEN, TransformHeader};
 
 /// How messages are protected once there is a session.
@@ -56,6 +57,18 @@ impl Reply {
     }
 }
 
+/// What the server sends by itself has this MessageId (MS-SMB2 2.2.23).
+const UNASKED: u64 = u64::MAX;
+
+/// What the server says next.
+#[derive(Clone, Debug)]
+pub(crate) enum Said {
+    /// The final answer to a request.
+    Answer(Reply),
+    /// Something is to be given up.
+    Break(OplockBreakResponse),
+}
+
 /// A connection.
 pub(crate) struct Smb {
     stream: TcpStream,
@@ -77,6 +90,8 @@ pub(crate) struct Smb {
     sealed: Vec<u8>,
     /// MessageIds that have no final answer.
     pending: VecDeque<u64>,
+    /// Breaks that came while an answer was waited for.
+    breaks: VecDeque<OplockBreakResponse>,
 }
 
 impl Smb {
@@ -106,12 +121,23 @@ impl Smb {
             heads: Vec::new(),
             sealed: Vec::new(),
             pending: VecDeque::new(),
+            breaks: VecDeque::new(),
         })
+    }
+
+    /// How long [`Self::receive`] and its like wait.
+    pub(crate) fn set_patience(&self, patience: Duration) -> io::Result<()> {
+        self.stream.set_read_timeout(Some(patience))
     }
 
     /// Requests without an answer.
     pub(crate) fn pending(&self) -> usize {
         self.pending.len()
+    }
+
+    /// Their MessageIds, the oldest first.
+    pub(crate) fn pending_ids(&self) -> impl ExactSizeIterator<Item = u64> {
+        self.pending.iter().copied()
     }
 
     /// Encodes one request, data excepted, behind what is in `heads`.
@@ -132,6 +158,10 @@ impl Smb {
         self.pending.push_back(self.next_mid);
         self.next_mid += u64::from(charge);
         self.credits = self.credits.saturating_sub(u64::from(charge));
+        self.put_element(&header, body)
+    }
+
+    fn put_element(&mut self, header: &Header, body: &RequestBody) -> Range<usize> {
         // Offsets in a body count from its header: it is encoded by itself first.
         let mut element = Vec::with_capacity(HEADER_LEN + 64);
         let mut writer = Writer::new(&mut element);
@@ -142,12 +172,42 @@ impl Smb {
         start..self.heads.len()
     }
 
-    /// Sends one request, with data behind it for WRITE. The message as it was signed.
-    pub(crate) fn send(&mut self, body: &RequestBody, data: &[u8]) -> io::Result<()> {
+    /// Sends one request, with data behind it for WRITE. Its MessageId.
+    pub(crate) fn send(&mut self, body: &RequestBody, data: &[u8]) -> io::Result<u64> {
         self.heads.clear();
+        let id = self.next_mid;
         let place = self.encode(body, data.len(), false);
         self.protect(&place, data);
-        self.put(data)
+        self.put(data)?;
+        Ok(id)
+    }
+
+    /// Sends a CANCEL, which has no answer and costs nothing, for an earlier request (MS-SMB2 3.2.4.24).
+    pub(crate) fn cancel(&mut self, message_id: u64) -> io::Result<()> {
+        self.heads.clear();
+        let body = RequestBody::Cancel;
+        let header = Header {
+            credit_charge: 0,
+            credits: 0,
+            message_id,
+            tree_id: self.tree_id,
+            session_id: self.session_id,
+            ..Header::new(body.command())
+        };
+        let place = self.put_element(&header, &body);
+        self.protect(&place, &[]);
+        self.put(&[])
+    }
+
+    /// Ends the connection.
+    pub(crate) fn hang_up(&mut self) {
+        // It may have ended by itself.
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
+
+    /// Sends bytes that are no message, or the beginning of one.
+    pub(crate) fn send_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
     }
 
     /// Sends requests as one related chain.
@@ -214,8 +274,32 @@ impl Smb {
         write_parts(&mut self.stream, &parts)
     }
 
-    /// The next answer; interim ones are passed over.
+    /// The next answer; interim ones are passed over, and breaks kept for [`Self::receive_break`].
     pub(crate) fn receive(&mut self) -> io::Result<Reply> {
+        loop {
+            match self.hear()? {
+                Said::Answer(reply) => return Ok(reply),
+                Said::Break(told) => self.breaks.push_back(told),
+            }
+        }
+    }
+
+    /// The next break, when no answer is expected before it.
+    pub(crate) fn receive_break(&mut self) -> io::Result<OplockBreakResponse> {
+        if let Some(told) = self.breaks.pop_front() {
+            return Ok(told);
+        }
+        match self.hear()? {
+            Said::Break(told) => Ok(told),
+            Said::Answer(reply) => {
+                let (command, status) = (reply.header.command, reply.status());
+                Err(broken(format!("an answer instead of a break: {command:?} {status:?}")))
+            }
+        }
+    }
+
+    /// What the server says next; interim answers are passed over.
+    pub(crate) fn hear(&mut self) -> io::Result<Said> {
         loop {
             let reply = self.next()?;
             self.credits += u64::from(reply.header.credits);
@@ -223,12 +307,16 @@ impl Smb {
                 continue;
             }
             let mid = reply.header.message_id;
+            if mid == UNASKED {
+                let element = &self.bytes[reply.element.clone()];
+                return OplockBreakResponse::parse(element).map(Said::Break).map_err(malformed);
+            }
             let known = self.pending.iter().position(|pending| *pending == mid);
             let Some(known) = known else {
                 return Err(broken(format!("an answer to message {mid}, which was not asked")));
             };
             self.pending.remove(known);
-            return Ok(reply);
+            return Ok(Said::Answer(reply));
         }
     }
 

@@ -51,8 +51,21 @@ impl Row {
 }
 
 /// Loads that count operations.
-const SMALL: [&str; 9] =
-    ["random-read", "random-write", "create", "stat", "delete", "list", "open", "lock", "connect"];
+const SMALL: [&str; 13] = [
+    "random-read",
+    "random-write",
+    "create",
+    "stat",
+    "delete",
+    "list",
+    "open",
+    "lock",
+    "contend",
+    "break-lease",
+    "break-oplock",
+    "notify",
+    "connect",
+];
 
 fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
@@ -139,7 +152,12 @@ pub(crate) fn run(env: &Env, options: &Options) -> Result<(), String> {
 
 fn start(env: &Env, kind: Kind) -> Result<Server, String> {
     let env = Env { kind, ..env.clone() };
-    let large = ["smb2 max read = 8388608", "smb2 max write = 8388608", "smb2 max trans = 8388608"];
+    let large = [
+        "smb2 max read = 8388608",
+        "smb2 max write = 8388608",
+        "smb2 max trans = 8388608",
+        "smb2 leases = yes",
+    ];
     Server::start(&env, Setup::clients(&format!("bench-{kind:?}").to_lowercase(), &large))
 }
 
@@ -177,7 +195,7 @@ mod tests {
     #[test]
     fn rows_have_names_of_their_own() {
         let names: BTreeSet<String> = rows().iter().map(Row::name).collect();
-        assert_eq!((names.len(), rows().len()), (54, 54));
+        assert_eq!((names.len(), rows().len()), (62, 62));
         assert!(names.contains("read.64K.plain.1") && names.contains("list.plain.8"));
     }
 }

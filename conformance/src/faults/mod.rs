@@ -15,6 +15,7 @@ use rustix::process::Signal;
 use crate::clients::{Check, Checked, Context, Plain, Problem, Smbclient, wrong};
 use crate::config::{Kind, Setup};
 use crate::server::{Server, empty};
+use crate::storm;
 
 use disk::ThinDisk;
 use journal::Journal;
@@ -23,7 +24,7 @@ use journal::Journal;
 const SECONDS: u64 = 3;
 
 pub(crate) fn checks() -> Vec<Check> {
-    let bodies: [(&str, Plain); 12] = [
+    let bodies: [(&str, Plain); 13] = [
         ("full-disk", full_disk),
         ("io-error", broken::io_error),
         ("smbclient", broken::smbclient),
@@ -36,6 +37,7 @@ pub(crate) fn checks() -> Vec<Check> {
         ("reload", reload),
         ("term", |context| ended(context, Signal::TERM)),
         ("kill", |context| ended(context, Signal::KILL)),
+        ("storm", storm),
     ];
     let check = |(name, body)| Check::new(format!("faults.{name}"), body);
     let mut checks: Vec<Check> = bodies.into_iter().map(check).collect();
@@ -177,6 +179,14 @@ fn ended(context: &Context<'_>, signal: Signal) -> Checked {
     server.revive()?;
     serves(context, &server, "files")?;
     stopped(server)
+}
+
+/// `conformance/storm`, for a short time.
+fn storm(context: &Context<'_>) -> Checked {
+    ours(context)?;
+    let options = storm::Options { clients: 200, seconds: 20 };
+    println!("{}", storm::weather(context.env, "faults-storm", &options)?);
+    Ok(())
 }
 
 fn ours(context: &Context<'_>) -> Checked {

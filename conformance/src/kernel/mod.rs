@@ -37,11 +37,17 @@ const FILES: &[&str] = &[
 ];
 
 /// What wants two mounts to see each other's changes at once.
-const SHARED: &[&str] = &["coherent", "full"];
+const SHARED: &[&str] = &["coherent", "writers", "moved", "full"];
 
 const NETWORK: &[&str] = &["break", "reconnect", "restart"];
 
+/// The server grants leases; only the oldest dialect knows nothing of them, and caches by oplocks.
 const VARIANTS: &[Variant] = &[
+    Variant {
+        name: "2_0",
+        options: "vers=2.0",
+        checks: &[ALWAYS, &["coherent", "writers", "moved"]],
+    },
     Variant { name: "2_1", options: "vers=2.1", checks: &[ALWAYS, &["locks"]] },
     Variant { name: "2_1-sign", options: "vers=2.1,sign", checks: &[ALWAYS] },
     Variant { name: "3_0", options: "vers=3.0", checks: &[ALWAYS, &["locks"]] },
@@ -49,6 +55,16 @@ const VARIANTS: &[Variant] = &[
     Variant { name: "3_0_2", options: "vers=3.0.2", checks: &[ALWAYS] },
     Variant { name: "3_0_2-sign", options: "vers=3.0.2,sign", checks: &[ALWAYS] },
     Variant { name: "3_1_1", options: "vers=3.1.1", checks: &[ALWAYS, FILES, SHARED] },
+    Variant {
+        name: "strict",
+        options: "vers=3.1.1,cache=strict,closetimeo=20",
+        checks: &[&["mount"], SHARED, &["deferred", "locks"]],
+    },
+    Variant {
+        name: "no-handles",
+        options: "vers=3.1.1,cache=strict,nohandlecache,closetimeo=0",
+        checks: &[&["mount"], SHARED, &["undeferred", "fsx"]],
+    },
     Variant { name: "3_1_1-sign", options: "vers=3.1.1,sign", checks: &[ALWAYS] },
     Variant { name: "3_1_1-seal", options: "vers=3.1.1,seal", checks: &[ALWAYS, FILES] },
     Variant {

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     flow::{
         Running, breaks,
-        job::Job,
+        job::{Job, Who},
         park::{Park, Scope, Wait, Wake},
         timer::Timer,
     },
@@ -122,7 +122,8 @@ pub(crate) fn end_connection(cx: &mut Cx<'_>, id: ConnId) {
         return;
     };
     cx.flows.timers.forget(id);
-    cx.flows.parking.wake_where(Wake::HungUp, |parked| parked.job.conn == id);
+    hand_over(cx, id);
+    cx.flows.parking.wake_where(Wake::HungUp, |parked| parked.job.who.conn == id);
     for session in conn.sessions {
         let Some(state) = cx.state.sessions.get_mut(&session) else {
             continue;
@@ -134,6 +135,21 @@ pub(crate) fn end_connection(cx: &mut Cx<'_>, id: ConnId) {
         }
     }
     breaks::connection_lost(cx, id);
+}
+
+/// A CREATE that will come again on another channel of its session goes on for that one: its answer is
+/// lost with the connection, but what it makes is known by its CreateGuid (MS-SMB2 3.3.5.9.10).
+fn hand_over(cx: &mut Cx<'_>, from: ConnId) {
+    let sessions = &cx.state.sessions;
+    let other = |who: &Who| {
+        let session = sessions.get(&who.session.filter(|_| who.creating.is_some())?)?;
+        session.channels.keys().copied().find(|conn| *conn != from)
+    };
+    let running = cx.flows.running.values_mut().filter_map(|running| running.job.as_mut());
+    let jobs = cx.flows.parking.jobs_mut().chain(running);
+    for who in jobs.map(|job| &mut job.who).filter(|who| who.conn == from) {
+        who.conn = other(who).unwrap_or(from);
+    }
 }
 
 /// The delete has been tried; whether it worked is for nobody to know but those who watch.

@@ -45,6 +45,9 @@ pub(super) fn pass(cx: &mut Cx<'_>, job: &mut Job, element: &Element) -> Result<
     }
     if matches!(command, Command::NEGOTIATE | Command::SESSION_SETUP) {
         job.link.valid = true;
+        if element.body.is_err() && element.signed {
+            sign_as_first(cx, &mut job.who);
+        }
         return element.body.as_ref().map(|_| ()).map_err(|status| status.at(NOT_UNDERSTOOD));
     }
     if job.who.session_id == 0 && needs_no_session(cx, element) {
@@ -112,6 +115,16 @@ fn check_session(cx: &Cx<'_>, job: &mut Job, command: Command) -> Result<(), Ref
         return refuse(NtStatus::NETWORK_SESSION_EXPIRED, "3.3.5.2.9: authenticate again");
     }
     Ok(())
+}
+
+/// What a SESSION_SETUP that is refused outright was signed with.
+fn sign_as_first(cx: &Cx<'_>, who: &mut Who) {
+    let session = cx.state.session(who.conn, SessionId(who.session_id));
+    if let Some(user) = session.and_then(|session| session.user.as_ref())
+        && !who.encrypted
+    {
+        who.sign.clone_from(&user.keys);
+    }
 }
 
 /// Who has signed rightly for a session of other connections is refused with that signature (MS-SMB2

@@ -9,12 +9,15 @@ use crate::{
         refuse,
     },
     id::{FileKey, OpenId},
-    state::range_lock::{RangeLock, RangeLocks},
+    state::{
+        durable::Endurance,
+        range_lock::{RangeLock, RangeLocks},
+    },
     status::NtStatus,
     wire::{
         lock::{LockElement, LockFlags, LockRequest},
         message::ResponseBody,
-        negotiate::Capabilities,
+        negotiate::{Capabilities, Dialect},
     },
 };
 
@@ -49,9 +52,15 @@ pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: LockRequest) -> Han
 }
 
 /// Whether a LOCK that comes twice is noticed: where clients may have to ask again (MS-SMB2 3.3.5.14).
+/// That is over another channel, or with an open that outlives its connection; 2.0.2 has neither.
 fn has_sequences(cx: &Cx<'_>, who: &Who) -> bool {
-    let conn = cx.state.conns.get(&who.conn).and_then(|conn| conn.negotiated);
-    conn.is_some_and(|settled| settled.server_capabilities.contains(Capabilities::MULTI_CHANNEL))
+    let Some(settled) = cx.state.conns.get(&who.conn).and_then(|conn| conn.negotiated) else {
+        return false;
+    };
+    let open = who.open.and_then(|id| cx.state.opens.get(&id));
+    let endures = open.is_some_and(|open| open.claim.endurance != Endurance::None);
+    endures && settled.chosen.dialect > Dialect::SMB_2_0_2
+        || settled.server_capabilities.contains(Capabilities::MULTI_CHANNEL)
 }
 
 /// It is done, and will not be done again.

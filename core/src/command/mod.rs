@@ -147,7 +147,7 @@ fn resume(cx: &mut Cx<'_>, who: &mut Who, step: Step, event: Event) -> Handled<S
         Step::SetInfo(step) => set_info::resume(cx, who, step, event),
         Step::Pipe(step) => pipe::resume(cx, who, step, event),
         Step::Interfaces(step) => interfaces::resume(&step, event),
-        Step::Sleep(code) => smbtorture::awake(who, code, &event),
+        Step::Sleep(code) => smbtorture::awake(cx, who, code, &event),
         Step::Flush => flush::resume(event),
         Step::Logoff => logoff::resume(cx, who),
         Step::TreeDisconnect => tree_disconnect::resume(cx, who),

@@ -60,12 +60,12 @@ pub(super) fn begin(cx: &mut Cx<'_>, who: &Who, request: &IoctlRequest) -> Handl
 }
 
 /// A CLOSE ends the sleep: the request that was there before it is not refused for it.
-pub(super) fn awake(who: &Who, code: FsctlCode, event: &Event) -> Handled<Step> {
+pub(super) fn awake(cx: &Cx<'_>, who: &Who, code: FsctlCode, event: &Event) -> Handled<Step> {
     match event {
         Event::Wake(Wake::Cancelled) => Err(CANCELLED),
         _ => {
-            let id = who.open()?;
-            ioctl::answer(code, FileId { persistent: id.0, volatile: id.0 }, Vec::new())
+            let volatile = cx.state.opens.get(&who.open()?).map_or(0, |open| open.volatile);
+            ioctl::answer(code, FileId { persistent: who.open()?.0, volatile }, Vec::new())
         }
     }
 }

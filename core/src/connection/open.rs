@@ -102,6 +102,7 @@ impl Connection {
             Arrived::Plain if signed => self.verify(SessionId(session), bytes.bytes()),
             Arrived::Plain => (false, true),
         };
+        let signed = signed || !genuine && self.is_for_first(&header, bytes.bytes());
         let body = match RequestBody::parse(header.command, bytes.bytes()) {
             _ if !genuine => Err(NtStatus::ACCESS_DENIED),
             Ok(body) if self.pays(&header, &body) => Ok(body),
@@ -161,6 +162,15 @@ impl Connection {
         let session = SessionId(header.session_id);
         let known = self.keys.contains_key(&session) || self.ended_keys(session).is_some();
         (signed && !known).then_some(session)
+    }
+
+    /// A SESSION_SETUP over a channel, signed as over the session's first: that is refused, but with a
+    /// signature that its client can check (smb2.session.bind_negative_smb3signCtoHs).
+    fn is_for_first(&self, header: &Header, element: &[u8]) -> bool {
+        let keys = self.keys.get(&SessionId(header.session_id)).and_then(Option::as_ref);
+        let first = keys.and_then(|keys| keys.first());
+        header.command == Command::SESSION_SETUP
+            && first.is_some_and(|first| first.signing().verify_message(element))
     }
 
     /// The keys of a session that has ended not long ago.

@@ -37,6 +37,8 @@ pub struct SessionKeys {
     /// The rest of it: each channel counts for itself.
     nonces: Counter,
     shared: Arc<Shared>,
+    /// Of another channel than the first: the first's.
+    first: Option<Arc<Self>>,
 }
 
 /// What is the session's, whatever channel it is used on.
@@ -85,13 +87,21 @@ impl SessionKeys {
             channel: 0,
             nonces: Counter::new(0),
             shared: Arc::new(Shared { application, seal }),
+            first: None,
         }
     }
 
     /// The same session's keys on another channel (MS-SMB2 3.3.5.5.3). `channel` is never used again
     /// within the session: with it begins each nonce. Its low 24 bits count; 0 is the first channel's.
-    pub fn on_channel(&self, signing: SigningKey, channel: u32) -> Self {
-        Self { signing, channel, nonces: Counter::new(0), shared: Arc::clone(&self.shared) }
+    pub fn on_channel(self: &Arc<Self>, signing: SigningKey, channel: u32) -> Self {
+        let (shared, first) = (Arc::clone(&self.shared), Some(Arc::clone(self)));
+        Self { signing, channel, nonces: Counter::new(0), shared, first }
+    }
+
+    /// Of another channel than the first: the first's, by which a client knows the session before it
+    /// has a key of the channel.
+    pub fn first(&self) -> Option<&Arc<Self>> {
+        self.first.as_ref()
     }
 
     /// Signs in both directions over this channel.

@@ -54,20 +54,25 @@ pub(crate) struct Opener {
     pub(crate) access: AccessMask,
     /// The file is emptied.
     pub(crate) overwrites: bool,
+    /// Who deletes a file on close wants it gone then, and not when others get round to it.
+    pub(crate) deletes: bool,
     /// It has waited before: then it waits until nobody is being asked any more.
     pub(crate) patient: bool,
 }
 
 /// The same for an open: others may not keep to themselves what they write, nor what they have read
-/// when that goes. Who only looks at attributes leaves all of it true (MS-FSA 2.1.4.12, OPEN).
+/// when that goes. Who only looks at attributes leaves all of it true (MS-FSA 2.1.4.12, OPEN). All of it
+/// is taken at once: the Linux kernel's client does not heed a second break that has the first one's epoch.
 pub(crate) fn contend_open<S>(cx: &mut Cx<'_, S>, key: FileKey, opener: Opener) -> bool {
-    let writes = LeaseState::WRITE_CACHING;
-    let taken = if opener.overwrites { writes | LeaseState::READ_CACHING } else { writes };
+    let mut waited = LeaseState::WRITE_CACHING;
+    waited.set(LeaseState::HANDLE_CACHING, opener.deletes);
+    let mut taken = waited;
+    taken.set(LeaseState::READ_CACHING, opener.overwrites);
     let mut waits = false;
     for holder in cx.state.holders(key) {
         if Some(holder) != opener.mine && !is_stat_open(opener.access, holder) {
             take(cx, holder, taken);
-            let awaited = if opener.patient { LeaseState::all() } else { writes };
+            let awaited = if opener.patient { LeaseState::all() } else { waited };
             waits |= is_awaited(cx.state, holder, awaited);
         }
     }

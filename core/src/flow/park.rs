@@ -128,6 +128,11 @@ impl<S> Parking<S> {
         self.wake_where(Wake::Ready, |parked| parked.park.wait == wait);
     }
 
+    /// The chains that wait.
+    pub(crate) fn jobs_mut(&mut self) -> impl Iterator<Item = &mut Job> {
+        self.parked.values_mut().map(|parked| &mut parked.job)
+    }
+
     /// Wakes those of whom `which` is true. A reason that ends the wait replaces an earlier "check
     /// again", never the other way round.
     pub(crate) fn wake_where(&mut self, wake: Wake, which: impl Fn(&Parked<S>) -> bool) {

@@ -35,8 +35,6 @@ pub(crate) struct Session {
 /// A session on one connection (MS-SMB2 3.3.1.14).
 #[derive(Debug, Default)]
 pub(crate) struct Channel {
-    /// It is not the one that the session was made over.
-    pub(crate) joined: bool,
     /// Guests, anonymous sessions and those that are not set up have none.
     pub(crate) keys: Option<Arc<SessionKeys>>,
 }

@@ -304,7 +304,7 @@ impl Logon {
         Sent { client, mid }
     }
 
-    fn derive_channel(&self, client: &Client, keys: &SessionKeys) -> SessionKeys {
+    fn derive_channel(&self, client: &Client, keys: &Arc<SessionKeys>) -> SessionKeys {
         let Some(key) = self.ntlm.session_key() else { panic!("no session key") };
         let signing = crypto::SigningKey::derive(client.dialect.0, key, client.signing, &self.hash);
         let number = u32::try_from(client.conn().0).unwrap_or(u32::MAX);

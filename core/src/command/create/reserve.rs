@@ -112,13 +112,11 @@ fn contend(
         }
         return refuse(NtStatus::SHARING_VIOLATION, "MS-FSA 2.1.5.1.2.2: share modes");
     }
-    // Who deletes a file on close wants it gone then, and not when others get round to it.
     let deletes = wanted.has(CreateOptions::DELETE_ON_CLOSE);
     let overwrites = wanted.overwrites();
     let access = if overwrites { granted | AccessMask::FILE_WRITE_DATA } else { granted };
-    let opener = Opener { mine, access, overwrites, patient: wanted.waited };
-    let waits = deletes && breaks::contend(cx, key, mine, handles, handles);
-    if breaks::contend_open(cx, key, opener) || waits {
+    let opener = Opener { mine, access, overwrites, deletes, patient: wanted.waited };
+    if breaks::contend_open(cx, key, opener) {
         return Ok(Some(Park::for_break(key)));
     }
     let writes = cx.state.files.get(&key).is_some_and(|file| file.locks.is_written());

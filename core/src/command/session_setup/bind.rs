@@ -130,7 +130,7 @@ pub(super) fn commit(
     let (dialect, algorithm) = (settled.chosen.dialect.0, settled.chosen.signing);
     let signing = SigningKey::derive(dialect, &proof.session_key, algorithm, &setup.preauth);
     let keys = Arc::new(keys.on_channel(signing, number));
-    session.channels.insert(who.conn, Channel { joined: true, keys: Some(Arc::clone(&keys)) });
+    session.channels.insert(who.conn, Channel { keys: Some(Arc::clone(&keys)) });
     cx.send(who.conn, Outbound::Keys(id, Some(Arc::clone(&keys))));
     who.sign = Some(keys);
     answer(NtStatus::SUCCESS, flags, proof.token)

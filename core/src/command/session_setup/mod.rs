@@ -121,9 +121,7 @@ fn find_or_make(cx: &mut Cx<'_>, who: &mut Who, settled: Settled) -> Result<Sess
                 who.sign = Some(keys.clone());
                 who.seal = who.encrypted.then(|| (id, keys.clone()));
             }
-            // Who has joined has signed for it, and goes on to, as on Windows.
-            let joined = channel.is_some_and(|channel| channel.joined);
-            if (user.signing_required || joined) && !who.signed {
+            if user.signing_required && !who.signed {
                 return refuse(NtStatus::ACCESS_DENIED, "3.3.5.2.4: must be signed");
             }
         }

@@ -1,0 +1,250 @@
+//! Two hundred clients that do everything that waits, at random (`conformance/load/src/storm.rs`), and what
+//! is left of them in the server when they have gone: nothing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::clients::{Checked, Smbclient, wrong};
+use crate::config::{Setup, USERS};
+use crate::process::{Process, lines, run};
+use crate::server::{Env, Server};
+
+/// How long the clients may be there after their time, and the tables full after the clients.
+const LATE: Duration = Duration::from_secs(60);
+const SETTLED: Duration = Duration::from_secs(20);
+
+/// The seconds of a first storm, behind which what is measured begins: inotify queues, the identities' and
+/// the directories' caches and the allocator's arenas, eight for each CPU, are there then.
+const WARM: u64 = 3;
+
+/// KiB of resident memory that a storm may leave, however long it was: what is free lies scattered in the
+/// arenas, and how much of it they keep differs from one time to the next. It is less than one forgotten
+/// KiB for each connection that even a short storm makes.
+const KEPT: u64 = 8 << 10;
+
+/// How much, and how long.
+pub(crate) struct Options {
+    pub(crate) clients: usize,
+    pub(crate) seconds: u64,
+}
+
+impl Options {
+    pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut options = Self { clients: 200, seconds: 300 };
+        for argument in arguments {
+            let wrong = || format!("{argument}: usage: storm [--seconds=N] [--clients=N]");
+            match argument.split_once('=') {
+                Some(("--seconds", value)) => {
+                    options.seconds = value.parse().map_err(|_| wrong())?;
+                }
+                Some(("--clients", value)) => {
+                    options.clients = value.parse().map_err(|_| wrong())?;
+                }
+                _ => return Err(wrong()),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// What a server has that a leak would add to.
+struct Held {
+    /// By name, as many as there are.
+    threads: BTreeMap<String, usize>,
+    descriptors: BTreeMap<String, usize>,
+    /// KiB.
+    memory: u64,
+}
+
+impl Held {
+    fn of(server: &Server) -> Checked<Self> {
+        let Some(pid) = server.pid() else {
+            return wrong("the server is not running");
+        };
+        let (mut threads, mut descriptors) = (BTreeMap::new(), BTreeMap::new());
+        for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+            // It may have ended since it was listed.
+            if let Ok(name) = fs::read_to_string(task?.path().join("comm")) {
+                *threads.entry(name.trim().to_owned()).or_default() += 1;
+            }
+        }
+        for descriptor in fs::read_dir(format!("/proc/{pid}/fd"))? {
+            if let Ok(target) = fs::read_link(descriptor?.path()) {
+                *descriptors.entry(target.display().to_string()).or_default() += 1;
+            }
+        }
+        Ok(Self { threads, descriptors, memory: server.resident().unwrap_or(0) })
+    }
+
+    /// What there is now and was not before.
+    fn beyond(&self, before: &Self) -> Vec<String> {
+        let more = |now: &BTreeMap<String, usize>, then: &BTreeMap<String, usize>| {
+            let more = now.iter().filter(|(name, count)| then.get(*name).unwrap_or(&0) < count);
+            more.map(|(name, count)| format!("{count} of {name}")).collect::<Vec<_>>()
+        };
+        let mut found = more(&self.threads, &before.threads);
+        found.extend(more(&self.descriptors, &before.descriptors));
+        if self.memory > before.memory + KEPT {
+            found.push(format!("{} KiB instead of {}", self.memory, before.memory));
+        }
+        found
+    }
+}
+
+/// A storm on a server of its own. Says what was done, and what it took.
+pub(crate) fn weather(env: &Env, name: &str, options: &Options) -> Checked<String> {
+    let global = ["smb2 leases = yes", "server multi channel support = yes"];
+    let mut setup = Setup::clients(name, &global);
+    for share in &mut setup.shares {
+        share.lines.push("max connections = 1024".to_owned());
+    }
+    let mut server = Server::start(env, setup)?;
+    let fresh = server.resident().unwrap_or(0);
+    // What is made when it is needed for the first time, and stays.
+    blow(env, &mut server, options, WARM)?;
+    serves(env, &server)?;
+    settled(env, &server)?;
+    let before = Held::of(&server)?;
+    let cpu = server.cpu_seconds();
+    let (operations, most) = blow(env, &mut server, options, options.seconds)?;
+    let cpu = server.cpu_seconds() - cpu;
+    let took = settled(env, &server)?;
+    serves(env, &server)?;
+    settled(env, &server)?;
+    let after = Held::of(&server)?;
+    let left = after.beyond(&before);
+    if !left.is_empty() {
+        return wrong(format!("left: {}", left.join(", ")));
+    }
+    let troubles = server.stop();
+    if !troubles.is_empty() {
+        return wrong(troubles.join("; "));
+    }
+    Ok(format!(
+        "{} clients, {} s: {operations} answers, {cpu:.1} s of CPU time; memory {fresh} KiB at the \
+         start, {} KiB before, {most} KiB meanwhile, {} KiB after; {} threads and {} descriptors before and after; \
+         all tables empty {:.1} s after the last client",
+        options.clients,
+        options.seconds,
+        before.memory,
+        after.memory,
+        before.threads.values().sum::<usize>(),
+        before.descriptors.values().sum::<usize>(),
+        took.as_secs_f64(),
+    ))
+}
+
+/// Runs the clients. How many answers they had, and the server's largest size in KiB.
+fn blow(env: &Env, server: &mut Server, options: &Options, seconds: u64) -> Checked<(String, u64)> {
+    let blown = clients(env, server, options.clients, seconds);
+    // That it died explains whatever the clients say.
+    server.dead().map_or(blown, wrong)
+}
+
+fn clients(env: &Env, server: &Server, clients: usize, seconds: u64) -> Checked<(String, u64)> {
+    let mut command = env.tool("ksmbd-load");
+    command
+        .arg(format!("--port={}", server.port))
+        .arg("--share=files")
+        .arg(format!("--user={}", USERS[0].0))
+        .arg(format!("--password={}", USERS[0].1))
+        .arg(format!("--path={}", server.share_dir("files").display()))
+        .arg(format!("--clients={clients}"))
+        .arg(format!("--seconds={seconds}"))
+        .arg("storm")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut process = Process::spawn(&mut command)?;
+    let child = process.child();
+    let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+        return wrong("no pipes");
+    };
+    let said = lines(output);
+    match said.recv_timeout(LATE) {
+        Ok(line) if line == "ready" => {}
+        other => return wrong(format!("the clients do not start: {other:?}")),
+    }
+    std::io::Write::write_all(&mut input, b"go\n")?;
+    let until = Instant::now() + Duration::from_secs(seconds) + LATE;
+    let mut most = 0;
+    while Instant::now() < until {
+        most = most.max(server.resident().unwrap_or(0));
+        let Ok(line) = said.recv_timeout(Duration::from_secs(1)) else {
+            continue;
+        };
+        return match line.strip_prefix("done ").and_then(|line| line.split(' ').next()) {
+            Some(operations) => Ok((operations.to_owned(), most)),
+            None => wrong(line),
+        };
+    }
+    wrong("the clients hang: neither answered nor disconnected")
+}
+
+/// Waits until every table is empty; how long that took.
+fn settled(env: &Env, server: &Server) -> Checked<Duration> {
+    let begun = Instant::now();
+    loop {
+        let full = tables(env, server)?;
+        if full.is_empty() {
+            return Ok(begun.elapsed());
+        }
+        if begun.elapsed() > SETTLED {
+            return wrong(format!("without clients there are {}", full.join(", ")));
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The tables that are not empty.
+fn tables(env: &Env, server: &Server) -> Checked<Vec<String>> {
+    let mut command = env.tool("ksmbd-control");
+    command.arg(format!("--socket={}", server.control().display())).args(["--status", "--json"]);
+    let output = run(&mut command, b"", Duration::from_secs(20))?;
+    let Ok(status) = serde_json::from_str::<Value>(&output.stdout) else {
+        return wrong(format!("ksmbd-control: {}: {}", output.ending(), output.tail()));
+    };
+    let Some(budgets) = status["budgets"].as_array().filter(|budgets| !budgets.is_empty()) else {
+        return wrong("the status has no budgets");
+    };
+    let budgets = budgets.iter().map(|budget| (&budget["name"], budget["used"].as_u64()));
+    let used = budgets.filter(|(_, used)| *used != Some(0));
+    let mut full: Vec<String> = used.map(|(name, used)| format!("{name}: {used:?}")).collect();
+    for table in ["connections", "sessions", "trees", "opens"] {
+        if status[table].as_array().is_none_or(|rows| !rows.is_empty()) {
+            full.push(format!("rows in {table}"));
+        }
+    }
+    Ok(full)
+}
+
+/// An ordinary client is served, and soon.
+fn serves(env: &Env, server: &Server) -> Checked {
+    let work = env.work("storm")?;
+    fs::write(work.join("after"), b"still here")?;
+    Smbclient::new(server.port, "files")
+        .run(&work, "put after; get after back; del after; ls")
+        .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_there_before_is_left() {
+        let held = |names: &[(&str, usize)], memory| Held {
+            threads: names.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
+            descriptors: BTreeMap::new(),
+            memory,
+        };
+        let before = held(&[("ksmbd/0", 1), ("ksmbd/w", 1)], 9000);
+        assert!(held(&[("ksmbd/0", 1)], 9000 + KEPT).beyond(&before).is_empty());
+        let after = held(&[("ksmbd/0", 2), ("ksmbd/7", 1)], 9001 + KEPT);
+        assert_eq!(after.beyond(&before).len(), 3);
+    }
+}
