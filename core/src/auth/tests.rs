@@ -118,7 +118,7 @@ fn a_checked_proof_is_as_good_as_the_hash() {
         (client, server)
     };
     let mut rng = rng();
-    let (mut client, mut server) = claimed(&mut rng);
+    let (client, mut server) = claimed(&mut rng);
     assert_eq!(server.base_key(&nt_hash("Sesam")), None);
     let base = server.base_key(&nt_hash("sesam"));
     let proof = server.account(AccountSecret::Checked(base.clone())).unwrap();
