@@ -99,7 +99,7 @@ impl Value for u8 {
         out.extend_from_slice(items);
     }
     fn get_all(count: usize, from: &mut Reader<'_>) -> Parse<Vec<Self>> {
-        from.bytes(count).map(<[u8]>::to_vec)
+        from.bytes(count).map(<[Self]>::to_vec)
     }
 }
 

@@ -177,7 +177,7 @@ impl Reader<BufReader<File>> {
     /// It cannot be read, or is no recording.
     pub fn open(path: &Path) -> Result<Self, Fault> {
         let fault = |error: io::Error| Fault { events: 0, offset: 0, what: error.to_string() };
-        Reader::new(BufReader::new(File::open(path).map_err(fault)?))
+        Self::new(BufReader::new(File::open(path).map_err(fault)?))
     }
 }
 

@@ -104,6 +104,35 @@ fn clients_without_extended_security_or_unicode_get_in() {
     assert_eq!(refused.unwrap_err(), NtStatus::INVALID_PARAMETER);
 }
 
+/// What somebody else has found out of an exchange is as good as the hash, in this exchange only.
+#[test]
+fn a_checked_proof_is_as_good_as_the_hash() {
+    let claimed = |rng: &mut Rng| {
+        let mut client = NtlmClient::new(user(), Wrapping::Spnego);
+        let mut server = Authenticator::new();
+        let first = client.start();
+        let answer = server.step(&first, &names(), FileTime(1), rng).unwrap();
+        let AuthStep::Continue(token) = answer else { panic!("{answer:?}") };
+        let last = client.answer(&token, rng).unwrap();
+        server.step(&last, &names(), FileTime(1), rng).unwrap();
+        (client, server)
+    };
+    let mut rng = rng();
+    let (client, mut server) = claimed(&mut rng);
+    assert_eq!(server.base_key(&nt_hash("Sesam")), None);
+    let base = server.base_key(&nt_hash("sesam"));
+    let proof = server.account(AccountSecret::Checked(base.clone())).unwrap();
+    assert_eq!(client.session_key(), Some(&*proof.session_key));
+    client.finish(&proof.token).unwrap();
+    assert_eq!(server.base_key(&nt_hash("sesam")), None, "nothing is claimed any more");
+
+    let (_, mut another) = claimed(&mut rng);
+    assert!(another.account(AccountSecret::Checked(base)).is_err());
+    let (_, mut wrong) = claimed(&mut rng);
+    let refused = wrong.account(AccountSecret::Checked(None)).unwrap_err();
+    assert_eq!(refused, NtStatus::LOGON_FAILURE);
+}
+
 #[test]
 fn a_wrong_password_looks_like_an_unknown_user() {
     for wrapping in WRAPPINGS {

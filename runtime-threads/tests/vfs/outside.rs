@@ -73,7 +73,7 @@ impl Ear {
     }
 }
 
-fn told<'a>(heard: &'a [(FileAction, String)]) -> Vec<(FileAction, &'a str)> {
+fn told(heard: &[(FileAction, String)]) -> Vec<(FileAction, &str)> {
     heard.iter().map(|(action, name)| (*action, name.as_str())).collect()
 }
 
