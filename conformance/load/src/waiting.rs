@@ -2,7 +2,8 @@
 //! by one thread, one connection each, so that nothing else counts than the server's time and the way.
 
 use std::io;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use ksmbd_core::status::NtStatus;
 use ksmbd_core::wire::change_notify::{ChangeNotifyFlags, ChangeNotifyRequest, CompletionFilter};
@@ -15,6 +16,9 @@ use ksmbd_core::wire::utf16::Utf16;
 use crate::Count;
 use crate::logon::{Cache, acknowledgment, cached, close, create, lease, open, opened};
 use crate::smb::{Reply, Said, Smb, broken};
+
+/// How long a watch may take to work.
+const SETTLING: Duration = Duration::from_millis(300);
 
 const BOTH: AccessMask = AccessMask::GENERIC_READ.union(AccessMask::GENERIC_WRITE);
 
@@ -114,6 +118,8 @@ impl Pair<'_> {
         let access = AccessMask::FILE_READ_DATA;
         let directory = open(self.here, &create(&place, access, CreateDisposition::OPEN, options))?;
         self.watch(directory)?;
+        // smbd waits before its notifyd watches: what happens until then is never told.
+        thread::sleep(SETTLING.min(until.saturating_duration_since(Instant::now()) / 2));
         while Instant::now() < until {
             let name = format!("new {}", count.operations);
             let path = format!("{place}\\{name}");
