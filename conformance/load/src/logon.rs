@@ -13,7 +13,7 @@ use ksmbd_core::wire::create::{
     OplockLevel, RawContext, ShareAccess,
 };
 use ksmbd_core::wire::create_context::{Lease, LeaseState, LeaseV2, RequestContext};
-use ksmbd_core::wire::fscc::AccessMask;
+use ksmbd_core::wire::fscc::{AccessMask, FileInfoClass};
 use ksmbd_core::wire::header::FileId;
 use ksmbd_core::wire::message::{RequestBody, ResponseBody};
 use ksmbd_core::wire::negotiate::{
@@ -23,9 +23,12 @@ use ksmbd_core::wire::negotiate::{
 use ksmbd_core::wire::oplock_break::{
     LeaseBreakAck, LeaseBreakFlags, OplockBreakRequest, OplockBreakResponse,
 };
+use ksmbd_core::wire::query_info::InfoType;
 use ksmbd_core::wire::read::{Channel, ReadFlags, ReadRequest};
 use ksmbd_core::wire::session_setup::{SessionSetupFlags, SessionSetupRequest};
+use ksmbd_core::wire::set_info::SetInfoRequest;
 use ksmbd_core::wire::tree_connect::{TreeConnectFlags, TreeConnectRequest};
+use ksmbd_core::wire::utf16::Utf16;
 use ksmbd_core::wire::write::WriteRequest;
 
 use crate::Options;
@@ -262,4 +265,20 @@ pub(crate) fn read(file_id: FileId, offset: u64, length: usize) -> RequestBody {
 
 pub(crate) fn write(file_id: FileId, offset: u64, length: usize) -> RequestBody {
     RequestBody::Write(WriteRequest::new(file_id, offset, length))
+}
+
+/// FileRenameInformation (MS-FSCC 2.4.42.2).
+pub(crate) fn rename(file_id: FileId, to: &str, replace: bool) -> RequestBody {
+    let name = Utf16::from(to).to_bytes();
+    let mut buffer = vec![0; 16];
+    buffer[0] = u8::from(replace);
+    buffer.extend_from_slice(&u32::try_from(name.len()).unwrap_or(0).to_le_bytes());
+    buffer.extend_from_slice(&name);
+    RequestBody::SetInfo(SetInfoRequest {
+        info_type: InfoType::FILE,
+        info_class: FileInfoClass::RENAME.0,
+        additional_information: 0,
+        file_id,
+        buffer,
+    })
 }

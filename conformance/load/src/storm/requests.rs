@@ -13,10 +13,9 @@ use ksmbd_core::wire::message::RequestBody;
 use ksmbd_core::wire::query_directory::{QueryDirectoryFlags, QueryDirectoryRequest};
 use ksmbd_core::wire::query_info::InfoType;
 use ksmbd_core::wire::set_info::SetInfoRequest;
-use ksmbd_core::wire::utf16::Utf16;
 
 use super::Chance;
-use crate::logon::{Cache, cached, close, create, lease, read, write};
+use crate::logon::{Cache, cached, close, create, lease, read, rename, write};
 
 pub(super) const DIRECTORIES: [&str; 4] = ["north", "east", "south", "west"];
 
@@ -142,7 +141,8 @@ pub(super) fn on(chance: &mut Chance, file_id: FileId) -> (RequestBody, Vec<u8>)
         6 | 7 => (watch(chance, file_id), nothing),
         8 => (list(file_id), nothing),
         9 => (set(file_id, FileInfoClass::END_OF_FILE, at.to_le_bytes().to_vec()), nothing),
-        10 => (set(file_id, FileInfoClass::RENAME, rename(chance)), nothing),
+        // Any of the names, which may be there.
+        10 => (rename(file_id, &path(chance.below(FILES)), !chance.once_in(4)), nothing),
         _ if chance.once_in(4) => (set(file_id, FileInfoClass::DISPOSITION, vec![1]), nothing),
         _ => (close(FileId { persistent: at, volatile: at }), nothing),
     }
@@ -189,14 +189,4 @@ fn set(file_id: FileId, class: FileInfoClass, buffer: Vec<u8>) -> RequestBody {
         file_id,
         buffer,
     })
-}
-
-/// FileRenameInformation (MS-FSCC 2.4.42.2): to any of the names, which may be there.
-fn rename(chance: &mut Chance) -> Vec<u8> {
-    let name = Utf16::from(path(chance.below(FILES)).as_str()).to_bytes();
-    let mut buffer = vec![0; 16];
-    buffer[0] = u8::from(!chance.once_in(4));
-    buffer.extend_from_slice(&u32::try_from(name.len()).unwrap_or(0).to_le_bytes());
-    buffer.extend_from_slice(&name);
-    buffer
 }
