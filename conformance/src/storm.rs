@@ -23,9 +23,9 @@ const SETTLED: Duration = Duration::from_secs(20);
 const WARM: u64 = 3;
 
 /// KiB of resident memory that a storm may leave, however long it was: what is free lies scattered in the
-/// arenas, and how much of it they keep differs from one time to the next. It is less than one forgotten
-/// KiB for each connection that even a short storm makes.
-const KEPT: u64 = 8 << 10;
+/// arenas, and how much of it they keep differs from one time to the next. It is
+/// some twenty-five bytes for each request of a storm of 20 seconds, and less than two for one of five minutes.
+const KEPT: u64 = 12 << 10;
 
 /// How much, and how long.
 pub(crate) struct Options {
