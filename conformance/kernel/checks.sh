@@ -77,7 +77,10 @@ check_rename() {
 }
 
 check_unlinked() {
+    local begun=$(date +%s)
     helper unlinked "$A/unlinked" "$B/unlinked"
+    # A break that is not answered ends after 35 seconds.
+    [ $(($(date +%s) - begun)) -lt 20 ] || differ "a break was not answered"
     [ -z "$(ls -A "$A" | grep unlinked)" ] || differ "left: $(ls -A "$A")"
 }
 

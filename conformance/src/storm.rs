@@ -98,7 +98,8 @@ impl Held {
 
 /// A storm on a server of its own. Says what was done, and what it took.
 pub(crate) fn weather(env: &Env, name: &str, options: &Options) -> Checked<String> {
-    let global = ["smb2 leases = yes", "server multi channel support = yes"];
+    let global =
+        ["smb2 leases = yes", "durable handles = yes", "server multi channel support = yes"];
     let mut setup = Setup::clients(name, &global);
     for share in &mut setup.shares {
         share.lines.push("max connections = 1024".to_owned());

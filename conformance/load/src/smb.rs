@@ -200,7 +200,7 @@ impl Smb {
     }
 
     /// Ends the connection.
-    pub(crate) fn hang_up(&mut self) {
+    pub(crate) fn hang_up(&self) {
         // It may have ended by itself.
         let _ = self.stream.shutdown(Shutdown::Both);
     }
@@ -308,7 +308,7 @@ impl Smb {
             }
             let mid = reply.header.message_id;
             if mid == UNASKED {
-                let element = &self.bytes[reply.element.clone()];
+                let element = &self.bytes[reply.element];
                 return OplockBreakResponse::parse(element).map(Said::Break).map_err(malformed);
             }
             let known = self.pending.iter().position(|pending| *pending == mid);

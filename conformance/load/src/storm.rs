@@ -1,8 +1,9 @@
 //! Everything that waits, at random: clients open a few files with oplocks and leases, lock, watch,
-//! rename, delete, cancel and hang up, each with several requests under way. Breaks are acknowledged, now
+//! rename, delete, cancel, hang up and come back to durable handles, each with several requests under way. Breaks are acknowledged, now
 //! and then wrongly or by a CLOSE; some clients never answer one. Answers are not judged, but each has to
 //! belong to a request, and be signed or encrypted as it must; what is left in the server counts.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use ksmbd_core::status::NtStatus;
 use ksmbd_core::wire::create::OplockLevel;
+use ksmbd_core::wire::create_context::name;
 use ksmbd_core::wire::header::{Command, FileId};
 use ksmbd_core::wire::message::RequestBody;
 use ksmbd_core::wire::oplock_break::{OplockBreakRequest, OplockBreakResponse};
@@ -52,22 +54,32 @@ pub(crate) fn run(
 ) -> io::Result<Count> {
     let mut options = options.clone();
     let mut chance = Chance::new(number as u64);
-    let (mut count, mut connections) = (Count::default(), 0);
+    let mut count = Count::default();
+    let mut kept = Vec::new();
     loop {
-        let deaf = number % DEAF == DEAF - 1;
-        let opens = Vec::new();
-        let mut life = Life { smb, chance: &mut chance, deaf, opens, answered: 0, silences: 0 };
+        let mut life = Life {
+            smb,
+            chance: &mut chance,
+            deaf: number % DEAF == DEAF - 1,
+            opens: Vec::new(),
+            asked: BTreeMap::new(),
+            durable: Vec::new(),
+            answered: 0,
+            silences: 0,
+        };
+        life.come_back(&kept)?;
         life.live(until)?;
         life.end()?;
         count.operations += life.answered;
+        kept = life.durable;
         if Instant::now() >= until {
             smb.hang_up();
             return Ok(count);
         }
         let all = [Protection::Off, Protection::Sign, Protection::Encrypt];
         options.protection = all[chance.below(all.len())];
-        connections += 1;
-        *smb = connect(&options, (number as u64) << 24 | connections)?;
+        // The same client: it has leases, and handles that wait for it.
+        *smb = connect(&options, number as u64)?;
     }
 }
 
@@ -103,12 +115,24 @@ struct Life<'a> {
     chance: &'a mut Chance,
     deaf: bool,
     opens: Vec<FileId>,
+    /// CREATEs under way.
+    asked: BTreeMap<u64, RequestBody>,
+    /// What was opened to be there after a lost connection.
+    durable: Vec<(FileId, RequestBody)>,
     answered: u64,
     /// How often nothing has come, one after the other.
     silences: u32,
 }
 
 impl Life<'_> {
+    /// Opens what the last connection had, if the server still has it.
+    fn come_back(&mut self, kept: &[(FileId, RequestBody)]) -> io::Result<()> {
+        for (file, request) in kept.iter().take(DEPTH) {
+            self.smb.send(&requests::again(request, *file), &[])?;
+        }
+        Ok(())
+    }
+
     fn live(&mut self, until: Instant) -> io::Result<()> {
         for _ in 0..self.chance.below(400) {
             if Instant::now() >= until {
@@ -127,7 +151,9 @@ impl Life<'_> {
         let kind = self.chance.below(100);
         if opens == 0 || (kind < 35 && opens < OPENS) {
             let request = requests::open(self.chance, self.deaf);
-            return self.smb.send(&request, &[]).map(drop);
+            let id = self.smb.send(&request, &[])?;
+            self.asked.insert(id, request);
+            return Ok(());
         }
         let at = self.chance.below(opens);
         if kind < 55 {
@@ -177,8 +203,15 @@ impl Life<'_> {
 
     fn answered(&mut self, reply: &Reply) -> io::Result<()> {
         self.answered += 1;
+        let asked = self.asked.remove(&reply.header.message_id);
         if reply.header.command == Command::CREATE && reply.status() == NtStatus::SUCCESS {
-            self.opens.push(opened(self.smb, reply)?.file_id);
+            let create = opened(self.smb, reply)?;
+            self.opens.push(create.file_id);
+            if let Some(request) = asked
+                && create.contexts.iter().any(|context| context.name == name::DH2Q)
+            {
+                self.durable.push((create.file_id, request));
+            }
         }
         Ok(())
     }
@@ -201,7 +234,7 @@ impl Life<'_> {
             match answer {
                 OplockBreakRequest::Oplock(oplock) => oplock.oplock_level = OplockLevel::NONE,
                 OplockBreakRequest::Lease(lease) => {
-                    lease.lease_state = self.chance.pick(&[0, 1, 7])
+                    lease.lease_state = self.chance.pick(&[0, 1, 7]);
                 }
             }
         }

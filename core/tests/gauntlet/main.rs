@@ -7,6 +7,7 @@ mod b_reply_room;
 mod c_descriptors;
 mod common;
 mod d_contexts;
+mod e_breaks;
 mod e_lifetime;
 mod g_locks_cancel;
 mod h_authentication;

@@ -1,8 +1,10 @@
 //! The requests of the storm.
 
 use ksmbd_core::wire::change_notify::{ChangeNotifyFlags, ChangeNotifyRequest, CompletionFilter};
-use ksmbd_core::wire::create::{CreateDisposition, CreateOptions, OplockLevel, ShareAccess};
-use ksmbd_core::wire::create_context::{LeaseState, LeaseV2};
+use ksmbd_core::wire::create::{
+    CreateDisposition, CreateOptions, OplockLevel, RawContext, ShareAccess,
+};
+use ksmbd_core::wire::create_context::{DurableFlags, LeaseState, LeaseV2, RequestContext, name};
 use ksmbd_core::wire::flush::FlushRequest;
 use ksmbd_core::wire::fscc::{AccessMask, FileInfoClass};
 use ksmbd_core::wire::header::FileId;
@@ -22,7 +24,10 @@ pub(super) const DIRECTORIES: [&str; 4] = ["north", "east", "south", "west"];
 const FILES: usize = 40;
 const QUIET: usize = 3;
 
-fn name(file: usize) -> String {
+/// For how many milliseconds a handle is kept that nobody comes back to.
+const KEPT: u32 = 3000;
+
+fn path(file: usize) -> String {
     format!("{}\\file {file}", DIRECTORIES[file % DIRECTORIES.len()])
 }
 
@@ -43,7 +48,7 @@ pub(super) fn open(chance: &mut Chance, deaf: bool) -> RequestBody {
     };
     let mut options = CreateOptions::NON_DIRECTORY_FILE;
     options.set(CreateOptions::DELETE_ON_CLOSE, access == everything && chance.once_in(20));
-    let mut request = create(&name(file), access, disposition, options);
+    let mut request = create(&path(file), access, disposition, options);
     if let RequestBody::Create(request) = &mut request
         && chance.once_in(10)
     {
@@ -52,11 +57,49 @@ pub(super) fn open(chance: &mut Chance, deaf: bool) -> RequestBody {
     asking(chance, request)
 }
 
-/// Asks to cache it, mostly.
+/// Asks to cache it, mostly, and now and then to have it again after the connection.
 fn asking(chance: &mut Chance, request: RequestBody) -> RequestBody {
     if chance.once_in(4) {
         return request;
     }
+    let mut request = caching(chance, request);
+    if chance.once_in(3) {
+        let mut create_guid = [7; 16];
+        create_guid.fill_with(|| chance.below(256).to_le_bytes()[0]);
+        let flags = DurableFlags::empty();
+        with(&mut request, &RequestContext::DH2Q { timeout: KEPT, flags, create_guid });
+    }
+    request
+}
+
+fn with(request: &mut RequestBody, context: &RequestContext) {
+    let mut data = Vec::new();
+    if let RequestBody::Create(body) = request
+        && context.encode(&mut data).is_ok()
+    {
+        body.contexts.push(RawContext { name: context.name().to_vec(), data });
+    }
+}
+
+/// Opens a durable handle again (MS-SMB2 3.2.4.4).
+pub(super) fn again(request: &RequestBody, file: FileId) -> RequestBody {
+    let mut request = request.clone();
+    let mut create_guid = [0; 16];
+    if let RequestBody::Create(body) = &mut request {
+        body.contexts.retain(|context| {
+            let asked = RequestContext::parse(&context.name, &context.data);
+            if let Ok(RequestContext::DH2Q { create_guid: own, .. }) = asked {
+                create_guid = own;
+            }
+            context.name != name::DH2Q
+        });
+    }
+    let (file_id, flags) = ((file.persistent, file.volatile), DurableFlags::empty());
+    with(&mut request, &RequestContext::DH2C { file_id, create_guid, flags });
+    request
+}
+
+fn caching(chance: &mut Chance, request: RequestBody) -> RequestBody {
     if chance.once_in(2) {
         let levels = [OplockLevel::II, OplockLevel::EXCLUSIVE, OplockLevel::BATCH];
         return cached(request, &Cache::Oplock(chance.pick(&levels)));
@@ -141,7 +184,7 @@ fn set(file_id: FileId, class: FileInfoClass, buffer: Vec<u8>) -> RequestBody {
 
 /// FileRenameInformation (MS-FSCC 2.4.42.2): to any of the names, which may be there.
 fn rename(chance: &mut Chance) -> Vec<u8> {
-    let name = Utf16::from(name(chance.below(FILES)).as_str()).to_bytes();
+    let name = Utf16::from(path(chance.below(FILES)).as_str()).to_bytes();
     let mut buffer = vec![0; 16];
     buffer[0] = u8::from(!chance.once_in(4));
     buffer.extend_from_slice(&u32::try_from(name.len()).unwrap_or(0).to_le_bytes());
