@@ -125,7 +125,8 @@ fn again(path: &Path, watch: &mut dyn Watch) -> Outcome<Replayed> {
 
 /// A new file for its owner alone.
 fn secret(path: &Path) -> Outcome<File> {
-    Ok(OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?)
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    file.map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
 fn run(recording: &Path, options: &Options) -> Outcome<Replayed> {
