@@ -116,11 +116,16 @@ fn twice() {
     let mut b = w.logged_on("alice");
     w.hold("query");
     let first = a.create("x").again_v2(f, GUID).send().later();
-    b.create("x").again_v2(f, GUID).is(NONE);
+    let second = b.create("x").again_v2(f, GUID).send().later();
+    w.advance(Duration::from_secs(1));
+    b.answer(second).is(NONE);
     w.release_calls();
     let back = a.answer(first).ok().created().file_id;
-    b.create("x").again(f).is(NONE);
-    b.create("x").again(back).is(NONE);
+    for old in [f, back] {
+        let sent = b.create("x").again(old).send().later();
+        w.advance(Duration::from_secs(1));
+        b.answer(sent).is(NONE);
+    }
     a.close(back).ok();
     a.create("x").again(back).is(NONE);
 }
@@ -215,4 +220,28 @@ fn lost_again_in_the_middle() {
     a.hang_up();
     w.release_calls();
     still_there(&w, f);
+}
+
+/// Its client is back before it is known that the old connection is lost: the open is given back as
+/// soon as it is, and refused when it is not (smb2.durable-v2-open.reopen2 on a busy machine).
+#[test]
+fn back_before_the_loss_is_noticed() {
+    for lost in [true, false] {
+        let w = World::new();
+        w.put("x", b"");
+        let mut a = w.logged_on("alice");
+        let f = a.create("x").batch().durable_v2(GUID, 0).ok();
+        let mut again = w.logged_on("alice");
+        let sent = again.create("x").again_v2(f, GUID).send().later();
+        again.nothing();
+        if lost {
+            a.hang_up();
+            again.answer(sent).ok();
+            assert_eq!((w.counters().opens, w.counters().kept), (1, 0));
+        } else {
+            w.advance(Duration::from_secs(1));
+            again.answer(sent).is(NONE);
+            a.read(f, 0, 0).ok();
+        }
+    }
 }

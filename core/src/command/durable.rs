@@ -3,7 +3,13 @@
 
 use super::{Cx, ending};
 use crate::{
-    flow::{NO_OPEN, Refused, breaks, job::Who, park::Wake, refuse, timer::Timer},
+    flow::{
+        NO_OPEN, Refused, breaks,
+        job::Who,
+        park::{Wait, Wake},
+        refuse,
+        timer::Timer,
+    },
     id::{OpenId, SessionId, TreeId},
     state::{
         State,
@@ -47,7 +53,11 @@ pub(super) fn keep(cx: &mut Cx<'_>, id: OpenId) -> bool {
     open.session = SessionId::NONE;
     open.tree = TreeId::NONE;
     open.claim.until = Some(until);
+    let idle = open.running == 0;
     cx.flows.timers.set(until, Timer::Kept(id));
+    if idle {
+        cx.flows.parking.wake(Wait::Idle(id));
+    }
     true
 }
 

@@ -49,7 +49,7 @@ pub(crate) enum Wait {
     Sleep(OpenId),
     /// These opens are gone.
     Gone(Scope),
-    /// The calls that a lost connection has left behind on this open are through.
+    /// The connection of this open is lost, and the calls that it has left behind are through.
     Idle(OpenId),
     /// Somebody has shown the password that is being guessed at.
     Logon(GuessId),

@@ -143,8 +143,9 @@ pub(super) fn resume(
 ) -> Handled<super::Step> {
     let (step, event) = match (step, event) {
         (Step::Contended(wanted), Event::Wake(wake)) => return again(cx, who, wanted, wake),
-        (Step::Reclaim(_), Event::Wake(Wake::Cancelled)) => {
-            return Err(CANCELLED);
+        (Step::Reclaim(_), Event::Wake(Wake::Cancelled)) => return Err(CANCELLED),
+        (Step::Reclaim(_), Event::Wake(Wake::TimedOut)) => {
+            return refuse(NtStatus::OBJECT_NAME_NOT_FOUND, reopen::IN_USE);
         }
         (Step::Reclaim(request), Event::Wake(_)) => return begin(cx, who, *request),
         other => other,

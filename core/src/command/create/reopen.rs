@@ -28,6 +28,14 @@ use crate::{
     },
 };
 use alloc::boxed::Box;
+use core::time::Duration;
+
+/// The end of a connection and what comes over the next one are read by two threads. How long a
+/// connection that was lost may take to be known as such.
+const LOSS_TIME: Duration = Duration::from_secs(1);
+
+/// The connection of a durable open is there.
+pub(super) const IN_USE: &str = "3.3.5.9.7: it is in use";
 
 /// An open that is there already, while its metadata are asked for.
 #[derive(Debug)]
@@ -47,10 +55,11 @@ pub(super) fn reclaim(
     again: Again,
 ) -> Handled<command::Step> {
     let id = OpenId(again.file_id.persistent);
-    let running = check(cx, who, &request, &contexts, again)?.running;
-    if running > 0 {
+    let open = check(cx, who, &request, &contexts, again)?;
+    let deadline = (open.stage == Stage::Live).then(|| cx.now.mono + LOSS_TIME);
+    if open.running > 0 || deadline.is_some() {
         // What the lost connection has begun is through before anything new is.
-        let park = Park { wait: Wait::Idle(id), deadline: None, interim: false };
+        let park = Park { wait: Wait::Idle(id), deadline, interim: false };
         return Ok(Flow::Park(park, command::Step::Create(Step::Reclaim(Box::new(request)))));
     }
     let client = durable::settled(cx, who)?.client_guid;
@@ -73,8 +82,14 @@ fn check<'a>(
         return none("3.3.5.9.7: no such open");
     };
     let claim = &open.claim;
-    if open.stage != Stage::Kept || claim.endurance == Endurance::None {
-        return none("3.3.5.9.7: it is in use");
+    let lost = match open.stage {
+        Stage::Kept => true,
+        // Perhaps its connection is lost, and that was not noticed yet.
+        Stage::Live => Some(open.session) != who.session,
+        _ => false,
+    };
+    if !lost || claim.endurance == Endurance::None {
+        return none(IN_USE);
     }
     if let Some((create, flags)) = again.v2 {
         // What was opened with version 1 has none: that is a CreateGuid of zeros. Which client it
