@@ -245,3 +245,29 @@ fn back_before_the_loss_is_noticed() {
         }
     }
 }
+
+/// Who waits for an open that is in use goes meanwhile: the wait ends within its second, and nothing
+/// of it is left.
+#[test]
+fn who_waits_for_the_loss_goes() {
+    for ends in [Some(RequestBody::TreeDisconnect), Some(RequestBody::Logoff), None] {
+        let w = World::new();
+        w.put("x", b"");
+        let mut a = w.logged_on("alice");
+        let f = a.create("x").batch().durable_v2(GUID, 0).ok();
+        let mut again = w.logged_on("alice");
+        let sent = again.create("x").again_v2(f, GUID).send().later();
+        assert_eq!(w.counters().parked, 1);
+        let Some(ends) = ends else {
+            again.hang_up();
+            assert_eq!(w.counters().parked, 0);
+            a.close(f).ok();
+            continue;
+        };
+        again.request(&ends).ok();
+        w.advance(Duration::from_secs(1));
+        assert!(again.answer(sent).status.is_error(), "{ends:?}");
+        assert_eq!((w.counters().parked, w.counters().opens), (0, 1));
+        a.close(f).ok();
+    }
+}
