@@ -28,12 +28,32 @@ fn ask_at(global: &str, own: &str, who: &str, from: &str) -> Result<Admission, R
         account: (!who.is_empty()).then_some(who),
         guest: who == "guest",
         peer: &peer(from),
+        connection: ConnId(1),
+        dialect: Dialect::SMB_3_1_1,
     };
     admit(&state, "A", visitor, |_| 0)
 }
 
 fn ask(global: &str, own: &str, who: &str) -> Result<Admission, Refusal> {
     ask_at(global, own, who, "192.168.1.7:1000")
+}
+
+#[test]
+fn a_path_is_each_visitors_own() {
+    let text = |force| format!("[a]\npath = /nowhere/%U-%u/%I-%d\nguest ok = yes\n{force}\n");
+    let place = |force: &str, account: Option<&str>, guest| {
+        let state = state(&text(force), Serving::Users);
+        let peer = peer("[::ffff:10.0.0.7]:1000");
+        let (connection, dialect) = (ConnId(9), Dialect::SMB_3_1_1);
+        let visitor = Visitor { account, guest, peer: &peer, connection, dialect };
+        admit(&state, "a", visitor, |_| 0).map(|admission| admission.share.path.clone())
+    };
+    let at = |who: &str| Ok(format!("/nowhere/{who}/10.0.0.7-9"));
+    assert_eq!(place("", Some("alice"), false), at("alice-alice"));
+    assert_eq!(place("force user = bob", Some("alice"), false), at("alice-bob"));
+    // What a guest calls himself proves nothing.
+    assert_eq!(place("", Some("alice"), true), at("nobody-nobody"));
+    assert_eq!(place("", None, false), at("nobody-nobody"));
 }
 
 #[test]
