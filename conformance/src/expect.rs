@@ -2,7 +2,8 @@
 //!
 //! A suite's file names each test with `"pass"`, `"skip: reason"` or `"fail: reason"`, and may then
 //! have the tables `[seconds]` (time limits), `[arguments]` (a tool's own arguments), `[share]`
-//! (the share to run against) and `[global]` (configuration lines, which give the test a server of its own).
+//! (the share to run against), `[global]` (configuration lines, which give the test a server of its own)
+//! and `[alone]` (why no other test may run meanwhile).
 
 use std::fmt;
 use std::fs;
@@ -98,6 +99,8 @@ pub(crate) struct Test {
     pub(crate) arguments: Vec<String>,
     pub(crate) share: Option<String>,
     pub(crate) global: Vec<String>,
+    /// Nothing else runs meanwhile.
+    pub(crate) alone: bool,
 }
 
 /// One file of expectations.
@@ -109,7 +112,7 @@ pub(crate) struct Suite {
     document: DocumentMut,
 }
 
-const TABLES: [&str; 4] = ["seconds", "arguments", "share", "global"];
+const TABLES: [&str; 5] = ["seconds", "arguments", "share", "global", "alone"];
 
 impl Suite {
     pub(crate) fn load(path: &Path) -> Result<Self, String> {
@@ -175,6 +178,7 @@ fn read_test(key: &str, expectation: Expectation, from: &DocumentMut) -> Result<
         None => None,
         Some(item) => Some(item.as_str().ok_or_else(|| wrong("share"))?.to_owned()),
     };
+    let alone = entry("alone").map(|why| why.as_str().filter(|why| !why.is_empty()));
     Ok(Test {
         name: key.to_owned(),
         expectation,
@@ -182,6 +186,7 @@ fn read_test(key: &str, expectation: Expectation, from: &DocumentMut) -> Result<
         arguments: list("arguments")?,
         share,
         global: list("global")?,
+        alone: alone.map(|why| why.ok_or_else(|| wrong("alone"))).transpose()?.is_some(),
     })
 }
 

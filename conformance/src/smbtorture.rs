@@ -62,6 +62,7 @@ pub(crate) fn run_all(
         std::cmp::Reverse(if runs_long { slow } else { 0 })
     });
     let total = tests.len();
+    let (alone, tests): (Vec<Test>, Vec<Test>) = tests.into_iter().partition(|test| test.alone);
     let run = Run {
         env,
         full_limits,
@@ -80,7 +81,10 @@ pub(crate) fn run_all(
             scope.spawn(move || run.work(job));
         }
     });
-    // One by one, so that only the guilty die.
+    // One by one: those that race with themselves; and, so that only the guilty die, what ran when the
+    // server did.
+    lock(&run.queue).extend(alone);
+    run.work(0);
     let again = std::mem::take(&mut *lock(&run.again));
     for test in again {
         let (outcome, _) = run.on_shared(&test, 0);
