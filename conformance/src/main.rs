@@ -8,6 +8,7 @@ mod config;
 mod expect;
 mod faults;
 mod kernel;
+mod load;
 mod process;
 mod report;
 mod server;
