@@ -9,6 +9,7 @@ mod expect;
 mod faults;
 mod kernel;
 mod load;
+mod namespace;
 mod process;
 mod report;
 mod server;

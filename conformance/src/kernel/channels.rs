@@ -1,28 +1,19 @@
 //! Several connections of one session: the guest mounts with `multichannel` a server that has four
 //! addresses at port 445, which is the only port the Linux client goes to for them. So server and
-//! guest are put in a network namespace, whose loopback has the addresses; the guest's packets reach
-//! it through QEMU as any others do.
+//! guest are put in a network namespace, whose loopback has the addresses, of which the first is mounted;
+//! the guest's packets reach it through QEMU as any others do.
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use nix::sched::{CloneFlags, unshare};
 use rustix::net::{Shutdown, getpeername, shutdown};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 use serde_json::Value;
 
-use crate::clients::{Checked, Problem, wrong};
-use crate::process::run;
+use crate::clients::{Checked, wrong};
+use crate::namespace::{ADDRESSES, plug};
 use crate::server::{Env, Server};
-
-/// The server's, for documentation (RFC 5737); the first is the one that is mounted.
-pub(super) const ADDRESSES: [&str; 4] =
-    ["198.51.100.1", "198.51.100.2", "198.51.100.3", "198.51.100.4"];
-
-/// The port of SMB.
-pub(super) const PORT: u16 = 445;
 
 /// Connections of one session, as the mount asks for.
 const CHANNELS: usize = 4;
@@ -43,29 +34,6 @@ pub(super) fn interfaces() -> String {
         format!("{address};speed=10000000000,capability={capability},if_index={index}")
     });
     format!("interfaces = {}", words.collect::<Vec<_>>().join(" "))
-}
-
-/// Moves this thread, and what it starts from now on, into a network namespace with the addresses.
-pub(super) fn enter() -> Checked {
-    let cannot = |what: &str, why: &dyn std::fmt::Display| {
-        Problem::CannotRun(format!("no network namespace of its own: {what}: {why}"))
-    };
-    unshare(CloneFlags::CLONE_NEWNET).map_err(|e| cannot("unshare", &e))?;
-    ip("link set lo up").map_err(|e| cannot("ip", &e))?;
-    for address in ADDRESSES {
-        plug(address, true).map_err(|e| cannot("ip", &e))?;
-    }
-    Ok(())
-}
-
-fn ip(words: &str) -> Checked {
-    let output = run(Command::new("ip").args(words.split(' ')), b"", Duration::from_secs(10))?;
-    if output.success() { Ok(()) } else { wrong(format!("{words}: {}", output.tail())) }
-}
-
-/// Gives the machine an address, or takes it away: then what is sent to it is lost.
-fn plug(address: &str, there: bool) -> Checked {
-    ip(&format!("address {} {address}/32 dev lo", if there { "add" } else { "del" }))
 }
 
 /// The second address is gone for so long that the client gives its connection up.
@@ -124,8 +92,8 @@ pub(super) fn spread(env: &Env, server: &Server) -> Checked {
     }
 }
 
-/// Cuts the busiest connection but the first of the busiest session: its socket in the server is shut down, so that
-/// both sides see it end. Waits until the server has noticed.
+/// Cuts the busiest session's first connection, or its busiest other: the socket is shut down in the server, so
+/// that both sides see it end. Waits until the server has noticed.
 pub(super) fn cut(env: &Env, server: &Server, first: bool) -> Checked {
     let sessions = channels(env, server)?;
     let busiest =

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::clients::{Checked, Problem, SmallDisk, same_tree, say, wrong};
 use crate::config::Setup;
 use crate::expect::{Outcome, Test};
+use crate::namespace;
 use crate::server::{Env, Server};
 use crate::smbtorture::Measured;
 
@@ -138,7 +139,7 @@ fn run_alone(
     results: &mut Vec<Measured>,
     troubles: &mut Vec<(String, Vec<String>)>,
 ) {
-    let addresses = channels::enter();
+    let addresses = namespace::enter();
     let (possible, impossible) = match &addresses {
         Ok(()) => (tests.to_vec(), Vec::new()),
         Err(_) => tests.iter().cloned().partition(|test| !wants_addresses(test)),
@@ -203,7 +204,7 @@ impl Run<'_> {
         let setup = Setup::clients("kernel", &global);
         let disk = SmallDisk::mount(env, &setup);
         let mut server = match addresses {
-            true => Server::start_on(env, setup, channels::PORT)?,
+            true => Server::start_on(env, setup, namespace::PORT)?,
             false => Server::start(env, setup)?,
         };
         let guest = Guest::prepare(env, &server, &plan(self.tests))?;
@@ -320,6 +321,7 @@ mod tests {
             share: None,
             global: Vec::new(),
             alone: false,
+            port: None,
         };
         let tests = [test("kernel.3_0.fsx"), test("kernel.loose.tree"), test("kernel.3_0.tree")];
         let wanted = "3_0 vers=3.0 tree fsx\nloose vers=3.1.1,cache=loose tree\n";
