@@ -20,7 +20,7 @@ use report::Report;
 
 /// How long the guest may be silent, and how long it may take altogether.
 const SILENCE: Duration = Duration::from_secs(90);
-const LIMIT: Duration = Duration::from_secs(600);
+const LIMIT: Duration = Duration::from_secs(900);
 
 /// A way to mount the share, and what is checked there.
 struct Variant {
