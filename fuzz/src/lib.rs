@@ -7,13 +7,14 @@
 //! * [`client::Client`] speaks real bytes: it signs, encrypts, counts credits, and checks every answer.
 //! * [`memvfs`] and [`daemon`] do what the core asks of the file system and of the daemon.
 //! * [`replay`] has recorded runs of real servers again.
-//! * [`swarm`] draws random behaviour, for `sim` and for the fuzz targets in [`target`].
+//! * [`swarm`] draws random behaviour, for `sim` and for the fuzz targets in `target`.
 
 pub mod client;
 pub mod daemon;
 pub mod memvfs;
 pub mod replay;
 pub mod swarm;
+#[cfg(feature = "targets")]
 pub mod target;
 pub mod world;
 

@@ -149,11 +149,12 @@ fn a_recording_without_data_replays_too() {
     assert_eq!((shown(&recording), shown(&other)), (8, 0));
 }
 
+#[cfg(feature = "targets")]
 #[test]
 fn seeds_run_in_their_targets() {
     let recording = small();
     let events = corpus::events(&*recording).unwrap();
-    crate::target::recording(&events);
+    crate::target::run("recording", &events);
     let mut rng = ksmbd_core::rng::Rng::new([5; 32]);
     for _ in 0..2000 {
         let mut events = events.clone();
@@ -161,14 +162,24 @@ fn seeds_run_in_their_targets() {
             let at = rng.u64() as usize % events.len();
             events[at] = rng.u64() as u8;
         }
-        crate::target::recording(&events);
+        crate::target::run("recording", &events);
     }
-    let mut frames = corpus::Frames::default();
-    replay(&*recording, &mut frames).unwrap();
+    let mut seeds = corpus::Seeds::default();
+    replay(&*recording, &mut seeds).unwrap();
     let folder = std::env::temp_dir().join(format!("ksmbd-corpus-{}", std::process::id()));
-    assert_eq!(frames.save(&folder, "small").unwrap(), 2);
-    for seed in std::fs::read_dir(folder.join("frame")).unwrap() {
-        crate::target::frame(&std::fs::read(seed.unwrap().path()).unwrap());
+    let count = seeds.save(&folder, "small").unwrap();
+    let mut run = Vec::new();
+    for target in std::fs::read_dir(&folder).unwrap() {
+        let target = target.unwrap();
+        let name = target.file_name().into_string().unwrap();
+        for seed in std::fs::read_dir(target.path()).unwrap() {
+            crate::target::run(&name, &std::fs::read(seed.unwrap().path()).unwrap());
+            run.push(name.clone());
+        }
+    }
+    assert_eq!(run.len(), count);
+    for target in ["frame", "wire", "der", "ntlm", "name", "create_context"] {
+        assert!(run.iter().any(|name| name == target), "no seed of {target}");
     }
     std::fs::remove_dir_all(&folder).unwrap();
 }

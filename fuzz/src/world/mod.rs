@@ -47,6 +47,8 @@ pub(crate) struct Inner {
     server: Server,
     now: Now,
     links: BTreeMap<ConnId, Link>,
+    /// Those of them that have not hung up, oldest first: the others stay to be asked about.
+    alive: Vec<ConnId>,
     calls: Calls,
     pub(crate) vfs: MemVfs,
     pub(crate) daemon: Daemon,
@@ -98,6 +100,7 @@ impl World {
             server: Server::new(Arc::clone(&config), SEED),
             now,
             links: BTreeMap::new(),
+            alive: Vec::new(),
             calls: Calls::default(),
             vfs,
             daemon,
@@ -302,6 +305,7 @@ impl Inner {
         let id = connection.id();
         self.note_now(|| put::accept(id, &peer));
         self.links.insert(id, Link::new(connection));
+        self.alive.push(id);
         Ok(id)
     }
 

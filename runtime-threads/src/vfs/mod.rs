@@ -8,6 +8,9 @@ mod directory;
 mod dos_attrib;
 mod ea;
 mod entries;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handle;
 pub mod identity;
 mod info;
