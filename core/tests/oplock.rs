@@ -238,3 +238,19 @@ fn an_encrypted_break() {
     let message = a.receive();
     assert!(message.is_notification() && message.encrypted);
 }
+
+/// A CREATE that empties its file caches when that is done: a break of it never comes before its answer.
+#[test]
+fn granted_when_the_file_is_empty() {
+    let w = World::new();
+    w.put("x", b"data");
+    let (mut a, mut b) = (w.logged_on("alice"), w.logged_on("bob"));
+    w.hold("overwrite");
+    let supersede = a.create("x").disposition(CreateDisposition::SUPERSEDE);
+    let mid = supersede.oplock(OplockLevel::EXCLUSIVE).send().silent();
+    // Nobody caches yet, so nobody is asked.
+    b.create("x").ok();
+    a.nothing();
+    w.release_calls();
+    assert_eq!(a.answer(mid).ok().created().oplock_level, OplockLevel::II);
+}
