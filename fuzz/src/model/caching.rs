@@ -50,7 +50,7 @@ impl Checker for Caching {
         }
         match &answered.answer.body {
             ResponseBody::OplockBreak(broken) => {
-                self.lower(ledger, answered.asked.conn, broken, false)
+                self.lower(ledger, answered.asked.conn, broken, false);
             }
             _ if matches!(answered.asked.body, Some(RequestBody::OplockBreak(_))) => {
                 self.wrongly_acknowledged(ledger, answered.asked);

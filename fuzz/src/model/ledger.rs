@@ -310,7 +310,7 @@ impl Ledger {
             _ => None,
         });
         let lease = contexts.iter().find_map(|context| match context {
-            ResponseContext::RqLs(lease) => Some(lease.clone()),
+            ResponseContext::RqLs(lease) => Some(*lease),
             _ => None,
         });
         let durable = contexts

@@ -8,6 +8,7 @@
 
 mod answers;
 mod caching;
+mod capability;
 mod contents;
 mod credits;
 mod identity;
@@ -17,6 +18,7 @@ mod permission;
 mod range_lock;
 mod share_mode;
 
+pub use capability::exercise;
 pub use contents::{Local, Use};
 pub use ledger::{Change, Key, Ledger, Open, Session, contexts_of, mapped};
 

@@ -238,7 +238,7 @@ impl RangeLocks {
 
     /// READ or WRITE of a range.
     fn passed(
-        &mut self,
+        &self,
         ledger: &Ledger,
         (offset, length, exclusive): (u64, u64, bool),
         answered: &Answered<'_>,

@@ -329,7 +329,7 @@ impl Careful {
     }
 
     /// A write has failed.
-    fn lost(&mut self) {
+    fn lost(&self) {
         if let Some(inode) = self.held.as_ref().map(|held| held.inode) {
             self.tell(inode, 0, Use::Lost);
         }

@@ -20,7 +20,7 @@ pub use shrink::shrink;
 use crate::{
     client::Client,
     daemon::{READER, password},
-    model::Models,
+    model::{Models, exercise},
     world::{Seen, World},
 };
 use action::Action;
@@ -33,7 +33,7 @@ use ksmbd_core::{
     wire::{
         create_context::LeaseState,
         header::{Command, FileId},
-        negotiate::Dialect,
+        negotiate::{Capabilities, Dialect},
         oplock_break::OplockBreakRequest,
     },
 };
@@ -109,6 +109,9 @@ impl Swarm {
     /// The same with all models beside it.
     pub fn with_models(choices: &mut dyn Choices) -> Self {
         let mut swarm = Self::new(choices);
+        if choices.chance(16) {
+            exercise(&swarm.world.config());
+        }
         swarm.models = Some(Models::new(&swarm.world));
         swarm
     }
@@ -247,6 +250,9 @@ impl Swarm {
         };
         client.lenient = true;
         client.offer = crate::Offer::only(dialects[choices.below(dialects.len())]);
+        if choices.chance(2) {
+            client.offer.capabilities = Capabilities::all();
+        }
         // Two clients can be one, which shares its leases.
         client.offer.guid = [choices.below(3) as u8; 16];
         let user = user(choices);

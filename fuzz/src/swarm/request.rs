@@ -160,11 +160,22 @@ fn lock(file: FileId, choices: &mut dyn Choices) -> RequestBody {
     let count = 1 + choices.below(2) * choices.below(2);
     let ranges: Vec<_> = (0..count)
         .map(|_| {
-            let (offset, length) = (choices.below(4) as u64, choices.below(4) as u64);
+            let (mut offset, length) = (choices.below(4) as u64, choices.below(4) as u64);
+            if choices.chance(8) {
+                // The end of what can be locked.
+                offset = u64::MAX - offset;
+            }
             (offset, length, flags[choices.below(flags.len())])
         })
         .collect();
-    body::locks(file, &ranges)
+    let mut request = body::locks(file, &ranges);
+    if let RequestBody::Lock(lock) = &mut request
+        && choices.chance(6)
+    {
+        // LockSequenceNumber, LockSequenceIndex.
+        lock.lock_sequence = choices.below(3) as u32 | (choices.below(3) as u32) << 4;
+    }
+    request
 }
 
 fn list(file: FileId, choices: &mut dyn Choices) -> RequestBody {

@@ -112,8 +112,10 @@ impl Script {
             let mut swarm =
                 Swarm::with_models(&mut Remembered { from: &mut seed, made: &mut script.shape });
             for _ in 0..50 + seed.below(500) {
-                let made = script.steps.push_mut(Vec::new());
-                swarm.step(&mut Remembered { from: &mut seed, made });
+                script.steps.push(Vec::new());
+                if let Some(made) = script.steps.last_mut() {
+                    swarm.step(&mut Remembered { from: &mut seed, made });
+                }
             }
             swarm.ended()
         });
