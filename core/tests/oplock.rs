@@ -283,16 +283,16 @@ fn an_encrypted_break() {
     assert!(message.is_notification() && message.encrypted);
 }
 
-/// A CREATE that empties its file caches when that is done: a break of it never comes before its answer.
+/// What is granted while the file is being emptied is less by what others take of it meanwhile: nobody
+/// is asked, for a break must not come before the answer.
 #[test]
-fn granted_when_the_file_is_empty() {
+fn taken_before_it_is_told() {
     let w = World::new();
     w.put("x", b"data");
     let (mut a, mut b) = (w.logged_on("alice"), w.logged_on("bob"));
     w.hold("overwrite");
     let supersede = a.create("x").disposition(CreateDisposition::SUPERSEDE);
     let mid = supersede.oplock(OplockLevel::EXCLUSIVE).send().silent();
-    // Nobody caches yet, so nobody is asked.
     b.create("x").ok();
     a.nothing();
     w.release_calls();

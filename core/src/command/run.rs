@@ -110,6 +110,7 @@ fn go_on_as(cx: &mut Cx<'_>, mut job: Job, mut handled: Handled<Step>, id: Optio
                 create::settle(cx, &mut job.who, !answer.status.is_error());
                 gate::passed(cx, &mut job.who);
                 link(&mut job);
+                told(cx, &job);
                 job.answer(answer);
                 if grants(cx, &job) {
                     send_replies(cx, &mut job);
@@ -148,6 +149,13 @@ fn next(cx: &mut Cx<'_>, job: &mut Job) -> Option<Handled<Step>> {
 fn link(job: &mut Job) {
     if let Some(open) = job.who.open {
         job.link.open = Ok(open);
+    }
+}
+
+/// From now on a break of what the open may cache is heard after the answer that grants it.
+fn told(cx: &mut Cx<'_>, job: &Job) {
+    if let Some(open) = job.who.open.and_then(|id| cx.state.opens.get_mut(&id)) {
+        open.told = true;
     }
 }
 

@@ -165,7 +165,6 @@ pub(super) fn resume(
                 | CompletionFilter::LAST_WRITE;
             changed.set(CompletionFilter::EA, !wanted.contexts.eas.is_empty());
             notice::modified(cx, who.open()?, changed);
-            reserve::grant_emptied(cx, who, &wanted)?;
             finish(cx, who, &wanted, &info, action)
         }
         (Step::Refreshed(wanted, action), Done::Info(info)) => {

@@ -88,27 +88,12 @@ pub(super) fn reserve(
         lock_sequences: LockSequences::default(),
         running: 0,
         stage: Stage::Live,
+        told: false,
         claim,
     };
     let id = insert(cx, who, open);
-    if action == CreateAction::CREATED || action == CreateAction::OPENED {
-        asked.grant(cx.state, info.key, id);
-    }
+    asked.grant(cx.state, info.key, id);
     Ok(Reserved::In(info, action))
-}
-
-/// What a CREATE may cache that has emptied its file is granted when that is done, at once before its
-/// answer: whoever is told of a break knows by then of what.
-pub(super) fn grant_emptied(cx: &mut Cx<'_>, who: &Who, wanted: &Wanted) -> Result<(), Refused> {
-    let id = who.open()?;
-    let tree = cx.state.tree(who.session()?, who.tree()?).ok_or(NO_TREE)?;
-    let asked = Asked::of(cx.state, who.conn, tree, wanted);
-    let key = cx.state.opens.get(&id).and_then(Open::key).ok_or(NO_OPEN)?;
-    // The key may be another file's by now: then nothing is cached.
-    if asked.check(cx.state, key).is_ok() {
-        asked.grant(cx.state, key, id);
-    }
-    Ok(())
 }
 
 /// Breaks what others cache and this open would not leave true (MS-FSA 2.1.5.1.2, 2.1.4.12): that
