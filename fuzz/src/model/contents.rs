@@ -125,9 +125,14 @@ impl Checker for Contents {
     fn answered(&mut self, ledger: &Ledger, answered: &Answered<'_>) {
         let key = answered.key();
         self.created(ledger, answered);
-        let Some(inode) = ledger.open_of(answered.asked).and_then(|open| open.inode) else {
-            // Its open may be gone from the ledger by now.
+        let Some(open) = ledger.open_of(answered.asked) else {
+            // It may be gone from the ledger by now.
             return self.settle_anywhere(key, answered);
+        };
+        let Some(inode) = open.inode else {
+            // It was none of the file that it was taken for when it was asked.
+            let puts = self.files.values_mut();
+            return puts.for_each(|puts| puts.retain(|put| put.key != Some(key)));
         };
         if let Some((offset, what)) = change(answered.asked) {
             // What was taken for its file when it was asked may have been another one.

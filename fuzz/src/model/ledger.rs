@@ -266,9 +266,20 @@ impl Ledger {
                 self.trees.remove(&(asked.session, asked.tree));
                 self.end(key, at);
             }
-            (Some(RequestBody::Close(_)), _) => self.end(key, at),
+            (Some(RequestBody::Close(_)), _) => {
+                // Which open of its chain it meant is known by now.
+                let others = self.opens.values_mut().filter(|open| Some(open.file) != file);
+                others.for_each(|open| _ = open.enders.remove(&key));
+                self.end(key, at);
+            }
             (Some(RequestBody::Logoff), _) => {
                 self.sessions.remove(&asked.session);
+                // Some are kept for who may come back.
+                let kept = |open: &&mut Open| open.durable && open.enders.contains(&key);
+                for open in self.opens.values_mut().filter(kept) {
+                    open.enders.remove(&key);
+                    open.doubtful = true;
+                }
                 self.end(key, at);
             }
             (Some(RequestBody::SetInfo(set)), _)
