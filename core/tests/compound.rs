@@ -245,3 +245,55 @@ fn next_command_that_leads_astray() {
         assert!(matches!(a.send(echo).drops(), ConnectionError::Malformed(_)));
     }
 }
+
+/// Who caches is told so before he is told of a break, even when the rest of the chain breaks it or
+/// takes its time.
+#[test]
+fn what_is_granted_leaves_before_its_break() {
+    let w = World::new();
+    let mut a = w.logged_on("alice");
+    let first = a.create("x").oplock(OplockLevel::EXCLUSIVE).message();
+    let second = a.create("x").message();
+    let (first_mid, second_mid) = (first.header.message_id, second.header.message_id);
+    a.send_chain(&[first, second]);
+    let file = a.answer(first_mid).ok().created().file_id;
+    assert_eq!(a.oplock_broken(file), OplockLevel::II);
+    a.interim(second_mid);
+    a.ack_oplock(file, OplockLevel::II).ok();
+    a.answer(second_mid).ok();
+
+    let create = a.create("y").batch().message();
+    let read = a.message(&body::read(PREVIOUS, 0, 1)).related();
+    let mids = [create.header.message_id, read.header.message_id];
+    w.hold("read");
+    a.send_chain(&[create, read]);
+    let mut b = w.logged_on("bob");
+    let reading = b.create("y").existing().access(AccessMask::GENERIC_READ);
+    let waiting = reading.send().waits();
+    let file = a.answer(mids[0]).ok().created().file_id;
+    assert_eq!(a.oplock_broken(file), OplockLevel::II);
+    a.ack_oplock(file, OplockLevel::II).ok();
+    b.answer(waiting.mid).ok();
+    w.release_calls();
+    a.answer(mids[1]).is(NtStatus::END_OF_FILE);
+}
+
+/// MS-SMB2 3.3.5.2.7.2: what follows a CREATE that has failed is not done to the file of an earlier
+/// request, but fails in the same way.
+#[test]
+fn behind_a_create_that_fails() {
+    let w = World::new();
+    let mut a = w.logged_on("alice");
+    let f = a.create("x").ok();
+    let query = a.message(&body::query_file(f, FileInfoClass::STANDARD, 100));
+    let create = a.create("nothing").existing().message().related();
+    let write = a.message_with(&body::write(PREVIOUS, 0, 4), b"data").related();
+    let close = a.message(&body::close(PREVIOUS)).related();
+    let missing = NtStatus::OBJECT_NAME_NOT_FOUND;
+    assert_eq!(
+        statuses(&mut a, &[query, create, write, close]),
+        [NtStatus::SUCCESS, missing, missing, missing]
+    );
+    assert_eq!(w.data("x").unwrap(), b"");
+    a.close(f).ok();
+}

@@ -283,3 +283,19 @@ fn an_encrypted_break() {
     let message = a.receive();
     assert!(message.is_notification() && message.encrypted);
 }
+
+/// What is granted while the file is being emptied is less by what others take of it meanwhile: nobody
+/// is asked, for a break must not come before the answer.
+#[test]
+fn taken_before_it_is_told() {
+    let w = World::new();
+    w.put("x", b"data");
+    let (mut a, mut b) = (w.logged_on("alice"), w.logged_on("bob"));
+    w.hold("overwrite");
+    let supersede = a.create("x").disposition(CreateDisposition::SUPERSEDE);
+    let mid = supersede.oplock(OplockLevel::EXCLUSIVE).send().silent();
+    b.create("x").ok();
+    a.nothing();
+    w.release_calls();
+    assert_eq!(a.answer(mid).ok().created().oplock_level, OplockLevel::II);
+}

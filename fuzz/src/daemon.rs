@@ -16,6 +16,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The largest message a pipe takes.
 const MESSAGE: usize = 1 << 20;
 
+/// The accounts, with their numbers.
+pub const ACCOUNTS: [(&str, u32); 3] = [("alice", 1000), ("bob", 1001), (READER, 1002)];
+
+/// The account that may only read, whatever the share.
+pub const READER: &str = "reader";
+
 /// Accounts and shares.
 pub struct Daemon {
     accounts: BTreeMap<String, (String, Arc<Identity>)>,
@@ -123,6 +129,7 @@ impl Daemon {
         }
         self.admitted += 1;
         let Rules { share, read_only, .. } = rules.clone();
+        let read_only = read_only || account == Some(READER);
         Done::Admitted(Ok(Admission { share, read_only, identity: None }))
     }
 

@@ -12,6 +12,7 @@
 pub mod client;
 pub mod daemon;
 pub mod memvfs;
+pub mod model;
 pub mod replay;
 pub mod swarm;
 #[cfg(feature = "targets")]

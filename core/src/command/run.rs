@@ -110,7 +110,11 @@ fn go_on_as(cx: &mut Cx<'_>, mut job: Job, mut handled: Handled<Step>, id: Optio
                 create::settle(cx, &mut job.who, !answer.status.is_error());
                 gate::passed(cx, &mut job.who);
                 link(&mut job);
+                told(cx, &job);
                 job.answer(answer);
+                if grants(cx, &job) {
+                    send_replies(cx, &mut job);
+                }
                 handled = match next(cx, &mut job) {
                     Some(handled) => handled,
                     None => return flush(cx, &mut job),
@@ -148,10 +152,32 @@ fn link(job: &mut Job) {
     }
 }
 
-fn flush(cx: &mut Cx<'_>, job: &mut Job) {
+/// From now on a break of what the open may cache is heard after the answer that grants it.
+fn told(cx: &mut Cx<'_>, job: &Job) {
+    if let Some(open) = job.who.open.and_then(|id| cx.state.opens.get_mut(&id)) {
+        open.told = true;
+    }
+}
+
+/// A CREATE was answered after which its client caches. The rest of the chain takes time, or breaks
+/// that itself: whoever is told of a break knows by then what was granted (MS-SMB2 3.3.4.1.3 leaves it
+/// to the server what it compounds).
+fn grants(cx: &Cx<'_>, job: &Job) -> bool {
+    let who = &job.who;
+    who.asked.command == Command::CREATE
+        && !who.last
+        && who.open.is_some_and(|open| cx.state.holder(open).is_some())
+}
+
+/// What is done leaves.
+fn send_replies(cx: &mut Cx<'_>, job: &mut Job) {
     if let Some(replies) = job.take_replies() {
         cx.send(job.conn, replies);
     }
+}
+
+fn flush(cx: &mut Cx<'_>, job: &mut Job) {
+    send_replies(cx, job);
     ending::after_reply(cx, job);
 }
 
@@ -190,9 +216,7 @@ fn wait(cx: &mut Cx<'_>, mut job: Job, park: Park, step: Step, id: Option<AsyncI
     let id = id.unwrap_or_else(|| cx.flows.parking.new_id());
     if park.interim && job.who.async_id.is_none() {
         // What is done leaves before it is said that the rest takes time.
-        if let Some(replies) = job.take_replies() {
-            cx.send(job.conn, replies);
-        }
+        send_replies(cx, &mut job);
         let interim = job.interim(id);
         cx.send(job.conn, interim);
     }

@@ -135,6 +135,9 @@ pub(crate) fn take<S>(cx: &mut Cx<'_, S>, holder: Holder, taken: LeaseState) {
 
 /// MS-SMB2 3.3.4.6, 3.3.4.7: who can only read from his cache is told and not asked.
 fn start<S>(cx: &mut Cx<'_, S>, holder: Holder, to: LeaseState, then: LeaseState) {
+    if is_untold(cx.state, holder) {
+        return settle(cx, holder, to);
+    }
     let deadline = cx.now.mono + cx.state.config.limits.break_time;
     let Some((on, message)) = notification(cx.state, holder, to) else {
         return abandoned(cx, holder, Breaking { to, then, deadline, on: ConnId::NONE });
@@ -148,6 +151,13 @@ fn start<S>(cx: &mut Cx<'_, S>, holder: Holder, to: LeaseState, then: LeaseState
         }
     }
     cx.send(on, Outbound::Notification(message));
+}
+
+/// The CREATE that this was granted to is under way, so that nothing is cached yet. It will be told
+/// what is left: nobody is asked, and nobody hears of a break before he hears of what is broken.
+fn is_untold(state: &State, holder: Holder) -> bool {
+    let untold = |id: &OpenId| state.opens.get(id).is_some_and(|open| !open.told);
+    state.leases.get(&holder).is_some_and(|lease| lease.opens.iter().all(untold))
 }
 
 /// A connection is gone: who was being asked on it is asked again on another (MS-SMB2 3.3.4.6,

@@ -12,7 +12,7 @@ use crate::{
     vfs::Identity,
     wire::{
         error_response::ErrorResponse,
-        header::{Header, HeaderFlags},
+        header::{Command, Header, HeaderFlags},
         message::ResponseBody,
     },
 };
@@ -148,8 +148,10 @@ impl Job {
 
     /// Collects the answer to the request that is being worked on.
     pub(crate) fn answer(&mut self, answer: Answer) {
-        if answer.status.is_error() && self.link.open.is_err() {
-            // What a related request would have used was not made: it fails in the same way.
+        let makes = self.who.asked.command == Command::CREATE;
+        if answer.status.is_error() && (makes || self.link.open.is_err()) {
+            // What a related request would have used was not made: it fails in the same way, and
+            // is not done to the file of an earlier one.
             self.link.open = Err(answer.status);
         }
         self.finish_link();

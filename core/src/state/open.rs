@@ -51,6 +51,8 @@ pub(crate) struct Open {
     /// Calls that use the handle and have not completed.
     pub(crate) running: usize,
     pub(crate) stage: Stage,
+    /// Its client has been answered: it knows the open, and what it may cache.
+    pub(crate) told: bool,
     pub(crate) claim: Claim,
 }
 

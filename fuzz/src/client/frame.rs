@@ -77,6 +77,7 @@ impl Client {
     /// Sends requests as one chain, signed one by one or encrypted as a whole.
     pub fn send_chain(&mut self, messages: &[Message]) {
         let mut plain = Vec::new();
+        let mut elements = Vec::new();
         for (index, message) in messages.iter().enumerate() {
             let mut element = message.element();
             if index + 1 < messages.len() {
@@ -89,8 +90,10 @@ impl Client {
             }
             self.note(&element);
             plain.extend_from_slice(&element);
-            self.last_sent = element;
+            elements.push(element);
         }
+        self.world.inner(|world| world.see_chain(self.conn, &elements));
+        self.last_sent = elements.pop().unwrap_or_default();
         let frame = if self.encrypt { self.seal(plain) } else { plain };
         self.raw_frame(&frame);
     }

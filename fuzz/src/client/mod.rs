@@ -153,6 +153,11 @@ impl Client {
         self.pending.keys().copied().collect()
     }
 
+    /// The same, with what was asked.
+    pub fn waiting(&self) -> Vec<(u64, Command)> {
+        self.pending.iter().map(|(mid, asked)| (*mid, asked.command)).collect()
+    }
+
     /// The id under which a request waits, if an interim answer was read.
     pub fn async_id(&self, mid: u64) -> Option<u64> {
         self.pending.get(&mid)?.async_id
@@ -210,7 +215,7 @@ impl Client {
 
     /// The next frame as it is on the wire, without its prefix.
     pub fn raw_answer(&mut self) -> Option<Vec<u8>> {
-        self.world.inner(|world| world.receive(self.conn))
+        self.world.inner(|world| world.receive(self.conn)).map(|(_, frame)| frame)
     }
 
     /// An element of a chain uses the file of the one before.

@@ -1,6 +1,7 @@
 //! From the bytes of a frame to answers, checked.
 
 use super::{Asked, Client};
+use crate::world::Seen;
 use ksmbd_core::{
     error::ConnectionError,
     status::NtStatus,
@@ -176,14 +177,22 @@ impl Client {
     #[track_caller]
     pub fn try_receive(&mut self) -> Option<Response> {
         if self.answers.is_empty() {
-            let frame = self.raw_answer()?;
-            self.take_frame(frame);
+            let (at, frame) = self.world.inner(|world| world.receive(self.conn))?;
+            self.take_frame(at, frame);
         }
         self.answers.pop_front()
     }
 
+    /// Takes everything that was sent off the wire, and checks it; it is read later.
     #[track_caller]
-    fn take_frame(&mut self, frame: Vec<u8>) {
+    pub fn take_off_the_wire(&mut self) {
+        while let Some((at, frame)) = self.world.inner(|world| world.receive(self.conn)) {
+            self.take_frame(at, frame);
+        }
+    }
+
+    #[track_caller]
+    fn take_frame(&mut self, at: u64, frame: Vec<u8>) {
         let (message, sealed_for) = self.open(frame);
         let mut rest = &message[..];
         while !rest.is_empty() {
@@ -191,6 +200,12 @@ impl Client {
             let (element, behind) = header.split(rest).unwrap_or_else(|why| panic!("{why}"));
             let mut response = self.check(header, element, sealed_for);
             response.last = behind.is_empty();
+            self.world.inner(|world| {
+                if world.history.is_kept() {
+                    let seen = Seen::Answered(self.conn, Box::new(response.clone()));
+                    world.history.see_at(at, seen);
+                }
+            });
             self.answers.push_back(response);
             rest = behind;
         }

@@ -3,6 +3,7 @@
 
 mod handle;
 mod list;
+mod look;
 mod open;
 mod pages;
 mod rename;
@@ -46,6 +47,7 @@ pub struct MemVfs {
     /// Bytes of the disk; more is [`VfsError::NoSpace`].
     pub capacity: u64,
     faults: VecDeque<(&'static str, VfsError)>,
+    tears: VecDeque<(usize, Option<VfsError>)>,
     live: Live,
 }
 
@@ -59,6 +61,7 @@ impl MemVfs {
             now,
             capacity: 1 << 30,
             faults: VecDeque::new(),
+            tears: VecDeque::new(),
             live: Live::default(),
         }
     }
@@ -81,6 +84,17 @@ impl MemVfs {
     /// The next call of this kind ([`op_name`]) fails in this way.
     pub fn fail_next(&mut self, op: &'static str, error: VfsError) {
         self.faults.push_back((op, error));
+    }
+
+    /// The next write ends after this many bytes, in an error or as a short one.
+    pub fn tear_next(&mut self, after: usize, error: Option<VfsError>) {
+        self.tears.push_back((after, error));
+    }
+
+    /// Nothing fails any more.
+    pub fn heal(&mut self) {
+        self.faults.clear();
+        self.tears.clear();
     }
 
     /// Carries out one call. Calls for the daemon fail.
@@ -168,6 +182,11 @@ impl MemVfs {
 
     fn write(&mut self, file: &File, offset: u64, bytes: &[u8], who: &Identity) -> Outcome<u32> {
         let handle = self.for_data(file, 2, who)?;
+        let tear = self.tears.pop_front();
+        // A short write is not an empty one.
+        let least = usize::from(tear.is_some_and(|(_, error)| error.is_none()));
+        let length = tear.map_or(bytes.len(), |(after, _)| after.max(least).min(bytes.len()));
+        let bytes = bytes.get(..length).unwrap_or(bytes);
         let end = offset.checked_add(bytes.len() as u64).filter(|end| *end <= MAX_OFFSET);
         end.ok_or(VfsError::Invalid)?;
         let (used, capacity, now) = (self.used(), self.capacity, self.now);
@@ -180,6 +199,9 @@ impl MemVfs {
         }
         data.write(offset, bytes);
         (node.last_write, node.change) = (now, now);
+        if let Some((_, Some(error))) = tear {
+            return Err(error);
+        }
         u32::try_from(bytes.len()).map_err(|_| VfsError::Invalid)
     }
 

@@ -32,7 +32,8 @@ pub enum Content {
 }
 
 impl Content {
-    pub(super) fn directory() -> Self {
+    /// An empty one.
+    pub fn directory() -> Self {
         Self::Directory(BTreeMap::new())
     }
 }

@@ -23,10 +23,13 @@ pub(super) enum Action {
     Wait,
     Fault,
     Outside,
+    Slow,
+    LetThrough,
+    Careful,
 }
 
 impl Action {
-    pub(super) const COUNT: usize = 13;
+    pub(super) const COUNT: usize = 16;
 
     const ALL: [(Self, u32); Self::COUNT] = [
         (Self::Join, 4),
@@ -42,6 +45,9 @@ impl Action {
         (Self::Wait, 1),
         (Self::Fault, 2),
         (Self::Outside, 4),
+        (Self::Slow, 2),
+        (Self::LetThrough, 8),
+        (Self::Careful, 40),
     ];
 
     /// Some kinds never happen in a run, which reaches corners that an even mixture does not.
@@ -109,8 +115,19 @@ impl Swarm {
         let op =
             ["open", "read", "write", "query", "list", "rename", "link", "delete", "overwrite"];
         let op = op[choices.below(op.len())];
-        let errors = [VfsError::Io, VfsError::NoSpace, VfsError::Gone, VfsError::TooManyFiles];
+        let errors = [
+            VfsError::Io,
+            VfsError::NoSpace,
+            VfsError::Gone,
+            VfsError::TooManyFiles,
+            VfsError::AccessDenied,
+        ];
         let error = errors[choices.below(errors.len())];
-        self.world.vfs(|vfs| vfs.fail_next(op, error));
+        let after = choices.below(40);
+        let torn = [None, Some(VfsError::NoSpace), Some(VfsError::Io)][choices.below(3)];
+        self.world.vfs(|vfs| match choices.below(4) {
+            0 => vfs.tear_next(after, torn),
+            _ => vfs.fail_next(op, error),
+        });
     }
 }

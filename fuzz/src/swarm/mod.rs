@@ -2,24 +2,42 @@
 //! draws choices from a seed, the fuzz target from its bytes.
 
 mod action;
+mod careful;
 mod choice;
 mod durable;
+mod network;
+pub mod report;
 mod request;
+mod script;
+mod shape;
+mod shrink;
+pub mod trace;
 
 pub use choice::{Bytes, Choices, Seed};
+pub use script::{Finding, Script, Totals, catch_findings};
+pub use shrink::shrink;
 
-use crate::{client::Client, daemon::password, world::World};
+use crate::{
+    client::Client,
+    daemon::{READER, password},
+    model::{Models, exercise},
+    world::{Seen, World},
+};
 use action::Action;
+use careful::Careful;
 use core::time::Duration;
 use ksmbd_core::{
     auth::ntlm::client::Credentials,
     status::NtStatus,
     status_report::OpenStatus,
     wire::{
-        create_context::LeaseState, header::FileId, negotiate::Dialect,
+        create_context::LeaseState,
+        header::{Command, FileId},
+        negotiate::{Capabilities, Dialect},
         oplock_break::OplockBreakRequest,
     },
 };
+use std::{cell::Cell, rc::Rc};
 
 /// Clients at once.
 const CLIENTS: usize = 4;
@@ -39,16 +57,25 @@ struct Actor {
     trees: Vec<u32>,
     /// What others had open when they left.
     lost: Vec<FileId>,
+    /// What the last WRITE wrote; the next one writes something else.
+    tag: Rc<Cell<u8>>,
 }
 
 /// A run under way.
 pub struct Swarm {
     world: World,
     actors: Vec<Actor>,
+    /// Clients that really cache, and how many there shall be.
+    careful: Vec<Careful>,
+    cautious: usize,
+    /// How many have come so far.
+    came: u8,
     /// What those had open who have left, the last of it.
     lost: Vec<FileId>,
     /// How likely each kind of action is in this run; 0 is never.
     weights: [u32; Action::COUNT],
+    models: Option<Models>,
+    tag: Rc<Cell<u8>>,
     /// Requests that were sent.
     pub sent: usize,
     /// Answers that were read.
@@ -60,36 +87,33 @@ pub struct Swarm {
 impl Swarm {
     /// A run whose shape is drawn first: limits, faults, and how likely each action is.
     pub fn new(choices: &mut dyn Choices) -> Self {
-        let tight = choices.chance(3);
-        let world = World::with(|config| {
-            config.max_read = 256 << 10;
-            config.max_write = 256 << 10;
-            config.max_trans = 64 << 10;
-            config.require_signing = choices.chance(4);
-            config.multi_channel = choices.chance(2);
-            if tight {
-                config.limits.opens = 1 + choices.below(6);
-                config.limits.parked_per_connection = 1 + choices.below(3);
-                config.limits.sessions_per_connection = 1 + choices.below(3);
-                config.limits.channels_per_session = 1 + choices.below(3);
-                config.limits.trees_per_session = 1 + choices.below(3);
-                config.limits.locks_per_open = 1 + choices.below(4);
-                config.limits.watches = 1 + choices.below(4);
-                config.limits.watches_per_session = 1 + choices.below(3);
-                config.limits.watch_bytes = 40 * choices.below(3);
-                config.limits.credits = 64;
-            }
-        });
+        let world = shape::world(choices);
+        let cautious = choices.below(4);
         let weights = Action::weights(choices);
         Self {
             world,
             actors: Vec::new(),
+            careful: Vec::new(),
+            cautious,
+            came: 0,
             lost: Vec::new(),
             weights,
+            models: None,
+            tag: Rc::default(),
             sent: 0,
             answered: 0,
             dropped: 0,
         }
+    }
+
+    /// The same with all models beside it.
+    pub fn with_models(choices: &mut dyn Choices) -> Self {
+        let mut swarm = Self::new(choices);
+        if choices.chance(16) {
+            exercise(&swarm.world.config());
+        }
+        swarm.models = Some(Models::new(&swarm.world));
+        swarm
     }
 
     /// One action of somebody.
@@ -112,13 +136,35 @@ impl Swarm {
             Action::Wait => self.wait(choices),
             Action::Fault => self.fault(choices),
             Action::Outside => self.outside(choices),
+            Action::Slow => self.slow(choices),
+            Action::Careful => self.careful(choices),
+            Action::LetThrough => self.let_through(choices),
         }
         let crowded = |actor: &Actor| actor.client.unanswered().len() > UNANSWERED;
         if choices.chance(8) {
             self.check_caches();
         }
+        self.observe();
         if choices.chance(2) || self.actors.get(index).is_some_and(crowded) {
             self.read(index);
+        }
+    }
+
+    /// The models are told what has happened.
+    #[track_caller]
+    fn observe(&mut self) {
+        if let Some(models) = &mut self.models {
+            let others = self.careful.iter_mut().map(|careful| &mut careful.client);
+            let clients = self.actors.iter_mut().map(|actor| &mut actor.client).chain(others);
+            clients.for_each(Client::take_off_the_wire);
+            models.check(&self.world);
+        }
+    }
+
+    /// Somebody wants to be told what happens.
+    pub fn listen(&mut self, to: Box<dyn FnMut(&Seen)>) {
+        if let Some(models) = &mut self.models {
+            models.listen(to);
         }
     }
 
@@ -148,9 +194,26 @@ impl Swarm {
 
     /// The faults end, everything finishes, each request has had its one answer, and nothing is left.
     pub fn finish(mut self) {
-        self.world.release_calls();
+        self.heal();
+        self.settle();
+        // Whatever waits for somebody's word has given up by now, or waits for ever.
+        self.world.advance(Duration::from_secs(400));
+        self.settle();
+        self.observe();
         self.read_all();
         for actor in &mut self.actors {
+            let ledger = self.models.as_ref().map(Models::ledger);
+            let conn = actor.client.conn();
+            let stuck = actor.client.waiting().into_iter().find(|(mid, what)| match *what {
+                Command::LOCK | Command::CHANGE_NOTIFY => false,
+                // Pipes wait for somebody to say something.
+                Command::READ | Command::IOCTL => ledger.is_some_and(|ledger| {
+                    let asked = ledger.pending.get(&(conn, *mid));
+                    asked.is_some_and(|asked| ledger.is_about_files(asked))
+                }),
+                _ => true,
+            });
+            assert!(stuck.is_none(), "{stuck:?} of {conn:?} waits for ever");
             for mid in actor.client.unanswered() {
                 actor.client.cancel_message(mid);
             }
@@ -159,9 +222,21 @@ impl Swarm {
         for actor in &mut self.actors {
             let left = actor.client.unanswered();
             assert!(left.is_empty(), "{left:?} of {:?} never answered", actor.client.conn());
-            actor.client.forget();
+        }
+        if let Some(models) = &mut self.models {
+            models.end(&self.world);
+        }
+        for client in self.actors.iter_mut().map(|actor| &mut actor.client) {
+            client.forget();
+        }
+        for careful in &mut self.careful {
+            let left = careful.client.unanswered();
+            let dropped = careful.client.is_dropped();
+            assert!(left.is_empty() || dropped, "{left:?} of a careful client never answered");
+            careful.client.forget();
         }
         self.actors.clear();
+        self.careful.clear();
         self.world.finish();
     }
 
@@ -170,25 +245,31 @@ impl Swarm {
             return;
         }
         let dialects = [Dialect::SMB_3_1_1, Dialect::SMB_2_0_2, Dialect::SMB_2_1, Dialect::SMB_3_0];
-        let mut client = self.world.connect();
+        let Ok(mut client) = self.world.try_connect([10, 0, 0, choices.below(2) as u8]) else {
+            return;
+        };
         client.lenient = true;
         client.offer = crate::Offer::only(dialects[choices.below(dialects.len())]);
+        if choices.chance(2) {
+            client.offer.capabilities = Capabilities::all();
+        }
         // Two clients can be one, which shares its leases.
         client.offer.guid = [choices.below(3) as u8; 16];
-        let user = ["alice", "bob"][choices.below(2)];
-        let lost = self.lost.clone();
+        let user = user(choices);
+        let (lost, tag) = (self.lost.clone(), Rc::clone(&self.tag));
         if choices.chance(2)
             && let Some((files, trees)) = self.join_session(&mut client, user, choices)
         {
-            return self.actors.push(Actor { client, files, broken: Vec::new(), trees, lost });
+            return self.actors.push(Actor { client, files, broken: Vec::new(), trees, lost, tag });
         }
         if client.negotiated.is_none() {
             client.negotiate().ok();
         }
         let (files, broken, trees) = (Vec::new(), Vec::new(), Vec::new());
-        let mut actor = Actor { client, files, broken, trees, lost };
+        let mut actor = Actor { client, files, broken, trees, lost, tag };
         if actor.client.logon(user, &password(user)).status == NtStatus::SUCCESS {
-            actor.client.encrypt = actor.client.cipher().is_some() && choices.chance(3);
+            self.world.see(Seen::User(actor.client.session_id, user.into()));
+            actor.client.encrypt |= actor.client.cipher().is_some() && choices.chance(3);
             if !actor.client.is_dropped() {
                 actor.trees.push(actor.client.connect_tree("share"));
             }
@@ -223,6 +304,42 @@ impl Swarm {
         logon.finish(client, &last);
         client.encrypt = of.client.encrypt;
         Some((of.files.clone(), of.trees.clone()))
+    }
+
+    /// One of those that really cache does something, or comes, or its connection is cut.
+    fn careful(&mut self, choices: &mut dyn Choices) {
+        let number = self.careful.len();
+        if number < self.cautious {
+            if !self.holds() {
+                self.came = self.came.wrapping_add(1);
+                let number = self.came % 100;
+                let tag = Rc::clone(&self.tag);
+                self.careful.extend(Careful::join(&self.world, number, tag, choices));
+            }
+            return;
+        }
+        let index = choices.below(number);
+        let Some(careful) = self.careful.get_mut(index) else {
+            return;
+        };
+        careful.step(choices);
+        if careful.client.is_dropped() || choices.chance(100) {
+            careful.is_cut();
+            let mut careful = self.careful.remove(index);
+            careful.client.forget();
+            careful.client.hang_up();
+        }
+    }
+
+    /// Those that really cache write back, and close.
+    fn settle(&mut self) {
+        for _ in 0..20 {
+            self.observe();
+            self.careful.iter_mut().for_each(Careful::leave);
+            if self.careful.iter().all(Careful::is_idle) {
+                break;
+            }
+        }
     }
 
     /// Calls would be held back.
@@ -266,15 +383,41 @@ impl Swarm {
         let mut actor = self.actors.remove(index);
         self.lost.append(&mut actor.files);
         self.lost.drain(..self.lost.len().saturating_sub(LOST));
+        actor.client.take_off_the_wire();
         actor.client.forget();
         actor.client.hang_up();
         Some(())
     }
 
-    fn wait(&self, choices: &mut dyn Choices) {
+    fn wait(&mut self, choices: &mut dyn Choices) {
+        self.careful.iter_mut().for_each(Careful::look);
+        if self.careful.iter().any(Careful::is_asked) {
+            // Who keeps others waiting answers in time.
+            return;
+        }
         let seconds = [1, 10, 40][choices.below(3)];
         self.world.advance(Duration::from_secs(seconds));
     }
+}
+
+/// Whoever it is.
+fn user(choices: &mut dyn Choices) -> &'static str {
+    ["alice", "bob", "alice", "bob", READER][choices.below(5)]
+}
+
+/// Actions of one run with [`run_with_models`]; more choices mean nothing.
+const STEPS: usize = 400;
+
+/// A run of several clients with all models beside it, for choices that end: until they say no more.
+pub fn run_with_models(choices: &mut Bytes<'_>) {
+    let mut swarm = Swarm::with_models(choices);
+    for _ in 0..STEPS {
+        if choices.is_empty() {
+            break;
+        }
+        swarm.step(choices);
+    }
+    swarm.finish();
 }
 
 #[cfg(test)]

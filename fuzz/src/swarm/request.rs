@@ -7,6 +7,7 @@ use super::{
 use crate::{
     client::{Message, body},
     daemon::password,
+    world::Seen,
 };
 use ksmbd_core::{
     auth::ntlm::client::Credentials,
@@ -31,7 +32,7 @@ use ksmbd_core::{
     },
 };
 
-const NAMES: [&str; 9] = ["", "a", "b", "A", "d", "d\\x", "d\\y", "e", "echo"];
+const NAMES: [&str; 10] = ["", "a", "b", "A", "d", "d\\x", "d\\y", "e", "echo", "g\\x"];
 
 impl Actor {
     fn file(&self, choices: &mut dyn Choices) -> FileId {
@@ -52,7 +53,8 @@ impl Actor {
             0..4 => RequestBody::Create(create(&self.lost, choices)),
             4..6 => body::read(file, offset, length),
             6..8 => {
-                let data = vec![7; choices.below(300)];
+                self.tag.set(self.tag.get() % 255 + 1);
+                let data = vec![self.tag.get(); choices.below(300)];
                 return (body::write(file, offset, data.len()), data);
             }
             8..10 => lock(file, choices),
@@ -113,6 +115,8 @@ fn create(lost: &[FileId], choices: &mut dyn Choices) -> CreateRequest {
     if choices.chance(4) {
         request.share_access = ShareAccess::from_bits_retain(choices.below(8) as u32);
     }
+    // Models know files by their number on the disk.
+    request.contexts.push(RawContext { name: name::QFID.to_vec(), data: Vec::new() });
     ask_to_cache(&mut request, choices);
     ask_to_last(&mut request, lost, choices);
     request.create_options.set(CreateOptions::DELETE_ON_CLOSE, choices.chance(5));
@@ -156,11 +160,22 @@ fn lock(file: FileId, choices: &mut dyn Choices) -> RequestBody {
     let count = 1 + choices.below(2) * choices.below(2);
     let ranges: Vec<_> = (0..count)
         .map(|_| {
-            let (offset, length) = (choices.below(4) as u64, choices.below(4) as u64);
+            let (mut offset, length) = (choices.below(4) as u64, choices.below(4) as u64);
+            if choices.chance(8) {
+                // The end of what can be locked.
+                offset = u64::MAX - offset;
+            }
             (offset, length, flags[choices.below(flags.len())])
         })
         .collect();
-    body::locks(file, &ranges)
+    let mut request = body::locks(file, &ranges);
+    if let RequestBody::Lock(lock) = &mut request
+        && choices.chance(6)
+    {
+        // LockSequenceNumber, LockSequenceIndex.
+        lock.lock_sequence = choices.below(3) as u32 | (choices.below(3) as u32) << 4;
+    }
+    request
 }
 
 fn list(file: FileId, choices: &mut dyn Choices) -> RequestBody {
@@ -293,6 +308,11 @@ impl Swarm {
         if self.holds() {
             return;
         }
+        let Some(conn) = self.actors.get(index).map(|actor| actor.client.conn()) else {
+            return;
+        };
+        self.world.slow(conn, false);
+        self.world.let_through(conn, usize::MAX);
         self.read(index);
         let previous = {
             let other = choices.below(self.actors.len());
@@ -301,10 +321,11 @@ impl Swarm {
         let Some(actor) = self.actors.get_mut(index) else {
             return;
         };
-        if actor.client.is_dropped() {
+        // It may have left.
+        if actor.client.conn() != conn || actor.client.is_dropped() {
             return;
         }
-        let user = ["alice", "bob"][choices.below(2)];
+        let user = super::user(choices);
         let secret = if choices.chance(4) { "guess".into() } else { password(user) };
         if !actor.can_send(2) || !actor.client.unanswered().is_empty() {
             return;
@@ -319,6 +340,10 @@ impl Swarm {
         let last = logon.run(&mut actor.client);
         self.sent += 2;
         self.answered += 2;
-        actor.client.encrypt = encrypt && last.status == NtStatus::SUCCESS;
+        let success = last.status == NtStatus::SUCCESS;
+        actor.client.encrypt |= encrypt && success;
+        if success {
+            self.world.see(Seen::User(actor.client.session_id, user.into()));
+        }
     }
 }

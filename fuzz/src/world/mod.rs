@@ -2,16 +2,20 @@
 //! when, and in the order in which, it is told to.
 
 mod calls;
+mod history;
 mod link;
+mod network;
 mod outside;
 mod run;
 mod tape;
 
 use crate::{
     client::Client,
-    daemon::{Daemon, Rules},
+    daemon::{ACCOUNTS, Daemon, Rules},
     memvfs::MemVfs,
 };
+pub use history::{Asked, Seen};
+
 use calls::Calls;
 use core::time::Duration;
 use ksmbd_core::{
@@ -59,13 +63,17 @@ pub(crate) struct Inner {
     finished: bool,
     config: Arc<Config>,
     tape: tape::Tape,
+    pub(crate) history: history::History,
+    /// How often the server was entered.
+    entries: u64,
 }
 
 /// All of the server's randomness.
 const SEED: [u8; 32] = [7; 32];
 
 impl World {
-    /// A server that speaks every dialect, with the accounts `alice` and `bob`, and the shares
+    /// A server that speaks every dialect, with the accounts `alice`, `bob` and `reader`, who
+    /// may only read, and the shares
     /// `share`, `readonly` (the same files), `crypt` (the same, encrypted only), `private` (nobody
     /// may), `inside` (the same, watched for what SMB does alone), `quiet` (the same, not watched at
     /// all), `broken` (its directory is missing) and `IPC$`.
@@ -90,8 +98,9 @@ impl World {
         let mut vfs = MemVfs::new(now.wall);
         vfs.serve(ROOT);
         let mut daemon = Daemon::new();
-        daemon.account("alice", 1000);
-        daemon.account("bob", 1001);
+        for (name, uid) in ACCOUNTS {
+            daemon.account(name, uid);
+        }
         for rules in shares() {
             daemon.share(rules);
         }
@@ -110,6 +119,8 @@ impl World {
             finished: false,
             config,
             tape: tape::Tape::default(),
+            history: history::History::default(),
+            entries: 0,
         })))
     }
 
@@ -175,6 +186,11 @@ impl World {
     /// A number for every byte that the server has sent so far: the same inputs give the same one.
     pub fn digest(&self) -> u64 {
         self.0.borrow().digest
+    }
+
+    /// What the server was told.
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.0.borrow().config)
     }
 
     /// How full the server's tables are.
@@ -301,6 +317,7 @@ impl Inner {
     fn accept(&mut self, address: [u8; 4]) -> Result<ConnId, Unwelcome> {
         let port = 40_000 + u16::try_from(self.links.len() % 20_000).unwrap_or(0);
         let peer = Peer { address: (address, port).into(), local: ([10, 0, 0, 254], 445).into() };
+        self.entries += 1;
         let connection = self.server.accept(self.now, peer.clone())?;
         let id = connection.id();
         self.note_now(|| put::accept(id, &peer));
@@ -317,8 +334,8 @@ impl Inner {
         self.run();
     }
 
-    /// The next frame that was sent to a client, without its prefix.
-    pub(crate) fn receive(&mut self, conn: ConnId) -> Option<Vec<u8>> {
+    /// The next frame that was sent to a client, without its prefix, and when it was sent.
+    pub(crate) fn receive(&mut self, conn: ConnId) -> Option<(u64, Vec<u8>)> {
         self.links.get_mut(&conn)?.sent.pop_front()
     }
 

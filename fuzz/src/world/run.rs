@@ -1,7 +1,7 @@
 //! The loop: what the server has put out, then the calls, then what clients have sent, until nothing
 //! is left to do. And what must be true when everybody is gone.
 
-use super::{Inner, link::Link};
+use super::{Inner, Seen, link::Link};
 use crate::memvfs::inside;
 use core::time::Duration;
 use ksmbd_core::{
@@ -52,6 +52,7 @@ impl Sink for Collect<'_> {
 impl Inner {
     /// Enters the server, as the runtime does under its lock.
     pub(super) fn enter(&mut self, entry: impl FnOnce(&mut Server, Now, &mut dyn Sink)) {
+        self.entries += 1;
         let Self { server, outputs, refusals, now, .. } = self;
         inside(|| entry(server, *now, &mut Collect { outputs, refusals }));
         if self.refusals.len() > 10_000 {
@@ -97,7 +98,8 @@ impl Inner {
                 let mix =
                     |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
                 self.digest = frame.bytes().iter().fold(self.digest ^ to.0, mix);
-                link.sent.push_back(message.to_vec());
+                let at = self.history.tick();
+                link.sent.push_back((at, message.to_vec()));
                 connection.recycle(frame);
             }
             Err(why) => {
@@ -128,6 +130,7 @@ impl Inner {
         link.cut();
         self.alive.retain(|alive| *alive != conn);
         let before = self.take_calls(conn);
+        self.history.see(Seen::Gone(conn));
         self.note_now(|| put::hang_up(conn));
         self.enter(|server, now, out| server.hang_up(now, conn, out));
         for op in before {
@@ -214,6 +217,7 @@ impl Inner {
 
     /// Moves the clock, stopping exactly where the server asks for it.
     pub(super) fn advance(&mut self, time: Duration) {
+        self.history.see(Seen::Waited(time));
         // Whoever is idle while time passes gives its buffers back, as the runtime has it.
         self.links.values_mut().filter_map(|link| link.connection.as_mut()).for_each(|c| c.trim());
         let end = self.now.mono + time;

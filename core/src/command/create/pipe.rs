@@ -62,6 +62,7 @@ pub(super) fn opened(cx: &mut Cx<'_>, who: &mut Who, handle: File) -> Handled<St
         lock_sequences: LockSequences::default(),
         running: 0,
         stage: Stage::Live,
+        told: false,
         claim: Claim::default(),
     };
     reserve::insert(cx, who, open);

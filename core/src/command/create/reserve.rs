@@ -88,6 +88,7 @@ pub(super) fn reserve(
         lock_sequences: LockSequences::default(),
         running: 0,
         stage: Stage::Live,
+        told: false,
         claim,
     };
     let id = insert(cx, who, open);
