@@ -56,7 +56,7 @@ impl Attack {
     }
 
     /// It is in full swing.
-    pub(super) fn ready(&mut self) -> Checked {
+    pub(super) fn ready(&self) -> Checked {
         match self.said.recv_timeout(LATE) {
             Ok(line) if line == "ready" => Ok(()),
             Ok(line) if line.contains("descriptors") => Err(Problem::CannotRun(line)),
