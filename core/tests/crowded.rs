@@ -1,6 +1,5 @@
 //! No room for one more: the oldest connection without a session gives way, the oldest session that is
 //! nobody's, and nobody takes from the others what they need (DESIGN 3, property 9).
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use ksmbd_core::{auth::ntlm::client::Credentials, server::Unwelcome};
 use ksmbd_fuzz::client::body;

@@ -31,7 +31,7 @@ use arrivals::Arrivals;
 use conn::Conn;
 use crowd::Crowds;
 use durable::{CreateKey, Creation, Endurance, Enduring};
-use file::FileState;
+use file::{Changes, FileState};
 use guess::Guesses;
 use lease::Lease;
 use open::{Open, Place};
@@ -50,6 +50,7 @@ pub(crate) struct State {
     pub(crate) half_open: Crowds<(u64, SessionId)>,
     pub(crate) opens: BTreeMap<OpenId, Open>,
     pub(crate) files: BTreeMap<FileKey, FileState>,
+    pub(crate) changes: Changes,
     /// CREATEs that may come again.
     pub(crate) creations: BTreeMap<CreateKey, Creation>,
     pub(crate) enduring: Enduring,
@@ -77,6 +78,7 @@ impl State {
             half_open: Crowds::default(),
             opens: BTreeMap::new(),
             files: BTreeMap::new(),
+            changes: Changes::default(),
             creations: BTreeMap::new(),
             enduring: Enduring::default(),
             watches: Watches::default(),
@@ -159,6 +161,13 @@ impl State {
     pub(crate) fn opens_of(&self, session: SessionId, tree: Option<TreeId>) -> Vec<OpenId> {
         let theirs = |open: &Open| open.session == session && tree.is_none_or(|t| t == open.tree);
         self.opens.iter().filter(|(_, open)| theirs(open)).map(|(id, _)| *id).collect()
+    }
+
+    /// Nobody has this stream open any more.
+    pub(crate) fn forget_file(&mut self, key: FileKey) -> Option<FileState> {
+        let file = self.files.remove(&key)?;
+        self.changes.forget(&file);
+        Some(file)
     }
 
     /// The open is gone, and so is what it could be found by.

@@ -1,0 +1,57 @@
+//! The scenarios: one file a story, written as the exchange (DESIGN 5.8). They are one program, so that
+//! fifty of them cost one link.
+#![allow(clippy::unwrap_used, reason = "a test may end at once")]
+
+mod app_instance;
+mod bad_input;
+mod binding;
+mod break_timeout;
+mod channel_sequence;
+mod channels;
+mod compound;
+mod create;
+mod credits;
+mod crowded;
+mod delete;
+mod directory_lease;
+mod durable;
+mod durable_v2;
+mod ea;
+mod encryption;
+mod expiry;
+mod hang_up;
+mod hard_link;
+mod lease;
+mod lock;
+mod lock_and_io;
+mod lock_sequence;
+mod lock_wait;
+mod login_guessing;
+mod logoff;
+mod negotiate;
+mod notify;
+mod notify_end;
+mod notify_filter;
+mod notify_outside;
+mod oplock;
+mod pipe;
+mod query_directory;
+mod query_info;
+mod read_write;
+mod reauthenticate;
+mod reconnect_checks;
+mod refusal;
+mod rename;
+mod replay;
+mod resilient;
+mod rights;
+mod scavenger;
+mod security;
+mod session_setup;
+mod set_info;
+mod share_mode;
+mod signing;
+mod streams;
+mod tree;
+mod unsupported;
+mod validate_negotiate;
