@@ -45,6 +45,8 @@ pub(crate) struct Setup {
     pub(crate) name: String,
     pub(crate) global: Vec<String>,
     pub(crate) shares: Vec<Share>,
+    /// Limits are what they are when nobody says otherwise.
+    pub(crate) plain: bool,
     /// Of the server's process, besides what it inherits.
     pub(crate) environment: Vec<(String, String)>,
 }
@@ -74,7 +76,7 @@ impl Setup {
                 .map(str::to_owned)
                 .to_vec();
         lines.extend_from_slice(global);
-        Self { name: name.to_owned(), global: lines, shares, environment: Vec::new() }
+        Self { name: name.to_owned(), global: lines, shares, plain: false, environment: Vec::new() }
     }
 
     /// For real clients: shares of every kind of permission.
@@ -88,7 +90,7 @@ impl Setup {
             Share::new("public", &["read only = no", "guest ok = yes"]),
         ];
         let global = global.iter().map(|&line| line.to_owned()).collect();
-        Self { name: name.to_owned(), global, shares, environment: Vec::new() }
+        Self { name: name.to_owned(), global, shares, plain: false, environment: Vec::new() }
     }
 }
 
@@ -98,11 +100,10 @@ pub(crate) fn ksmbd_conf(setup: &Setup, shares: &Path) -> String {
     if !setup.global.iter().any(|line| line.starts_with("interfaces")) {
         text += "bind interfaces only = yes\ninterfaces = lo\n";
     }
-    text += "server min protocol = SMB2_02\n\
-             share:fake_fscaps = 0\n\
-             smb2 max trans = 8MB\n\
-             max connections = 1024\n\
-             max ip connections = 1024\n";
+    text += "server min protocol = SMB2_02\nshare:fake_fscaps = 0\n";
+    if !setup.plain {
+        text += "smb2 max trans = 8MB\nmax connections = 1024\nmax ip connections = 1024\n";
+    }
     for line in &setup.global {
         let _ = writeln!(text, "{line}");
     }

@@ -82,6 +82,11 @@ pub struct Limits {
     pub durable_time_max: Duration,
     /// Byte-range locks of one open: INSUFFICIENT_RESOURCES.
     pub locks_per_open: usize,
+    /// Byte-range locks of one file, whoever has them: INSUFFICIENT_RESOURCES.
+    pub locks_per_file: usize,
+    /// Byte-range locks of all opens together, beyond the first few of each:
+    /// INSUFFICIENT_RESOURCES.
+    pub locks: usize,
     /// Watched directories at once: INSUFFICIENT_RESOURCES.
     pub watches: usize,
     /// Watched directories of one session: INSUFFICIENT_RESOURCES.
@@ -93,6 +98,9 @@ pub struct Limits {
     pub outside_watches: usize,
     /// Requests of one connection that wait: INSUFFICIENT_RESOURCES.
     pub parked_per_connection: usize,
+    /// Bytes of received frames that requests hold while they wait, of all together:
+    /// INSUFFICIENT_RESOURCES.
+    pub parked_bytes: usize,
     /// Credits a client may hold.
     pub credits: u16,
     /// Attempts of one address at one account's password before the next ones have to wait. The
@@ -130,11 +138,14 @@ impl Default for Limits {
             durable_time: Duration::from_secs(60),
             durable_time_max: Duration::from_secs(300),
             locks_per_open: 4096,
+            locks_per_file: 8192,
+            locks: 65_536,
             watches: 4096,
             watches_per_session: 512,
             watch_bytes: 8 << 20,
             outside_watches: 4096,
             parked_per_connection: 512,
+            parked_bytes: 64 << 20,
             credits: 8192,
             free_guesses: 10,
             guess_delay: Duration::from_secs(5),

@@ -11,6 +11,7 @@ mod channels;
 mod compound;
 mod create;
 mod credits;
+mod crowded;
 mod delete;
 mod directory_lease;
 mod durable;

@@ -43,6 +43,7 @@ fields! {
         watches_per_session, watch_bytes, outside_watches, parked_per_connection, credits,
         free_guesses, guess_delay, guesses, guesses_per_address, unauthenticated_frame, setup_time,
         idle_time, break_time, durable_opens, durable_opens_per_client, durable_time, durable_time_max,
+        locks_per_file, locks, parked_bytes,
     }
     Share {
         name, kind, path, comment, create_mask, force_create_mode, directory_mask,

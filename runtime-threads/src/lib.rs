@@ -8,6 +8,7 @@
 mod client;
 mod clock;
 pub mod daemon;
+mod descriptors;
 mod entry;
 mod forker;
 mod mailbox;
@@ -37,8 +38,12 @@ use std::{
     thread::JoinHandle,
 };
 
-/// Of every thread; a client costs little more than this much address space.
+/// Of every thread: address space, of which a client that waits uses some pages.
 const STACK: usize = 256 * 1024;
+
+/// Connections that may wait to be accepted: in a flood an honest one is among them, and not lost. The
+/// system may allow fewer.
+const BACKLOG: i32 = 4096;
 
 /// What a [`Runtime`] is started with.
 pub struct Options {
@@ -69,6 +74,7 @@ impl Runtime {
         let listeners = listen.iter().map(bind).collect::<io::Result<Vec<_>>>()?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
         rustix::process::umask(rustix::fs::Mode::empty());
+        let config = descriptors::provide(config);
         let (parked, outside) =
             (config.limits.parked_per_connection, config.limits.outside_watches);
         let (worker, jobs) = unbounded();
@@ -102,7 +108,7 @@ impl Runtime {
 
     /// Goes on with another configuration: see [`Server::reconfigure`].
     pub fn reconfigure(&self, config: Arc<Config>) {
-        self.shared.reconfigure(config);
+        self.shared.reconfigure(descriptors::provide(config));
     }
 
     /// Accepts nobody any more, lets running calls end, hangs everybody up, and returns when the
@@ -140,5 +146,6 @@ fn bind(address: &SocketAddr) -> io::Result<TcpListener> {
     let fail = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
     let listener = TcpListener::bind(address).map_err(fail)?;
     listener.set_nonblocking(true).map_err(fail)?;
+    rustix::net::listen(&listener, BACKLOG).map_err(|errno| fail(errno.into()))?;
     Ok(listener)
 }

@@ -280,6 +280,11 @@ impl Shared {
         self.hold("counters", |locked| locked.server.counters())
     }
 
+    /// Who goes first where there is no room.
+    pub(crate) fn oldest_stranger(&self) -> Option<ConnId> {
+        self.hold("oldest_stranger", |locked| locked.server.oldest_stranger(self.clock.now().mono))
+    }
+
     /// A copy of the server's tables, and how many directories inotify watches for them.
     pub(crate) fn status(&self) -> Status {
         let mut status = self.hold("status", |locked| locked.server.status(self.clock.now().mono));

@@ -50,10 +50,11 @@ pub(super) fn keep(cx: &mut Cx<'_>, id: OpenId) -> bool {
     };
     let until = cx.now.mono + open.claim.timeout;
     open.stage = Stage::Kept;
-    open.session = SessionId::NONE;
+    let session = core::mem::replace(&mut open.session, SessionId::NONE);
     open.tree = TreeId::NONE;
     open.claim.until = Some(until);
     let idle = open.running == 0;
+    state.count_open(session, false);
     cx.flows.timers.set(until, Timer::Kept(id));
     if idle {
         cx.flows.parking.wake(Wait::Idle(id));
@@ -102,11 +103,13 @@ pub(super) fn take_back(
     open.claim.client = client;
     open.stage = Stage::Live;
     open.volatile = volatile;
-    open.session = session;
+    let from = core::mem::replace(&mut open.session, session);
     open.tree = tree;
     if let Some(until) = open.claim.until.take() {
         cx.flows.timers.clear(until, Timer::Kept(id));
     }
+    cx.state.count_open(from, false);
+    cx.state.count_open(session, true);
     cx.state.enduring.remove(&before);
     cx.state.enduring.add(client);
     // It is known without its CREATE's answer.

@@ -109,10 +109,26 @@ fn end_trees(cx: &mut Cx<'_>, id: SessionId, why: Wake, fate: Fate) {
     };
     session.ending = true;
     session.setups.values_mut().for_each(|setup| setup.authenticator = None);
+    let channels: Vec<_> = session.channels.keys().copied().collect();
+    cx.state.no_longer_half_open(id);
+    for conn in channels {
+        without_session(cx, conn);
+    }
+    let Some(session) = cx.state.sessions.get(&id) else {
+        return;
+    };
     for tree in session.trees.keys().copied().collect::<Vec<_>>() {
         end_tree(cx, id, tree, why, fate);
     }
     forget_if_empty(cx, id);
+}
+
+/// A connection that has lost its last session has to get another one in time.
+fn without_session(cx: &mut Cx<'_>, conn: ConnId) {
+    if cx.state.regard(conn, cx.now.mono) {
+        let end = cx.now.mono + cx.state.config.limits.setup_time;
+        cx.flows.timers.set(end, Timer::Setup(conn));
+    }
 }
 
 /// A connection is gone. What was begun on it is given up; a session that has other channels stays,
@@ -121,6 +137,9 @@ pub(crate) fn end_connection(cx: &mut Cx<'_>, id: ConnId) {
     let Some(conn) = cx.state.conns.remove(&id) else {
         return;
     };
+    if !conn.leaving {
+        cx.state.arrivals.left(conn.peer.address.ip(), id);
+    }
     cx.flows.timers.forget(id);
     hand_over(cx, id);
     cx.flows.parking.wake_where(Wake::HungUp, |parked| parked.job.who.conn == id);
@@ -223,6 +242,7 @@ fn remove(cx: &mut Cx<'_>, id: OpenId) {
     let Some(open) = cx.state.opens.remove(&id) else {
         return;
     };
+    cx.state.count_open(open.session, false);
     if let Some(key) = open.key() {
         leave_file(cx, key, id);
     }

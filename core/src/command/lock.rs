@@ -134,7 +134,7 @@ fn lock(
     if request.locks.len() > 1 && !request.locks.iter().all(at_once) {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.14.2: several locks that wait");
     }
-    let limit = cx.state.config.limits.locks_per_open;
+    let room = room(cx, key, id, request.locks.len());
     let locks = &mut cx.state.files.get_mut(&key).ok_or(NO_OPEN)?.locks;
     let wait = |interim, request| {
         let park = Park { wait: Wait::Range(key), deadline: None, interim };
@@ -144,7 +144,7 @@ fn lock(
         // As long as a read or write takes: the client is not told.
         return wait(false, request);
     }
-    let Err(refused) = take_all(locks, id, limit, &request.locks) else {
+    let Err(refused) = take_all(locks, id, room, &request.locks) else {
         contend::data(cx, id);
         return done(cx, who, request.lock_sequence);
     };
@@ -157,14 +157,33 @@ fn lock(
     }
 }
 
+/// Locks of which no open is kept, however many others have.
+const FEW: usize = 64;
+
+/// How many more locks an open may have, if that are as many as it asks for.
+fn room(cx: &Cx<'_>, key: FileKey, id: OpenId, asked: usize) -> usize {
+    let limits = cx.state.config.limits;
+    let Some(locks) = cx.state.files.get(&key).map(|file| &file.locks) else {
+        return 0;
+    };
+    let own = locks.count(id);
+    let of_open = limits.locks_per_open.saturating_sub(own);
+    let of_file = limits.locks_per_file.saturating_sub(locks.len());
+    let few = FEW.saturating_sub(own);
+    // All are only counted for those who have many.
+    let all = || cx.state.files.values().map(|file| file.locks.len()).sum();
+    let of_all = if asked <= few { few } else { few.max(limits.locks.saturating_sub(all())) };
+    of_open.min(of_file).min(of_all)
+}
+
 fn take_all(
     locks: &mut RangeLocks,
     id: OpenId,
-    limit: usize,
+    room: usize,
     asked: &[LockElement],
 ) -> Result<(), Refused> {
     for (taken, element) in asked.iter().enumerate() {
-        if let Err(refused) = take(locks, id, limit, element) {
+        if let Err(refused) = take(locks, id, taken < room, element) {
             for undo in asked.iter().take(taken) {
                 locks.remove(id, undo.offset, undo.length);
             }
@@ -177,11 +196,11 @@ fn take_all(
 fn take(
     locks: &mut RangeLocks,
     id: OpenId,
-    limit: usize,
+    room: bool,
     element: &LockElement,
 ) -> Result<(), Refused> {
     let wanted = wanted(id, element)?;
-    if locks.count(id) >= limit {
+    if !room {
         return refuse(NtStatus::INSUFFICIENT_RESOURCES, "as many locks as allowed");
     }
     if locks.conflicts(&wanted) {

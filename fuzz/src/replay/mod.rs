@@ -255,8 +255,10 @@ impl Player {
     fn accept(&mut self, conn: ConnId, peer: Peer, now: Now, watch: &mut dyn Watch) -> Same {
         self.now = now;
         let server = self.server.as_mut().ok_or("the server was not started")?;
-        let accepted = server.accept(now, peer.clone());
-        let connection = accepted.map_err(|why| format!("{peer:?} is refused: {why}"))?;
+        let mut out = Out { lines: &mut self.lines, calls: &mut self.calls };
+        let accepted = server.accept(now, peer.clone(), &mut out);
+        let accepted = accepted.map_err(|why| format!("{peer:?} is refused: {why}"))?;
+        let connection = accepted.connection;
         if connection.id() != conn {
             return Err(format!("{:?} was {conn:?}", connection.id()));
         }

@@ -147,6 +147,14 @@ fn a_recording_without_data_replays_too() {
         capture.windows(secret.len()).filter(|window| window == secret).count()
     };
     assert_eq!((shown(&recording), shown(&other)), (8, 0));
+    let holds =
+        |recording: &[u8], what: &[u8]| recording.windows(what.len()).any(|window| window == what);
+    assert!(holds(&recording, secret) && !holds(&other, secret), "also as it lies on the disk");
+    let hash = ksmbd_core::auth::ntlm::nt_hash(&password("alice"));
+    for recording in [&recording, &other] {
+        assert!(!holds(recording, &hash[..]), "no password's hash, in either");
+        assert!(!holds(recording, password("alice").as_bytes()));
+    }
 }
 
 #[cfg(feature = "targets")]

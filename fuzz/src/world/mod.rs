@@ -317,12 +317,14 @@ impl Inner {
     fn accept(&mut self, address: [u8; 4]) -> Result<ConnId, Unwelcome> {
         let port = 40_000 + u16::try_from(self.links.len() % 20_000).unwrap_or(0);
         let peer = Peer { address: (address, port).into(), local: ([10, 0, 0, 254], 445).into() };
-        self.entries += 1;
-        let connection = self.server.accept(self.now, peer.clone())?;
+        let mut accepted = Err(Unwelcome::TooMany);
+        self.enter(|server, now, out| accepted = server.accept(now, peer.clone(), out));
+        let connection = accepted?.connection;
         let id = connection.id();
         self.note_now(|| put::accept(id, &peer));
         self.links.insert(id, Link::new(connection));
         self.alive.push(id);
+        self.run();
         Ok(id)
     }
 

@@ -23,7 +23,7 @@ use crate::{
         refuse,
     },
     id::FileKey,
-    state::{durable::Creation, file::Change, session::Tree},
+    state::{durable::Creation, file::Change, room::has_room, session::Tree},
     status::NtStatus,
     vfs::{Call, Done, FileInfo, FileKind, Op, Opened, VfsError},
     wire::{
@@ -80,7 +80,7 @@ pub(super) fn begin(
         }
         who.creating = durable::key(cx, who, asked);
     }
-    if is_full(cx) {
+    if is_full(cx, who) {
         return refuse(NtStatus::TOO_MANY_OPENED_FILES, "as many opens as allowed");
     }
     cx.state.creations.extend(who.creating.map(|key| (key, Creation::Pending)));
@@ -131,8 +131,12 @@ pub(super) fn settle(cx: &mut Cx<'_>, who: &mut Who, made: bool) {
 }
 
 /// Opens on their way count as well; they are only counted where it matters.
-fn is_full(cx: &Cx<'_>) -> bool {
+fn is_full(cx: &Cx<'_>, who: &Who) -> bool {
     let (limit, opens) = (cx.state.config.limits.opens, cx.state.opens.len());
+    let session = who.session.and_then(|id| cx.state.sessions.get(&id));
+    if !has_room(limit, opens, session.map_or(0, |session| session.opens)) {
+        return true;
+    }
     let opening =
         |step: &super::Step| matches!(step, super::Step::Create(Step::Opened(_) | Step::Pipe));
     opens + cx.flows.running.len() >= limit

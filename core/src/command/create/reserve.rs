@@ -149,6 +149,7 @@ pub(super) fn insert(cx: &mut Cx<'_>, who: &mut Who, mut open: Open) -> OpenId {
     }
     who.open = Some(id);
     who.identity = Some(Arc::clone(&open.identity));
+    cx.state.count_open(open.session, true);
     cx.state.opens.insert(id, open);
     id
 }
