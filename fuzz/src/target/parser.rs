@@ -22,8 +22,8 @@ pub(super) fn run(data: &[u8]) {
     let now = Now { mono: Instant(1_000_000), wall: FileTime::from_unix(1_700_000_000, 0) };
     let mut server = Server::new(config, [7; 32]);
     let peer = Peer { address: ([10, 0, 0, 1], 1024).into(), local: ([10, 0, 0, 2], 445).into() };
-    let connection = server.accept(now, peer);
-    let mut connection = connection.unwrap_or_else(|why| panic!("{why}"));
+    let accepted = server.accept(now, peer, &mut Answers::default());
+    let mut connection = accepted.unwrap_or_else(|why| panic!("{why}")).connection;
     let mut unread = data;
     while let Some(more) = step(&mut server, &mut connection, now, &mut unread) {
         if !more {
