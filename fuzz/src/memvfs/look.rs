@@ -8,10 +8,14 @@ impl MemVfs {
         self.nodes.get(&inode).map(|node| node.uid)
     }
 
-    /// A file's data.
-    pub fn data_of(&self, inode: u64) -> Option<Vec<u8>> {
+    /// A file's data, no more than this much of it: files can be larger than memory.
+    pub fn data_of(&self, inode: u64, most: usize) -> Option<Vec<u8>> {
         match &self.nodes.get(&inode)?.content {
-            Content::File(pages) => Some(pages.to_vec()),
+            Content::File(pages) => {
+                let mut data = Vec::new();
+                pages.read(0, most, &mut data);
+                Some(data)
+            }
             _ => None,
         }
     }

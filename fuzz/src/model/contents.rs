@@ -182,8 +182,7 @@ impl Checker for Contents {
         let inodes: Vec<u64> = self.files.keys().copied().collect();
         let now = world.moment() + 1;
         for inode in inodes {
-            if let Some(mut data) = world.vfs(|vfs| vfs.data_of(inode)) {
-                data.truncate(SIZE);
+            if let Some(mut data) = world.vfs(|vfs| vfs.data_of(inode, SIZE)) {
                 data.resize(SIZE, 0);
                 self.read(inode, (0, &data), (now, now), "the disk");
             }

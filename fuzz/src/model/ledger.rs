@@ -14,6 +14,7 @@ use ksmbd_core::{
         ioctl::FsctlCode,
         message::{RequestBody, ResponseBody},
         query_info::InfoType,
+        tree_connect::TreeConnectRequest,
     },
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -248,15 +249,7 @@ impl Ledger {
                 return self.created(asked, request, create, at);
             }
             (Some(RequestBody::TreeConnect(request)), _) => {
-                let path = request.path.to_string_lossy().to_lowercase();
-                let share = path.rsplit('\\').next().unwrap_or_default();
-                let tree = answer.header.tree_id;
-                self.trees.insert((asked.session, tree), share.into());
-                // Whatever goes on with it in its chain is meant for the new tree.
-                let range = (asked.conn, asked.header.message_id + 1)..(asked.conn, u64::MAX);
-                let frame = |other: &&mut Asked| other.frame == asked.frame;
-                let others = self.pending.range_mut(range).map(|(_, other)| other).filter(frame);
-                others.take_while(|other| other.before.is_some()).for_each(|o| o.tree = tree);
+                self.connected(asked, request, answer.header.tree_id);
             }
             (Some(RequestBody::SessionSetup(_)), _) => {
                 let session = self.sessions.entry(answer.header.session_id).or_default();
@@ -299,6 +292,18 @@ impl Ledger {
             _ => {}
         }
         Change::Nothing
+    }
+
+    /// A tree is connected.
+    fn connected(&mut self, asked: &Asked, request: &TreeConnectRequest, tree: u32) {
+        let path = request.path.to_string_lossy().to_lowercase();
+        let share = path.rsplit('\\').next().unwrap_or_default();
+        self.trees.insert((asked.session, tree), share.into());
+        // Whatever goes on with it in its chain is meant for the new tree.
+        let range = (asked.conn, asked.header.message_id + 1)..(asked.conn, u64::MAX);
+        let frame = |other: &&mut Asked| other.frame == asked.frame;
+        let others = self.pending.range_mut(range).map(|(_, other)| other).filter(frame);
+        others.take_while(|other| other.before.is_some()).for_each(|other| other.tree = tree);
     }
 
     fn end(&mut self, key: Key, at: u64) {

@@ -57,7 +57,7 @@ impl Checker for Permission {
 
     fn end(&mut self, _: &Ledger, world: &World) {
         if let Some((file, directory)) = self.guarded {
-            let found = world.vfs(|vfs| (vfs.data_of(file), vfs.names_of(directory)));
+            let found = world.vfs(|vfs| (vfs.data_of(file, 4096), vfs.names_of(directory)));
             let right = (Some(CONTENT.to_vec()), Some(vec!["x".to_string()]));
             assert_eq!(found, right, "what nobody may change was changed");
         }

@@ -37,7 +37,10 @@ use ksmbd_core::{
         oplock_break::OplockBreakRequest,
     },
 };
-use std::{cell::Cell, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
 /// Clients at once.
 const CLIENTS: usize = 4;
@@ -59,6 +62,8 @@ struct Actor {
     lost: Vec<FileId>,
     /// What the last WRITE wrote; the next one writes something else.
     tag: Rc<Cell<u8>>,
+    /// Ranges that it has asked to be locked.
+    locks: RefCell<Vec<(FileId, u64, u64)>>,
 }
 
 /// A run under way.
@@ -260,13 +265,22 @@ impl Swarm {
         if choices.chance(2)
             && let Some((files, trees)) = self.join_session(&mut client, user, choices)
         {
-            return self.actors.push(Actor { client, files, broken: Vec::new(), trees, lost, tag });
+            return self.actors.push(Actor {
+                client,
+                files,
+                broken: Vec::new(),
+                trees,
+                lost,
+                tag,
+                locks: RefCell::default(),
+            });
         }
         if client.negotiated.is_none() {
             client.negotiate().ok();
         }
         let (files, broken, trees) = (Vec::new(), Vec::new(), Vec::new());
-        let mut actor = Actor { client, files, broken, trees, lost, tag };
+        let locks = RefCell::default();
+        let mut actor = Actor { client, files, broken, trees, lost, tag, locks };
         if actor.client.logon(user, &password(user)).status == NtStatus::SUCCESS {
             self.world.see(Seen::User(actor.client.session_id, user.into()));
             actor.client.encrypt |= actor.client.cipher().is_some() && choices.chance(3);

@@ -23,7 +23,7 @@ use ksmbd_core::{
             set_file::{SetFileInformation, Target},
         },
         header::{Command, FileId, HeaderFlags},
-        lock::LockFlags,
+        lock::{LockFlags, LockRequest},
         message::RequestBody,
         negotiate::Dialect,
         oplock_break::OplockBreakRequest,
@@ -57,7 +57,7 @@ impl Actor {
                 let data = vec![self.tag.get(); choices.below(300)];
                 return (body::write(file, offset, data.len()), data);
             }
-            8..10 => lock(file, choices),
+            8..10 => self.lock(file, choices),
             10..12 => body::close(file),
             12 => body::flush(file),
             13 => list(file, choices),
@@ -77,6 +77,21 @@ impl Actor {
             },
         };
         (body, Vec::new())
+    }
+
+    /// LOCK of something, or UNLOCK of what was asked for before.
+    fn lock(&self, file: FileId, choices: &mut dyn Choices) -> RequestBody {
+        let mut asked = self.locks.borrow_mut();
+        if choices.chance(3)
+            && let Some((file, offset, length)) = asked.pop()
+        {
+            return body::lock(file, offset, length, LockFlags::UNLOCK);
+        }
+        let request = lock(file, choices);
+        if let RequestBody::Lock(LockRequest { locks, .. }) = &request {
+            asked.extend(locks.iter().map(|lock| (file, lock.offset, lock.length)));
+        }
+        request
     }
 
     fn message(&mut self, choices: &mut dyn Choices) -> Message {
