@@ -4,8 +4,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use ksmbd_core::config::Share;
 use ksmbd_core::status::NtStatus;
-use ksmbd_core::vfs::{Admission, Identity, Peer};
+use ksmbd_core::vfs::{Admission, Identity, Peer, Promise};
 
 use crate::config::{ShareSettings, UserList};
 use crate::state::State;
@@ -100,6 +101,19 @@ pub fn admit(
         None => admit_guest(state, settings),
         Some(account) => admit_user(state, settings, account),
     }
+}
+
+/// Who has a file open since before the server was ended: the share, and as whom its files are used,
+/// if both are what they were then.
+pub fn heir(state: &State, promise: &Promise) -> Option<(Arc<Share>, Arc<Identity>)> {
+    let settings = state.settings.share(&promise.share)?;
+    let (account, uid) = &promise.owner;
+    let admission = admit_user(state, settings, account).ok()?;
+    let own = state.accounts.of_account(account);
+    let same = own.uid == *uid;
+    let identity = admission.identity.unwrap_or_else(|| Arc::new(own));
+    let same = same && identity.uid == promise.identity.uid;
+    same.then(|| (admission.share, identity))
 }
 
 /// Guests and sessions without any user. The lists are not asked: guests have no name.

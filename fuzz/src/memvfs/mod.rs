@@ -2,6 +2,7 @@
 //! Linux one (`runtime-threads/src/vfs`), and fails on demand.
 
 mod handle;
+mod journal;
 mod list;
 mod open;
 mod pages;
@@ -47,6 +48,7 @@ pub struct MemVfs {
     pub capacity: u64,
     faults: VecDeque<(&'static str, VfsError)>,
     live: Live,
+    journal: journal::Journal,
 }
 
 impl MemVfs {
@@ -60,6 +62,7 @@ impl MemVfs {
             capacity: 1 << 30,
             faults: VecDeque::new(),
             live: Live::default(),
+            journal: journal::Journal::default(),
         }
     }
 
@@ -140,6 +143,7 @@ impl MemVfs {
                 self.delete(root, &path, key, directory, who).map(|()| Done::Ok)?
             }
             Op::Watch { file, .. } => self.watch(&file)?,
+            Op::Remember(memo) => self.remember(memo)?,
             Op::CheckEmpty { file } => self.check_empty(&file).map(|()| Done::Ok)?,
             Op::List(how) => self.list(*how, who)?,
             Op::Volume { file } => Handle::of(&file).map(|_| Done::Volume(self.volume()))?,
@@ -337,6 +341,7 @@ pub fn op_name(op: &Op) -> &'static str {
         Op::CheckEmpty { .. } => "check empty",
         Op::List(_) => "list",
         Op::Watch { .. } => "watch",
+        Op::Remember(_) => "remember",
         Op::Volume { .. } => "volume",
         Op::Interfaces => "interfaces",
         Op::Logon { .. } => "logon",

@@ -4,6 +4,7 @@
 mod calls;
 mod link;
 mod outside;
+mod restart;
 mod run;
 mod tape;
 
@@ -57,6 +58,8 @@ pub(crate) struct Inner {
     finished: bool,
     config: Arc<Config>,
     tape: tape::Tape,
+    /// Servers before this one.
+    runs: u32,
 }
 
 /// All of the server's randomness.
@@ -66,7 +69,8 @@ impl World {
     /// A server that speaks every dialect, with the accounts `alice` and `bob`, and the shares
     /// `share`, `readonly` (the same files), `crypt` (the same, encrypted only), `private` (nobody
     /// may), `inside` (the same, watched for what SMB does alone), `quiet` (the same, not watched at
-    /// all), `broken` (its directory is missing) and `IPC$`.
+    /// all), `lasting` (the same, where opens outlive the server if [`Config::persistent_handles`]
+    /// allows it), `broken` (its directory is missing) and `IPC$`.
     pub fn new() -> Self {
         Self::with(|_| {})
     }
@@ -107,6 +111,7 @@ impl World {
             finished: false,
             config,
             tape: tape::Tape::default(),
+            runs: 0,
         })))
     }
 
@@ -277,6 +282,7 @@ fn shares() -> Vec<Rules> {
         },
         open(Share { kernel_change_notify: false, ..disk("inside") }),
         open(Share { change_notify: false, ..disk("quiet") }),
+        open(Share { continuous: true, ..disk("lasting") }),
         open(Share::disk("broken", "/nowhere")),
         open(Share::ipc()),
     ]

@@ -197,8 +197,25 @@ impl<'a> Reader<'a> {
         if share.inherit_owner {
             self.needs_root("inherit owner");
         }
+        self.read_continuous(share);
         self.read_veto(share);
         self.read_modules(share);
+    }
+
+    /// A persistent handle is a durable one that lasts longer.
+    fn read_continuous(&mut self, share: &mut Share) {
+        let names = &["continuous availability"];
+        self.switch(names, &mut share.continuous);
+        if share.kind == ShareKind::Pipe {
+            share.continuous = false;
+        }
+        if share.continuous && !self.context.global.durable_handles {
+            share.continuous = false;
+            if let Some(entry) = self.get(names) {
+                let what = "it has no effect without `durable handles`";
+                self.warn(entry, what, "write `durable handles = yes` in [global]");
+            }
+        }
     }
 
     /// `vfs objects` has Samba's name for it, as ksmbd has. In which form streams are kept is an

@@ -12,7 +12,7 @@ mod validate;
 mod wanted;
 
 use super::{
-    Cx, Event, contend, ending, notice,
+    Cx, Event, contend, ending, notice, promise,
     read::{Io, begin_change, end_io},
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
         park::{Park, Wake},
         refuse,
     },
-    state::{durable::Creation, session::Tree},
+    state::{durable::Creation, promise::Pending, session::Tree},
     status::NtStatus,
     vfs::{Call, Done, FileInfo, FileKind, Op, Opened, VfsError},
     wire::{
@@ -46,6 +46,8 @@ pub(crate) enum Step {
     Overwritten(Box<Wanted>, CreateAction, Io),
     /// A file that was made for nothing is being removed.
     Withdrawn(Refused),
+    /// What the open is promised is being written down.
+    Promised(Box<Made>, Pending),
     /// Others have been told that they may not cache what this would change; then it begins anew.
     Contended(Box<Wanted>),
     /// A pipe is being opened.
@@ -161,7 +163,13 @@ pub(super) fn resume(
                 | CompletionFilter::LAST_WRITE;
             changed.set(CompletionFilter::EA, !wanted.contexts.eas.is_empty());
             notice::modified(cx, who.open()?, changed);
-            finish(cx, who, &wanted, &info, action)
+            finish(cx, who, wanted, *info, action)
+        }
+        (Step::Promised(made, pending), done) => {
+            if !promise::written(cx, pending, &done) {
+                promise::break_off(cx, who.open()?);
+            }
+            answer(cx, who, &made)
         }
         (Step::Overwritten(_, _, io), done) => {
             end_io(cx, &io);
@@ -259,7 +267,7 @@ fn opened(
                 contend::listing(cx, who.open()?);
             }
             notice::created(cx, who.open()?, new);
-            finish(cx, who, &wanted, &info, action)
+            finish(cx, who, wanted, info, action)
         }
         Err(refused) => {
             cx.out.release(file);
@@ -276,18 +284,39 @@ fn opened(
     }
 }
 
-/// A new open is answered.
+/// A new open that lacks nothing but its answer.
+#[derive(Debug)]
+pub(crate) struct Made {
+    wanted: Box<Wanted>,
+    info: FileInfo,
+    action: CreateAction,
+    asked: Asked,
+}
+
+/// A new open is answered, when what is promised with it is written.
 fn finish(
     cx: &mut Cx<'_>,
     who: &Who,
-    wanted: &Wanted,
-    info: &FileInfo,
+    wanted: Box<Wanted>,
+    info: FileInfo,
     action: CreateAction,
 ) -> Handled<super::Step> {
     let asked = wanted.contexts.asked(cx, who)?;
-    durable::grant(cx, who.open()?, asked);
-    let told = Told { contexts: &wanted.contexts, asked, level: None };
-    Flow::answer(ResponseBody::Create(response(cx, who, &told, info, action)?))
+    durable::grant(cx, who, asked)?;
+    let made = Made { wanted, info, action, asked };
+    match promise::due(cx, who.open()?) {
+        Some((call, pending)) => {
+            let step = Step::Promised(Box::new(made), pending);
+            Ok(Flow::Call(call, super::Step::Create(step)))
+        }
+        None => answer(cx, who, &made),
+    }
+}
+
+fn answer(cx: &Cx<'_>, who: &Who, made: &Made) -> Handled<super::Step> {
+    let Made { wanted, info, action, asked } = made;
+    let told = Told { contexts: &wanted.contexts, asked: *asked, level: None };
+    Flow::answer(ResponseBody::Create(response(cx, who, &told, info, *action)?))
 }
 
 /// What an answer depends on besides the open.

@@ -97,19 +97,16 @@ fn check<'a>(
         if claim.create.unwrap_or_default() != create {
             return none("3.3.5.9.12: another CreateGuid");
         }
-        if flags.contains(DurableFlags::PERSISTENT) {
-            return none("3.3.5.9.12: it is not persistent");
+        if flags.contains(DurableFlags::PERSISTENT) != (claim.endurance == Endurance::Persistent) {
+            return none("3.3.5.9.12: one is persistent, and the other is not");
         }
     }
-    let (session, tree) = (who.session()?, who.tree()?);
-    let user = cx.state.sessions.get(&session).and_then(|session| session.user.as_ref());
-    if user.and_then(Owner::of) != claim.owner || claim.owner.is_none() {
-        return refuse(NtStatus::ACCESS_DENIED, "3.3.5.9.7: somebody else's open");
+    if claim.endurance == Endurance::Persistent
+        && (again.v2.is_none() || claim.client != settled.client_guid)
+    {
+        return none("3.3.5.9.12: another client's persistent open");
     }
-    let tree = cx.state.tree(session, tree).ok_or(NO_TREE)?;
-    if tree.share.name != open.share.name || tree.share.path != open.share.path {
-        return none("3.3.5.9.7: an open of another share");
-    }
+    check_owner(cx, who, open)?;
     let lease = cx.state.holder(open.id).and_then(|holder| match holder {
         Holder::Lease(id) => Some(id),
         Holder::Open(_) => None,
@@ -183,7 +180,10 @@ fn replayed(
     (id, asked): (OpenId, Asked),
 ) -> Handled<command::Step> {
     let open = cx.state.opens.get(&id).ok_or(NO_OPEN)?;
-    if Some(open.session) != who.session || Some(open.tree) != who.tree {
+    let elsewhere = Some(open.session) != who.session || Some(open.tree) != who.tree;
+    let persists = matches!(asked, Asked::V2 { persistent: true, .. })
+        && open.claim.endurance == Endurance::Persistent;
+    if elsewhere && !persists {
         return refuse(NtStatus::DUPLICATE_OBJECTID, "3.3.5.9.10: it is another session's");
     }
     let key = match cx.state.holder(id) {
@@ -194,8 +194,41 @@ fn replayed(
     if key != contexts.lease.filter(|_| lease).map(|asked| asked.lease_key) {
         return refuse(NtStatus::ACCESS_DENIED, "3.3.5.9.10: another lease, or none");
     }
+    if elsewhere {
+        take_over(cx, who, id)?;
+    }
     let level = Some(request.requested_oplock_level);
     query(cx, who, id, Found { contexts, asked, level }, Step::Replayed)
+}
+
+/// The answer of a CREATE was lost with its session, or with its server; the persistent open that it
+/// made is there.
+fn take_over(cx: &mut Cx<'_>, who: &Who, id: OpenId) -> Result<(), Refused> {
+    let open = cx.state.opens.get(&id).ok_or(NO_OPEN)?;
+    if open.stage != Stage::Kept || open.running > 0 {
+        // Its connection is lost, and that was not noticed yet. Clients come again.
+        return refuse(NtStatus::FILE_NOT_AVAILABLE, IN_USE);
+    }
+    check_owner(cx, who, open)?;
+    let (client, create) = (open.claim.client, open.claim.create);
+    command::durable::take_back(cx, id, (who.session()?, who.tree()?), client);
+    let key = create.map(|create| (client, create));
+    cx.state.creations.extend(key.map(|key| (key, Creation::Done(id))));
+    Ok(())
+}
+
+/// It is this user's, and of this share.
+fn check_owner(cx: &Cx<'_>, who: &Who, open: &Open) -> Result<(), Refused> {
+    let (session, tree) = (who.session()?, who.tree()?);
+    let user = cx.state.sessions.get(&session).and_then(|session| session.user.as_ref());
+    if user.and_then(Owner::of) != open.claim.owner || open.claim.owner.is_none() {
+        return refuse(NtStatus::ACCESS_DENIED, "3.3.5.9.7: somebody else's open");
+    }
+    let tree = cx.state.tree(session, tree).ok_or(NO_TREE)?;
+    if tree.share.name != open.share.name || tree.share.path != open.share.path {
+        return refuse(NtStatus::OBJECT_NAME_NOT_FOUND, "3.3.5.9.7: an open of another share");
+    }
+    Ok(())
 }
 
 fn query(
