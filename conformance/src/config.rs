@@ -64,6 +64,8 @@ impl Setup {
             shares.push(Share::new(name, &["read only = no", STREAMS, "force user = root"]));
         }
         shares.push(Share::new("nostreams", &["read only = no"]));
+        let lasting = ["read only = no", STREAMS, "continuous availability = yes"];
+        shares.push(Share::new("lasting", &lasting));
         let mut lines: Vec<String> =
             ["server multi channel support = yes", "smb2 leases = yes", "durable handles = yes"]
                 .map(str::to_owned)
@@ -87,6 +89,16 @@ impl Setup {
     }
 }
 
+impl Setup {
+    /// The same, and a share whose handles outlive the server.
+    pub(crate) fn persistent(name: &str) -> Self {
+        let mut setup = Self::clients(name, &["smb2 leases = yes", "durable handles = yes"]);
+        let lines = ["read only = no", "create mask = 0666", "continuous availability = yes"];
+        setup.shares.push(Share::new("lasting", &lines));
+        setup
+    }
+}
+
 /// `ksmbd.conf`; share directories lie below `shares`.
 pub(crate) fn ksmbd_conf(setup: &Setup, shares: &Path) -> String {
     let mut text = String::from(
@@ -99,6 +111,8 @@ pub(crate) fn ksmbd_conf(setup: &Setup, shares: &Path) -> String {
          max connections = 1024\n\
          max ip connections = 1024\n",
     );
+    let state = shares.with_file_name("state");
+    let _ = writeln!(text, "state directory = {}", state.display());
     for line in &setup.global {
         let _ = writeln!(text, "{line}");
     }

@@ -9,7 +9,7 @@ mod promise;
 pub use done::{Account, Admission, Done, FileInfo, FileKind, Opened, Permitted, VolumeInfo};
 pub use error::VfsError;
 pub use how::{Cursor, Existing, ListHow, Missing, OpenHow, OpenSecurity, SetBasic, WantedKind};
-pub use promise::{Cached, Lock, Memo, Past, Promise, Restored};
+pub use promise::{AppInstance, Cached, Lock, Memo, Past, Promise, Restored};
 
 use crate::{
     acl::{Change, Token},

@@ -2,6 +2,7 @@
 //! share in every way that is in [`VARIANTS`], and reports each check over a serial line. What the
 //! guest does is in `conformance/kernel/`; it is built from Debian's packages in [`guest`].
 
+mod failover;
 mod guest;
 mod report;
 
@@ -78,6 +79,12 @@ const VARIANTS: &[Variant] = &[
         options: "vers=3.1.1,hard,echo_interval=1",
         checks: &[&["mount"], NETWORK],
     },
+    // On the share whose handles outlive the server.
+    Variant {
+        name: "persistent",
+        options: "vers=3.1.1,hard,persistenthandles,echo_interval=1",
+        checks: &[ALWAYS, &["locks", "failover"]],
+    },
 ];
 
 impl Variant {
@@ -135,7 +142,7 @@ impl Run<'_> {
         guest::possible(env)?;
         // Without leases the client of Linux keeps an exclusive oplock over SMB 3 when it is broken:
         // it takes a break only with a newer epoch, which oplocks have not.
-        let setup = Setup::clients("kernel", &["smb2 leases = yes"]);
+        let setup = Setup::persistent("kernel");
         let disk = SmallDisk::mount(env, &setup);
         let mut server = Server::start(env, setup)?;
         let guest = Guest::prepare(env, &server, &plan(self.tests))?;
@@ -172,6 +179,10 @@ impl Run<'_> {
                     server.bounce()?;
                     guest.answer("done")?;
                 }
+                Some(Report::Kill) => {
+                    let answer = failover::kill(env, server);
+                    guest.answer(&answer.err().unwrap_or_else(|| "done".to_owned()))?;
+                }
                 Some(Report::End) => return Ok(()),
                 None => println!("the guest says {line:?}"),
             }
@@ -200,7 +211,8 @@ fn compare_tree(measured: &mut Measured, server: &Server, source: &std::path::Pa
     let (Some(variant), Outcome::Pass) = (variant, &measured.outcome) else {
         return;
     };
-    let there = server.share_dir("files").join(variant).join("tree");
+    let share = if variant == "persistent" { "lasting" } else { "files" };
+    let there = server.share_dir(share).join(variant).join("tree");
     if let Err(problem) = same_tree(source, &there) {
         println!("{name}: on the server's disk: {problem}");
         measured.outcome = Outcome::Fail(format!("on the server's disk: {problem}"));

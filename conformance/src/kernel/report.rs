@@ -12,6 +12,8 @@ pub(super) enum Report {
     Bad(String, String),
     /// The server is to be ended and started again; the guest waits for the answer.
     Restart,
+    /// The server is to be killed, started again, and asked for the opens that it had.
+    Kill,
     End,
 }
 
@@ -28,6 +30,7 @@ impl Report {
                 Self::Bad(name.to_owned(), why.trim().to_owned())
             }
             "ask" if rest == "restart" => Self::Restart,
+            "ask" if rest == "kill" => Self::Kill,
             "end" => Self::End,
             _ => return None,
         })

@@ -40,7 +40,7 @@ pub struct Promise {
     /// Open.CreateGuid.
     pub create: [u8; 16],
     /// Open.AppInstanceId, and its version.
-    pub app: Option<([u8; 16], Option<(u64, u64)>)>,
+    pub app: Option<AppInstance>,
     /// For how long it is kept without a connection.
     pub timeout: Duration,
     /// What the CREATE was answered with.
@@ -66,6 +66,9 @@ pub struct Promise {
     /// Open.ChannelSequence.
     pub channel_sequence: u16,
 }
+
+/// An application by its number, and its version's high and low half.
+pub type AppInstance = ([u8; 16], Option<(u64, u64)>);
 
 /// An oplock, or a part in a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

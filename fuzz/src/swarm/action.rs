@@ -23,10 +23,11 @@ pub(super) enum Action {
     Wait,
     Fault,
     Outside,
+    Restart,
 }
 
 impl Action {
-    pub(super) const COUNT: usize = 13;
+    pub(super) const COUNT: usize = 14;
 
     const ALL: [(Self, u32); Self::COUNT] = [
         (Self::Join, 4),
@@ -42,6 +43,7 @@ impl Action {
         (Self::Wait, 1),
         (Self::Fault, 2),
         (Self::Outside, 4),
+        (Self::Restart, 1),
     ];
 
     /// Some kinds never happen in a run, which reaches corners that an even mixture does not.
@@ -71,7 +73,10 @@ impl Swarm {
     pub(super) fn hold(&self, choices: &mut dyn Choices) {
         match choices.below(4) {
             0 => self.world.hold_calls(),
-            1 => self.world.hold(["read", "write", "open", "delete", "list"][choices.below(5)]),
+            1 => {
+                let ops = ["read", "write", "open", "delete", "list", "remember"];
+                self.world.hold(ops[choices.below(ops.len())]);
+            }
             _ => self.world.release_calls(),
         }
     }
@@ -106,9 +111,19 @@ impl Swarm {
     }
 
     pub(super) fn fault(&self, choices: &mut dyn Choices) {
-        let op =
-            ["open", "read", "write", "query", "list", "rename", "link", "delete", "overwrite"];
-        let op = op[choices.below(op.len())];
+        let ops = [
+            "open",
+            "read",
+            "write",
+            "query",
+            "list",
+            "rename",
+            "link",
+            "delete",
+            "overwrite",
+            "remember",
+        ];
+        let op = ops[choices.below(ops.len())];
         let errors = [VfsError::Io, VfsError::NoSpace, VfsError::Gone, VfsError::TooManyFiles];
         let error = errors[choices.below(errors.len())];
         self.world.vfs(|vfs| vfs.fail_next(op, error));

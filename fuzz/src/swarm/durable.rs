@@ -13,7 +13,7 @@ use ksmbd_core::wire::{
 pub(super) fn ask_to_last(request: &mut CreateRequest, lost: &[FileId], choices: &mut dyn Choices) {
     let create_guid = [choices.below(6) as u8; 16];
     let mut flags = DurableFlags::empty();
-    flags.set(DurableFlags::PERSISTENT, choices.chance(6));
+    flags.set(DurableFlags::PERSISTENT, choices.chance(2));
     if choices.chance(2) {
         let timeout = [0, 1_000, 20_000, u32::MAX][choices.below(4)];
         add(
@@ -30,7 +30,7 @@ pub(super) fn ask_to_last(request: &mut CreateRequest, lost: &[FileId], choices:
             request,
             &match choices.below(2) {
                 0 => RequestContext::DHnC { file_id },
-                _ => RequestContext::DH2C { file_id, create_guid, flags: DurableFlags::empty() },
+                _ => RequestContext::DH2C { file_id, create_guid, flags },
             },
         );
     }

@@ -5,21 +5,30 @@ mod action;
 mod choice;
 mod durable;
 mod request;
+mod restart;
 
 pub use choice::{Bytes, Choices, Seed};
 
-use crate::{client::Client, daemon::password, world::World};
+use crate::{
+    client::{Client, durable::persistence},
+    daemon::password,
+    world::World,
+};
 use action::Action;
 use core::time::Duration;
 use ksmbd_core::{
     auth::ntlm::client::Credentials,
+    id::OpenId,
     status::NtStatus,
     status_report::OpenStatus,
     wire::{
-        create_context::LeaseState, header::FileId, negotiate::Dialect,
+        create_context::LeaseState,
+        header::FileId,
+        negotiate::{Capabilities, Dialect},
         oplock_break::OplockBreakRequest,
     },
 };
+use std::collections::BTreeSet;
 
 /// Clients at once.
 const CLIENTS: usize = 4;
@@ -47,6 +56,10 @@ pub struct Swarm {
     actors: Vec<Actor>,
     /// What those had open who have left, the last of it.
     lost: Vec<FileId>,
+    /// Opens outlive the server in this run.
+    persistent: bool,
+    /// Opens that somebody was told will.
+    promised: BTreeSet<OpenId>,
     /// How likely each kind of action is in this run; 0 is never.
     weights: [u32; Action::COUNT],
     /// Requests that were sent.
@@ -61,12 +74,14 @@ impl Swarm {
     /// A run whose shape is drawn first: limits, faults, and how likely each action is.
     pub fn new(choices: &mut dyn Choices) -> Self {
         let tight = choices.chance(3);
+        let persistent = choices.chance(2);
         let world = World::with(|config| {
             config.max_read = 256 << 10;
             config.max_write = 256 << 10;
             config.max_trans = 64 << 10;
             config.require_signing = choices.chance(4);
             config.multi_channel = choices.chance(2);
+            config.persistent_handles = persistent;
             if tight {
                 config.limits.opens = 1 + choices.below(6);
                 config.limits.parked_per_connection = 1 + choices.below(3);
@@ -85,6 +100,8 @@ impl Swarm {
             world,
             actors: Vec::new(),
             lost: Vec::new(),
+            persistent,
+            promised: BTreeSet::new(),
             weights,
             sent: 0,
             answered: 0,
@@ -112,6 +129,7 @@ impl Swarm {
             Action::Wait => self.wait(choices),
             Action::Fault => self.fault(choices),
             Action::Outside => self.outside(choices),
+            Action::Restart => self.restart(choices),
         }
         let crowded = |actor: &Actor| actor.client.unanswered().len() > UNANSWERED;
         if choices.chance(8) {
@@ -175,6 +193,7 @@ impl Swarm {
         client.offer = crate::Offer::only(dialects[choices.below(dialects.len())]);
         // Two clients can be one, which shares its leases.
         client.offer.guid = [choices.below(3) as u8; 16];
+        client.offer.capabilities.set(Capabilities::PERSISTENT_HANDLES, self.persistent);
         let user = ["alice", "bob"][choices.below(2)];
         let lost = self.lost.clone();
         if choices.chance(2)
@@ -190,7 +209,9 @@ impl Swarm {
         if actor.client.logon(user, &password(user)).status == NtStatus::SUCCESS {
             actor.client.encrypt = actor.client.cipher().is_some() && choices.chance(3);
             if !actor.client.is_dropped() {
-                actor.trees.push(actor.client.connect_tree("share"));
+                let lasting = self.persistent && !choices.chance(3);
+                let share = if lasting { "lasting" } else { "share" };
+                actor.trees.push(actor.client.connect_tree(share));
             }
         }
         self.actors.push(actor);
@@ -248,6 +269,9 @@ impl Swarm {
             self.answered += usize::from(response.status != NtStatus::PENDING);
             if let ksmbd_core::wire::message::ResponseBody::Create(create) = &response.body {
                 actor.files.push(create.file_id);
+                if persistence(create).is_some() {
+                    self.promised.insert(OpenId(create.file_id.persistent));
+                }
             }
             if let ksmbd_core::wire::message::ResponseBody::TreeConnect(_) = &response.body {
                 actor.trees.push(response.header.tree_id);

@@ -52,8 +52,8 @@ pub(crate) enum Step {
     Contended(Box<Wanted>),
     /// A pipe is being opened.
     Pipe,
-    /// An open is wanted back that a lost connection still uses.
-    Reclaim(Box<CreateRequest>),
+    /// An open is wanted back that a lost connection still uses. If it goes on using it, this is said.
+    Reclaim(Box<CreateRequest>, Refused),
     /// An open is given back; its metadata are asked for.
     Reclaimed(Box<Found>),
     /// The same CREATE again: the open is there.
@@ -145,11 +145,9 @@ pub(super) fn resume(
 ) -> Handled<super::Step> {
     let (step, event) = match (step, event) {
         (Step::Contended(wanted), Event::Wake(wake)) => return again(cx, who, wanted, wake),
-        (Step::Reclaim(_), Event::Wake(Wake::Cancelled)) => return Err(CANCELLED),
-        (Step::Reclaim(_), Event::Wake(Wake::TimedOut)) => {
-            return refuse(NtStatus::OBJECT_NAME_NOT_FOUND, reopen::IN_USE);
-        }
-        (Step::Reclaim(request), Event::Wake(_)) => return begin(cx, who, *request),
+        (Step::Reclaim(..), Event::Wake(Wake::Cancelled)) => return Err(CANCELLED),
+        (Step::Reclaim(_, in_use), Event::Wake(Wake::TimedOut)) => return Err(in_use),
+        (Step::Reclaim(request, _), Event::Wake(_)) => return begin(cx, who, *request),
         other => other,
     };
     match (step, event.done()) {

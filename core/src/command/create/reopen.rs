@@ -21,6 +21,7 @@ use crate::{
     },
     status::NtStatus,
     stream::{self, Suffix},
+    time::Instant,
     vfs::{Call, Op},
     wire::{
         create::{CreateRequest, OplockLevel},
@@ -59,13 +60,25 @@ pub(super) fn reclaim(
     let deadline = (open.stage == Stage::Live).then(|| cx.now.mono + LOSS_TIME);
     if open.running > 0 || deadline.is_some() {
         // What the lost connection has begun is through before anything new is.
-        let park = Park { wait: Wait::Idle(id), deadline, interim: false };
-        return Ok(Flow::Park(park, command::Step::Create(Step::Reclaim(Box::new(request)))));
+        let in_use = NtStatus::OBJECT_NAME_NOT_FOUND.at(IN_USE);
+        return wait(id, deadline, request, in_use);
     }
     let client = durable::settled(cx, who)?.client_guid;
     command::durable::take_back(cx, id, (who.session()?, who.tree()?), client);
     let found = Found { contexts, asked: Asked::Again(again), level: None };
     query(cx, who, id, found, Step::Reclaimed)
+}
+
+/// The loss of the connection that has it open is noticed before long, if it is lost.
+fn wait(
+    id: OpenId,
+    deadline: Option<Instant>,
+    request: CreateRequest,
+    in_use: Refused,
+) -> Handled<command::Step> {
+    let park = Park { wait: Wait::Idle(id), deadline, interim: false };
+    let step = Step::Reclaim(Box::new(request), in_use);
+    Ok(Flow::Park(park, command::Step::Create(step)))
 }
 
 /// Whether this client may have it back; there is no open else, as far as it is told.
@@ -195,6 +208,12 @@ fn replayed(
         return refuse(NtStatus::ACCESS_DENIED, "3.3.5.9.10: another lease, or none");
     }
     if elsewhere {
+        check_owner(cx, who, open)?;
+        let deadline = (open.stage == Stage::Live).then(|| cx.now.mono + LOSS_TIME);
+        if open.running > 0 || deadline.is_some() {
+            let in_use = NtStatus::FILE_NOT_AVAILABLE.at(IN_USE);
+            return wait(id, deadline, request.clone(), in_use);
+        }
         take_over(cx, who, id)?;
     }
     let level = Some(request.requested_oplock_level);
@@ -205,11 +224,9 @@ fn replayed(
 /// made is there.
 fn take_over(cx: &mut Cx<'_>, who: &Who, id: OpenId) -> Result<(), Refused> {
     let open = cx.state.opens.get(&id).ok_or(NO_OPEN)?;
-    if open.stage != Stage::Kept || open.running > 0 {
-        // Its connection is lost, and that was not noticed yet. Clients come again.
-        return refuse(NtStatus::FILE_NOT_AVAILABLE, IN_USE);
+    if open.stage != Stage::Kept {
+        return refuse(NtStatus::FILE_NOT_AVAILABLE, "3.3.5.9.10: it is being closed");
     }
-    check_owner(cx, who, open)?;
     let (client, create) = (open.claim.client, open.claim.create);
     command::durable::take_back(cx, id, (who.session()?, who.tree()?), client);
     let key = create.map(|create| (client, create));
