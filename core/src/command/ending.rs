@@ -276,6 +276,7 @@ fn forget(cx: &mut Cx<'_>, key: FileKey) {
     let doomed = cx.state.files.remove(&key).map(|file| file.doomed).unwrap_or_default();
     // The tree that the name belongs to may have gone before.
     doomed.into_iter().for_each(|doomed| cx.out.release(doomed.place.root));
+    promise::last_closed(cx, key);
 }
 
 /// A tree that has ended goes when its last open is gone, and so does a session.

@@ -12,7 +12,7 @@ use crate::{
     },
     vfs::{Call, Done, Identity, Op, Promise},
 };
-use alloc::sync::Arc;
+use alloc::{sync::Arc, vec::Vec};
 
 /// What has to be written down before something is said about this open, if anything has.
 pub(super) fn due(cx: &mut Cx<'_>, id: OpenId) -> Option<(Call, Pending)> {
@@ -69,7 +69,7 @@ pub(super) fn break_off(cx: &mut Cx<'_>, id: OpenId) {
         cx.state.enduring.remove(&client);
     }
     if let Some(key) = key.filter(|key| cx.state.promises.remove(*key, id)) {
-        start(cx, key, id, identity);
+        start(cx, key, alloc::vec![id], identity);
     }
     if !durable && cx.state.opens.get(&id).is_some_and(|open| open.stage == Stage::Kept) {
         // Its connection was lost meanwhile.
@@ -80,18 +80,26 @@ pub(super) fn break_off(cx: &mut Cx<'_>, id: OpenId) {
 /// An open is closed: the next server is not to find it.
 pub(super) fn forget(cx: &mut Cx<'_>, open: &Open) {
     if let Some(key) = open.key().filter(|key| cx.state.promises.remove(*key, open.id)) {
-        start(cx, key, open.id, Arc::clone(&open.identity));
+        start(cx, key, alloc::vec![open.id], Arc::clone(&open.identity));
+    }
+}
+
+/// Nobody has the file open any more: what could not be written is tried once more.
+pub(super) fn last_closed(cx: &mut Cx<'_>, key: FileKey) {
+    let gone = cx.state.promises.gone_of(key);
+    if !gone.is_empty() {
+        start(cx, key, gone, Arc::new(Identity::nobody()));
     }
 }
 
 /// What a server before this one has promised cannot be kept.
 pub(super) fn give_up(cx: &mut Cx<'_>, promise: &Promise) {
-    start(cx, promise.key, promise.id, Arc::clone(&promise.identity));
+    start(cx, promise.key, alloc::vec![promise.id], Arc::clone(&promise.identity));
 }
 
 /// Nobody waits for it.
-fn start(cx: &mut Cx<'_>, key: FileKey, id: OpenId, identity: Arc<Identity>) {
-    let (memo, pending) = cx.state.obituary(key, id);
+fn start(cx: &mut Cx<'_>, key: FileKey, gone: Vec<OpenId>, identity: Arc<Identity>) {
+    let (memo, pending) = cx.state.obituary(key, gone);
     let call = Call { identity, op: Op::Remember(memo) };
     cx.start(None, call, Running { job: None, step: Step::Forgotten(pending), open: None });
 }

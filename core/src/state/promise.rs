@@ -77,6 +77,11 @@ impl Promises {
         }
     }
 
+    /// Closed opens of a file, of which that may not be written.
+    pub(crate) fn gone_of(&self, key: FileKey) -> Vec<OpenId> {
+        self.gone.get(&key).into_iter().flatten().copied().collect()
+    }
+
     /// Numbers of memos begin after this one.
     pub(crate) fn after(&mut self, number: u64) {
         self.number = self.number.max(number);
@@ -97,7 +102,7 @@ impl State {
         if kept.is_empty() {
             return None;
         }
-        let gone: Vec<_> = self.promises.gone.get(&key).into_iter().flatten().copied().collect();
+        let gone = self.promises.gone_of(key);
         self.promises.number += 1;
         let number = self.promises.number;
         let promises = kept.iter().map(|(promise, _)| Arc::clone(promise)).collect();
@@ -106,9 +111,9 @@ impl State {
     }
 
     /// That these opens are closed.
-    pub(crate) fn obituary(&mut self, key: FileKey, open: OpenId) -> (Memo, Pending) {
+    pub(crate) fn obituary(&mut self, key: FileKey, gone: Vec<OpenId>) -> (Memo, Pending) {
         self.promises.number += 1;
-        let (number, gone) = (self.promises.number, alloc::vec![open]);
+        let number = self.promises.number;
         let pending = Pending { number, key, kept: Vec::new(), gone: gone.clone() };
         (Memo { number, kept: Vec::new(), gone }, pending)
     }
@@ -127,7 +132,7 @@ impl State {
     }
 
     /// It could not be written. That something is gone is tried again with what comes next of the
-    /// file, if anything can: else it is found out when nobody comes back for it.
+    /// file, and when that is closed; after that it is found out when nobody comes back for it.
     pub(crate) fn unwritten(&mut self, pending: &Pending) {
         if !self.is_open(pending.key) {
             self.promises.forget(pending.key, &pending.gone);

@@ -43,7 +43,7 @@ impl Action {
         (Self::Wait, 1),
         (Self::Fault, 2),
         (Self::Outside, 4),
-        (Self::Restart, 1),
+        (Self::Restart, 3),
     ];
 
     /// Some kinds never happen in a run, which reaches corners that an even mixture does not.

@@ -8,12 +8,21 @@ use ksmbd_core::wire::{
     ioctl::{FsctlCode, IoctlFlags, IoctlRequest},
     message::RequestBody,
 };
+use std::collections::BTreeMap;
+
+/// The CreateGuids of opens, by the persistent halves of their ids.
+pub(super) type Made = BTreeMap<u64, [u8; 16]>;
 
 /// What an open shall outlive, or which one is wanted back of those that others have left behind.
-pub(super) fn ask_to_last(request: &mut CreateRequest, lost: &[FileId], choices: &mut dyn Choices) {
-    let create_guid = [choices.below(6) as u8; 16];
+/// Of those that the server has promised to keep most remember how they were made.
+pub(super) fn ask_to_last(
+    request: &mut CreateRequest,
+    (lost, made): (&[FileId], &Made),
+    choices: &mut dyn Choices,
+) {
+    let mut create_guid = [choices.below(6) as u8; 16];
     let mut flags = DurableFlags::empty();
-    flags.set(DurableFlags::PERSISTENT, choices.chance(2));
+    flags.set(DurableFlags::PERSISTENT, !choices.chance(3));
     if choices.chance(2) {
         let timeout = [0, 1_000, 20_000, u32::MAX][choices.below(4)];
         add(
@@ -26,6 +35,10 @@ pub(super) fn ask_to_last(request: &mut CreateRequest, lost: &[FileId], choices:
     }
     if let Some(&FileId { persistent, volatile }) = lost.get(choices.below(lost.len() * 3)) {
         let file_id = (persistent, volatile);
+        if let Some(guid) = made.get(&persistent).filter(|_| !choices.chance(8)) {
+            create_guid = *guid;
+            request.contexts.retain(|context| !context.name.starts_with(b"DH"));
+        }
         add(
             request,
             &match choices.below(2) {

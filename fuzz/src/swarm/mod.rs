@@ -48,6 +48,8 @@ struct Actor {
     trees: Vec<u32>,
     /// What others had open when they left.
     lost: Vec<FileId>,
+    /// How those of them were made that the server has promised to keep.
+    made: durable::Made,
 }
 
 /// A run under way.
@@ -68,6 +70,8 @@ pub struct Swarm {
     pub answered: usize,
     /// Connections that the server has dropped.
     pub dropped: usize,
+    /// Opens that have outlived a server.
+    pub survived: usize,
 }
 
 impl Swarm {
@@ -106,6 +110,7 @@ impl Swarm {
             sent: 0,
             answered: 0,
             dropped: 0,
+            survived: 0,
         }
     }
 
@@ -196,16 +201,18 @@ impl Swarm {
         client.offer.capabilities.set(Capabilities::PERSISTENT_HANDLES, self.persistent);
         let user = ["alice", "bob"][choices.below(2)];
         let lost = self.lost.clone();
+        let made = self.world.promised().iter().map(|p| (p.id.0, p.create)).collect();
         if choices.chance(2)
             && let Some((files, trees)) = self.join_session(&mut client, user, choices)
         {
-            return self.actors.push(Actor { client, files, broken: Vec::new(), trees, lost });
+            let broken = Vec::new();
+            return self.actors.push(Actor { client, files, broken, trees, lost, made });
         }
         if client.negotiated.is_none() {
             client.negotiate().ok();
         }
         let (files, broken, trees) = (Vec::new(), Vec::new(), Vec::new());
-        let mut actor = Actor { client, files, broken, trees, lost };
+        let mut actor = Actor { client, files, broken, trees, lost, made };
         if actor.client.logon(user, &password(user)).status == NtStatus::SUCCESS {
             actor.client.encrypt = actor.client.cipher().is_some() && choices.chance(3);
             if !actor.client.is_dropped() {
@@ -312,6 +319,21 @@ mod tests {
         let digest = swarm.digest();
         swarm.finish();
         digest
+    }
+
+    /// Servers are killed while they have promised something.
+    #[test]
+    fn opens_outlive_servers() {
+        let survived = |seed| {
+            let mut choices = Seed::new(seed);
+            let mut swarm = Swarm::new(&mut choices);
+            (0..400).for_each(|_| swarm.step(&mut choices));
+            let survived = swarm.survived;
+            swarm.finish();
+            survived
+        };
+        let counts: Vec<_> = (0..60).map(survived).collect();
+        assert!(counts.iter().filter(|count| **count > 0).count() > 3, "{counts:?}");
     }
 
     /// DESIGN 3, property 2: the same inputs give the same outputs, byte for byte.

@@ -2,7 +2,7 @@
 
 use super::{
     Actor, Choices, Swarm,
-    durable::{ask_to_last, resiliency},
+    durable::{Made, ask_to_last, resiliency},
 };
 use crate::{
     client::{Message, body},
@@ -49,7 +49,7 @@ impl Actor {
         let offset = (choices.below(40) * 13) as u64;
         let length = choices.below(70) as u32;
         let body = match choices.below(22) {
-            0..4 => RequestBody::Create(create(&self.lost, choices)),
+            0..4 => RequestBody::Create(create((&self.lost, &self.made), choices)),
             4..6 => body::read(file, offset, length),
             6..8 => {
                 let data = vec![7; choices.below(300)];
@@ -100,7 +100,7 @@ impl Actor {
     }
 }
 
-fn create(lost: &[FileId], choices: &mut dyn Choices) -> CreateRequest {
+fn create(lost: (&[FileId], &Made), choices: &mut dyn Choices) -> CreateRequest {
     let mut request = body::create(NAMES[choices.below(NAMES.len())]);
     request.create_disposition = CreateDisposition(choices.below(6) as u32);
     let access = [

@@ -1,12 +1,12 @@
 //! The server is killed in the middle of everything, and begins anew: what anybody was promised is
-//! there, and nothing else.
+//! there, and nothing else. Clients come back for it.
 
 use super::{Choices, LOST, Swarm};
 use ksmbd_core::{id::OpenId, status_report::OpenEndurance};
 use std::collections::BTreeSet;
 
 impl Swarm {
-    /// `kill -9`, or a power failure. The clients come back one by one, as new ones do.
+    /// `kill -9`, or a power failure.
     pub(super) fn restart(&mut self, choices: &mut dyn Choices) {
         if !self.persistent {
             return;
@@ -14,6 +14,7 @@ impl Swarm {
         // What a client has not read it may have read.
         self.read_all();
         self.check_promises();
+        let count = self.actors.len();
         for mut actor in std::mem::take(&mut self.actors) {
             self.lost.append(&mut actor.files);
             actor.client.forget();
@@ -23,6 +24,8 @@ impl Swarm {
             true => self.world.fail_power(),
             false => self.world.restart(),
         }
+        self.survived += self.world.counters().persistent;
+        (0..count).for_each(|_| self.join(choices));
         self.check_caches();
     }
 
