@@ -20,7 +20,10 @@ pub(super) fn ask_to_last(
     (lost, made): (&[FileId], &Made),
     choices: &mut dyn Choices,
 ) {
-    let mut create_guid = [choices.below(6) as u8; 16];
+    if !made.is_empty() && choices.chance(2) {
+        return claim(request, made, choices);
+    }
+    let create_guid = [choices.below(6) as u8; 16];
     let mut flags = DurableFlags::empty();
     flags.set(DurableFlags::PERSISTENT, !choices.chance(3));
     if choices.chance(2) {
@@ -35,10 +38,6 @@ pub(super) fn ask_to_last(
     }
     if let Some(&FileId { persistent, volatile }) = lost.get(choices.below(lost.len() * 3)) {
         let file_id = (persistent, volatile);
-        if let Some(guid) = made.get(&persistent).filter(|_| !choices.chance(8)) {
-            create_guid = *guid;
-            request.contexts.retain(|context| !context.name.starts_with(b"DH"));
-        }
         add(
             request,
             &match choices.below(2) {
@@ -52,6 +51,21 @@ pub(super) fn ask_to_last(
         let (high, low) = (0, choices.below(3) as u64);
         add(request, &RequestContext::AppInstanceVersion { high, low });
     }
+}
+
+/// One of those that the server has promised to keep is wanted back, as it was made.
+fn claim(request: &mut CreateRequest, made: &Made, choices: &mut dyn Choices) {
+    if let Some((id, guid)) = made.iter().nth(choices.below(made.len())) {
+        let (file_id, flags) = ((*id, 0), DurableFlags::PERSISTENT);
+        add(request, &RequestContext::DH2C { file_id, create_guid: *guid, flags });
+    }
+}
+
+/// An open is asked for that outlives the server, and nothing else.
+pub(super) fn ask_for_ever(request: &mut CreateRequest, choices: &mut dyn Choices) {
+    let create_guid = [choices.below(100) as u8; 16];
+    let (timeout, flags) = ([0, 20_000][choices.below(2)], DurableFlags::PERSISTENT);
+    add(request, &RequestContext::DH2Q { timeout, flags, create_guid });
 }
 
 fn add(request: &mut CreateRequest, context: &RequestContext) {

@@ -50,6 +50,8 @@ struct Actor {
     lost: Vec<FileId>,
     /// How those of them were made that the server has promised to keep.
     made: durable::Made,
+    /// It wants its opens to outlive the server.
+    keen: bool,
 }
 
 /// A run under way.
@@ -206,13 +208,15 @@ impl Swarm {
             && let Some((files, trees)) = self.join_session(&mut client, user, choices)
         {
             let broken = Vec::new();
-            return self.actors.push(Actor { client, files, broken, trees, lost, made });
+            let keen = self.persistent;
+            return self.actors.push(Actor { client, files, broken, trees, lost, made, keen });
         }
         if client.negotiated.is_none() {
             client.negotiate().ok();
         }
         let (files, broken, trees) = (Vec::new(), Vec::new(), Vec::new());
-        let mut actor = Actor { client, files, broken, trees, lost, made };
+        let keen = self.persistent;
+        let mut actor = Actor { client, files, broken, trees, lost, made, keen };
         if actor.client.logon(user, &password(user)).status == NtStatus::SUCCESS {
             actor.client.encrypt = actor.client.cipher().is_some() && choices.chance(3);
             if !actor.client.is_dropped() {
