@@ -52,6 +52,50 @@ fn an_open_breaks_to_level_ii() {
     }
 }
 
+/// MS-SMB2 3.3.5.9: what the answer tells of a file is not older than what it lets its client cache.
+/// Here the file is written, and perhaps closed, between the look at it and the grant: a client that
+/// has cached it before would believe in what it has.
+#[test]
+fn the_answer_is_not_older_than_the_grant() {
+    for closed in [true, false] {
+        let w = World::new();
+        w.put("x", b"old");
+        let mut a = w.logged_on("alice");
+        let mut b = w.logged_on("bob");
+        let theirs = b.create("x").ok();
+        w.hold("open");
+        let mid = a.create("x").oplock(OplockLevel::BATCH).send().later();
+        w.carry_out(0);
+        b.write(theirs, 0, b"newer").ok();
+        if closed {
+            b.close(theirs).ok();
+        }
+        w.complete_carried();
+        let opened = a.answer(mid).ok().created().clone();
+        let level = if closed { OplockLevel::BATCH } else { OplockLevel::II };
+        assert_eq!((opened.oplock_level, opened.end_of_file), (level, 5));
+    }
+}
+
+/// The metadata are asked for again, and cannot be had: the open was not made.
+#[test]
+fn an_open_without_its_metadata_is_none() {
+    let w = World::new();
+    w.put("x", b"old");
+    let mut a = w.logged_on("alice");
+    let mut b = w.logged_on("bob");
+    let theirs = b.create("x").ok();
+    w.hold("open");
+    let mid = a.create("x").oplock(OplockLevel::II).send().later();
+    w.carry_out(0);
+    b.write(theirs, 0, b"newer").ok();
+    w.hold("query");
+    w.complete_carried();
+    w.fail(0, VfsError::Io);
+    a.answer(mid).is(NtStatus::IO_DEVICE_ERROR);
+    assert_eq!((w.counters().opens, w.counters().oplocks), (1, 0));
+}
+
 /// The order of messages to one client is the order of what happened: the break of what was granted
 /// never comes before the answer that granted it.
 #[test]

@@ -188,6 +188,19 @@ fn expectations_have_reasons() {
     }
 }
 
+/// A scenario that `main.rs` does not name would never run.
+#[test]
+fn scenarios_run() {
+    let tests = files("core/tests", "rs");
+    let main = &tests["core/tests/main.rs"];
+    for path in tests.keys() {
+        let name = path.strip_prefix("core/tests/").and_then(|path| path.strip_suffix(".rs"));
+        let name = name.filter(|name| !name.contains('/') && !["main", "tidy"].contains(name));
+        let missing = name.filter(|name| !main.contains(&format!("\nmod {name};\n")));
+        assert!(missing.is_none(), "{path} is not in main.rs");
+    }
+}
+
 /// Scenario tests name the section that they show.
 #[test]
 fn scenarios_name_their_section() {

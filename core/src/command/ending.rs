@@ -273,7 +273,7 @@ fn leave_file(cx: &mut Cx<'_>, key: FileKey, id: OpenId) {
 }
 
 fn forget(cx: &mut Cx<'_>, key: FileKey) {
-    let doomed = cx.state.files.remove(&key).map(|file| file.doomed).unwrap_or_default();
+    let doomed = cx.state.forget_file(key).map(|file| file.doomed).unwrap_or_default();
     // The tree that the name belongs to may have gone before.
     doomed.into_iter().for_each(|doomed| cx.out.release(doomed.place.root));
     promise::last_closed(cx, key);

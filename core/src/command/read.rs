@@ -113,6 +113,9 @@ pub(super) fn begin_change(cx: &mut Cx<'_>, open: OpenId) -> Result<Io, Refused>
 pub(super) fn end_io(cx: &mut Cx<'_>, io: &Io) {
     if let Some(file) = cx.state.files.get_mut(&io.key) {
         file.locks.end(&io.range);
+        if io.range.exclusive {
+            file.changed = cx.state.changes.next();
+        }
         cx.flows.parking.wake(Wait::Range(io.key));
     }
 }

@@ -67,7 +67,7 @@ pub(super) fn renamed(cx: &mut Cx<'_>, id: OpenId, to: Option<StreamName>) {
         old.opens.retain(|other| *other != id);
         locks = old.locks.take_all(id);
         if old.opens.is_empty() {
-            cx.state.files.remove(&from);
+            cx.state.forget_file(from);
         }
     }
     let new = cx.state.files.entry(target).or_insert_with(FileState::new);

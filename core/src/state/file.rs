@@ -15,6 +15,44 @@ pub(crate) struct FileState {
     /// A stream goes with its last open. A name of a file (Link.IsDeleted) goes with the last open
     /// that was made by it, of whatever stream; a file can have more than one.
     pub(crate) doomed: Vec<Doomed>,
+    /// When its data last became other data.
+    pub(crate) changed: Change,
+}
+
+/// A change of some file's data, by its number: they are counted through the whole server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Change(u64);
+
+/// Which changes there were, as long as anybody needs to know.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    latest: Change,
+    /// The latest of files that nobody has open any more.
+    forgotten: Change,
+}
+
+impl Changes {
+    /// The latest one, of whatever file.
+    pub(crate) fn latest(&self) -> Change {
+        self.latest
+    }
+
+    /// There is one more.
+    pub(crate) fn next(&mut self) -> Change {
+        self.latest = Change(self.latest.0.wrapping_add(1));
+        self.latest
+    }
+
+    /// What is known of a file goes.
+    pub(crate) fn forget(&mut self, file: &FileState) {
+        self.forgotten = self.forgotten.max(file.changed);
+    }
+
+    /// Whether a file may have changed after `since`: of a file that nobody has open only that one of
+    /// those has.
+    pub(crate) fn is_changed(&self, file: Option<&FileState>, since: Change) -> bool {
+        self.forgotten > since || file.is_some_and(|file| file.changed > since)
+    }
 }
 
 /// A name that is to go.
@@ -46,7 +84,12 @@ impl FileState {
     }
 
     pub(crate) fn new() -> Self {
-        Self { opens: Vec::new(), locks: RangeLocks::default(), doomed: Vec::new() }
+        Self {
+            opens: Vec::new(),
+            locks: RangeLocks::default(),
+            doomed: Vec::new(),
+            changed: Change::default(),
+        }
     }
 }
 

@@ -26,7 +26,7 @@ use alloc::{
 };
 use conn::Conn;
 use durable::{CreateKey, Creation, Endurance, Enduring};
-use file::FileState;
+use file::{Changes, FileState};
 use guess::Guesses;
 use lease::Lease;
 use open::{Open, Place};
@@ -42,6 +42,7 @@ pub(crate) struct State {
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) opens: BTreeMap<OpenId, Open>,
     pub(crate) files: BTreeMap<FileKey, FileState>,
+    pub(crate) changes: Changes,
     /// CREATEs that may come again.
     pub(crate) creations: BTreeMap<CreateKey, Creation>,
     pub(crate) enduring: Enduring,
@@ -66,6 +67,7 @@ impl State {
             sessions: BTreeMap::new(),
             opens: BTreeMap::new(),
             files: BTreeMap::new(),
+            changes: Changes::default(),
             creations: BTreeMap::new(),
             enduring: Enduring::default(),
             promises: Promises::default(),
@@ -147,6 +149,13 @@ impl State {
     pub(crate) fn opens_of(&self, session: SessionId, tree: Option<TreeId>) -> Vec<OpenId> {
         let theirs = |open: &Open| open.session == session && tree.is_none_or(|t| t == open.tree);
         self.opens.iter().filter(|(_, open)| theirs(open)).map(|(id, _)| *id).collect()
+    }
+
+    /// Nobody has this stream open any more.
+    pub(crate) fn forget_file(&mut self, key: FileKey) -> Option<FileState> {
+        let file = self.files.remove(&key)?;
+        self.changes.forget(&file);
+        Some(file)
     }
 
     /// The open is gone, and so is what it could be found by.

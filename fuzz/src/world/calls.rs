@@ -1,7 +1,10 @@
 //! Calls that are out: each is started once and completed once.
 
 use crate::memvfs::op_name;
-use ksmbd_core::{id::OpId, vfs::Call};
+use ksmbd_core::{
+    id::OpId,
+    vfs::{Call, Done},
+};
 use std::collections::{BTreeSet, VecDeque};
 
 /// Which calls wait for a test.
@@ -16,14 +19,22 @@ pub(super) struct Calls {
     hold: Hold,
     ready: VecDeque<(OpId, Call)>,
     held: VecDeque<(OpId, Call)>,
+    /// Carried out, and not told yet.
+    kept: VecDeque<(OpId, Done)>,
     outstanding: BTreeSet<OpId>,
     last: Option<OpId>,
 }
 
 impl Default for Calls {
     fn default() -> Self {
-        let (ready, held) = (VecDeque::new(), VecDeque::new());
-        Self { hold: Hold::Nothing, ready, held, outstanding: BTreeSet::new(), last: None }
+        Self {
+            hold: Hold::Nothing,
+            ready: VecDeque::new(),
+            held: VecDeque::new(),
+            kept: VecDeque::new(),
+            outstanding: BTreeSet::new(),
+            last: None,
+        }
     }
 }
 
@@ -49,6 +60,14 @@ impl Calls {
     pub(super) fn take(&mut self, index: usize) -> (OpId, Call) {
         let names = self.held();
         self.held.remove(index).unwrap_or_else(|| panic!("no call {index} in {names:?}"))
+    }
+
+    pub(super) fn keep(&mut self, op: OpId, done: Done) {
+        self.kept.push_back((op, done));
+    }
+
+    pub(super) fn told(&mut self) -> VecDeque<(OpId, Done)> {
+        std::mem::take(&mut self.kept)
     }
 
     pub(super) fn start(&mut self, op: OpId, call: Call) {

@@ -225,6 +225,18 @@ impl World {
         self.0.borrow_mut().complete_held(index, None);
     }
 
+    /// Carries out the `index`th call that waits; what it comes to is not told until
+    /// [`Self::complete_carried`].
+    #[track_caller]
+    pub fn carry_out(&self, index: usize) {
+        self.0.borrow_mut().carry_out_held(index);
+    }
+
+    /// Tells the server what the calls of [`Self::carry_out`] have come to.
+    pub fn complete_carried(&self) {
+        self.0.borrow_mut().complete_carried();
+    }
+
     /// The `index`th call that waits fails.
     #[track_caller]
     pub fn fail(&self, index: usize, error: VfsError) {
@@ -357,18 +369,35 @@ impl Inner {
         self.run();
     }
 
-    fn release_calls(&mut self) {
-        self.calls.release();
+    fn carry_out_held(&mut self, index: usize) {
+        let (op, call) = self.calls.take(index);
+        let done = self.come_to(call);
+        self.calls.keep(op, done);
+    }
+
+    fn complete_carried(&mut self) {
+        for (op, done) in self.calls.told() {
+            self.completed(op, done);
+        }
         self.run();
     }
 
+    fn release_calls(&mut self) {
+        self.calls.release();
+        self.complete_carried();
+    }
+
     fn carry_out(&mut self, op: OpId, call: Call) {
+        let done = self.come_to(call);
+        self.completed(op, done);
+    }
+
+    fn come_to(&mut self, call: Call) -> Done {
         self.vfs.now = self.now.wall;
-        let done = match self.daemon.run(call) {
+        match self.daemon.run(call) {
             Ok(done) => done,
             Err(call) => self.vfs.run(call),
-        };
-        self.completed(op, done);
+        }
     }
 
     fn started(&mut self, on: Executor, op: OpId, call: Call) {

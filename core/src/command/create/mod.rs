@@ -22,7 +22,8 @@ use crate::{
         park::{Park, Wake},
         refuse,
     },
-    state::{durable::Creation, promise::Pending, session::Tree},
+    id::FileKey,
+    state::{durable::Creation, file::Change, promise::Pending, session::Tree},
     status::NtStatus,
     vfs::{Call, Done, FileInfo, FileKind, Op, Opened, VfsError},
     wire::{
@@ -44,6 +45,8 @@ pub(crate) enum Step {
     Opened(Box<Wanted>),
     /// The open is in the tables; the file is being emptied.
     Overwritten(Box<Wanted>, CreateAction, Io),
+    /// The open is in the tables; the file's metadata are asked for again.
+    Refreshed(Box<Wanted>, CreateAction),
     /// A file that was made for nothing is being removed.
     Withdrawn(Refused),
     /// What the open is promised is being written down.
@@ -93,11 +96,12 @@ pub(super) fn begin(
         return Ok(Flow::Call(call, super::Step::Create(Step::Pipe)));
     }
     let wanted = Box::new(validate::wanted(request, contexts, tree)?);
-    open(tree, wanted)
+    open(cx, tree, wanted)
 }
 
 /// Asks the file system for it.
-fn open(tree: &Tree, wanted: Box<Wanted>) -> Handled<super::Step> {
+fn open(cx: &Cx<'_>, tree: &Tree, mut wanted: Box<Wanted>) -> Handled<super::Step> {
+    wanted.since = cx.state.changes.latest();
     let how = wanted::how(tree, &wanted)?;
     let call = Call { identity: Arc::clone(&tree.identity), op: Op::Open(Box::new(how)) };
     Ok(Flow::Call(call, super::Step::Create(Step::Opened(wanted))))
@@ -114,7 +118,7 @@ fn again(cx: &Cx<'_>, who: &Who, wanted: Box<Wanted>, wake: Wake) -> Handled<sup
         }
     }
     let tree = cx.state.tree(who.session()?, who.tree()?);
-    open(tree.ok_or(NO_TREE)?, wanted)
+    open(cx, tree.ok_or(NO_TREE)?, wanted)
 }
 
 /// A CREATE is answered, or never will be: it is known by its open from now on, or not at all.
@@ -169,13 +173,14 @@ pub(super) fn resume(
             }
             answer(cx, who, &made)
         }
+        (Step::Refreshed(wanted, action), Done::Info(info)) => {
+            finish(cx, who, wanted, *info, action)
+        }
         (Step::Overwritten(_, _, io), done) => {
             end_io(cx, &io);
-            // Reserved before the call, so taken out after it failed.
-            ending::end_open(cx, who.open()?, Wake::Closed);
-            who.open = None;
-            Err(error_of(&done))
+            withdraw(cx, who, &done)
         }
+        (Step::Refreshed(..), done) => withdraw(cx, who, &done),
         (Step::Withdrawn(refused), _) => Err(refused),
         (Step::Pipe, Done::Pipe(handle)) => pipe::opened(cx, who, handle),
         (Step::Pipe, Done::Failed(error)) => {
@@ -199,6 +204,13 @@ pub(super) fn resume(
         }
         (_, done) => Err(error_of(&done)),
     }
+}
+
+/// Reserved before the call, so taken out after it failed.
+fn withdraw(cx: &mut Cx<'_>, who: &mut Who, done: &Done) -> Handled<super::Step> {
+    ending::end_open(cx, who.open()?, Wake::Closed);
+    who.open = None;
+    Err(error_of(done))
 }
 
 fn error_of(done: &Done) -> Refused {
@@ -265,6 +277,11 @@ fn opened(
                 contend::listing(cx, who.open()?);
             }
             notice::created(cx, who.open()?, new);
+            if is_stale(cx, who, key, wanted.since)? {
+                let identity = who.identity.clone().ok_or(OUR_BUG)?;
+                let call = Call { identity, op: Op::Query { file } };
+                return Ok(Flow::Call(call, super::Step::Create(Step::Refreshed(wanted, action))));
+            }
             finish(cx, who, wanted, info, action)
         }
         Err(refused) => {
@@ -280,6 +297,14 @@ fn opened(
             Ok(Flow::Call(Call { identity, op }, step))
         }
     }
+}
+
+/// Whether what was read of the file may be from before a change, and the open lets its client
+/// cache: it would believe what it knows of older times to be still true. From now on who changes the
+/// file has to break that first.
+fn is_stale(cx: &Cx<'_>, who: &Who, key: FileKey, since: Change) -> Result<bool, Refused> {
+    let changed = cx.state.changes.is_changed(cx.state.files.get(&key), since);
+    Ok(changed && cx.state.holder(who.open()?).is_some())
 }
 
 /// A new open that lacks nothing but its answer.

@@ -70,6 +70,7 @@ pub(super) fn wanted(
         waited: false,
         created: false,
         file_created: false,
+        since: Default::default(),
     })
 }
 

@@ -5,7 +5,7 @@ use crate::{
     acl::Token,
     command::bad_name,
     flow::{NO_TREE, Refused, refuse},
-    state::session::Tree,
+    state::{file::Change, session::Tree},
     status::NtStatus,
     stream::{self, Suffix},
     vfs::{Existing, Missing, OpenHow, OpenSecurity, WantedKind},
@@ -31,6 +31,8 @@ pub(crate) struct Wanted {
     pub(super) created: bool,
     /// The file it is a stream of, too.
     pub(super) file_created: bool,
+    /// The latest change when the file system was asked.
+    pub(super) since: Change,
 }
 
 impl Wanted {
