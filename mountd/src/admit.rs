@@ -113,7 +113,7 @@ pub fn heir(state: &State, promise: &Promise) -> Option<(Arc<Share>, Arc<Identit
     let same = own.uid == *uid;
     let identity = admission.identity.unwrap_or_else(|| Arc::new(own));
     let same = same && identity.uid == promise.identity.uid;
-    same.then(|| (admission.share, identity))
+    same.then_some((admission.share, identity))
 }
 
 /// Guests and sessions without any user. The lists are not asked: guests have no name.
