@@ -71,6 +71,8 @@ impl Setup {
             shares.push(Share::new(name, &["read only = no", STREAMS, "force user = root"]));
         }
         shares.push(Share::new("nostreams", &["read only = no"]));
+        let lasting = ["read only = no", STREAMS, "continuous availability = yes"];
+        shares.push(Share::new("lasting", &lasting));
         let mut lines: Vec<String> =
             ["server multi channel support = yes", "smb2 leases = yes", "durable handles = yes"]
                 .map(str::to_owned)
@@ -94,6 +96,17 @@ impl Setup {
     }
 }
 
+impl Setup {
+    /// The same, and a share whose handles outlive the server.
+    pub(crate) fn persistent(name: &str, global: &[&str]) -> Self {
+        let wanted = ["smb2 leases = yes", "durable handles = yes"];
+        let mut setup = Self::clients(name, &[&wanted, global].concat());
+        let lines = ["read only = no", "create mask = 0666", "continuous availability = yes"];
+        setup.shares.push(Share::new("lasting", &lines));
+        setup
+    }
+}
+
 /// `ksmbd.conf`; share directories lie below `shares`.
 pub(crate) fn ksmbd_conf(setup: &Setup, shares: &Path) -> String {
     let mut text = String::from("[global]\n");
@@ -104,6 +117,8 @@ pub(crate) fn ksmbd_conf(setup: &Setup, shares: &Path) -> String {
     if !setup.plain {
         text += "smb2 max trans = 8MB\nmax connections = 1024\nmax ip connections = 1024\n";
     }
+    let state = shares.with_file_name("state");
+    let _ = writeln!(text, "state directory = {}", state.display());
     for line in &setup.global {
         let _ = writeln!(text, "{line}");
     }

@@ -30,6 +30,9 @@ pub struct Config {
     pub max_trans: u32,
     /// `durable handles`: opens outlive their connection where the client asks for it.
     pub durable_handles: bool,
+    /// Opens outlive the server on shares that are [`continuous`](Share::continuous): there is a place
+    /// where they can be written down.
+    pub persistent_handles: bool,
     /// Leases of files and directories are granted (`smb2 leases`).
     pub leases: bool,
     /// Sessions without a user may use IPC$ (`restrict anonymous = 0`).
@@ -78,6 +81,10 @@ pub struct Limits {
     pub durable_opens_per_client: usize,
     /// For how long an open is kept for a client that does not say.
     pub durable_time: Duration,
+    /// Opens that outlive the server; more are ordinary durable ones.
+    pub persistent_opens: usize,
+    /// As `durable_time`, of those.
+    pub persistent_time: Duration,
     /// For how long one is kept at most, whatever the client says.
     pub durable_time_max: Duration,
     /// Byte-range locks of one open: INSUFFICIENT_RESOURCES.
@@ -136,6 +143,9 @@ impl Default for Limits {
             durable_opens: 4096,
             durable_opens_per_client: 1024,
             durable_time: Duration::from_secs(60),
+            persistent_opens: 1024,
+            // As long as Windows has it.
+            persistent_time: Duration::from_secs(180),
             durable_time_max: Duration::from_secs(300),
             locks_per_open: 4096,
             locks_per_file: 8192,
@@ -173,6 +183,7 @@ impl Default for Config {
             max_write: 4 << 20,
             max_trans: 1 << 20,
             durable_handles: true,
+            persistent_handles: false,
             leases: true,
             allow_anonymous: true,
             extra_fs_attributes: 0,
@@ -239,6 +250,8 @@ pub struct Share {
     pub change_notify: bool,
     /// `kernel change notify`: it tells what is changed outside SMB, too.
     pub kernel_change_notify: bool,
+    /// `continuous availability`: opens may outlive the server (Share.IsCA).
+    pub continuous: bool,
 }
 
 impl Share {
@@ -267,6 +280,7 @@ impl Share {
             encrypt: false,
             change_notify: true,
             kernel_change_notify: true,
+            continuous: false,
         }
     }
 

@@ -12,7 +12,7 @@ use crate::{
     sink::Sink,
     state::{State, conn::Conn, open::Stage, session::Session},
     time::{Instant, Now},
-    vfs::{Account, Done, FsChange, Peer},
+    vfs::{Account, Done, FsChange, Past, Peer},
 };
 use alloc::sync::Arc;
 use core::fmt;
@@ -52,7 +52,11 @@ pub struct Counters {
     pub locks: usize,
     /// Opens that outlive their connection.
     pub durable: usize,
-    /// Those of them whose connection is lost.
+    /// Those of them that outlive the server.
+    pub persistent: usize,
+    /// Closed ones of which it is not known that they are not found again.
+    pub forgotten: usize,
+    /// Those whose connection is lost.
     pub kept: usize,
     /// CREATEs that may come again.
     pub creations: usize,
@@ -78,6 +82,11 @@ impl Server {
     /// An empty server. `seed` is all the randomness there will be.
     pub fn new(config: Arc<Config>, seed: [u8; 32]) -> Self {
         Self { state: State::new(config, seed), flows: Flows::new() }
+    }
+
+    /// What a server before this one has promised to last, before the first client comes.
+    pub fn restore(&mut self, now: Now, past: Past, out: &mut dyn Sink) {
+        self.enter(now, out, |cx| command::restore(cx, past));
     }
 
     /// From now on this is the configuration: for limits and for new sessions at once, and for what
@@ -203,6 +212,8 @@ impl Server {
             files: state.files.len(),
             locks: state.files.values().map(|file| file.locks.len()).sum(),
             durable: state.enduring.len(),
+            persistent: state.promises.len(),
+            forgotten: state.promises.gone(),
             kept: state.opens.values().filter(|open| open.stage == Stage::Kept).count(),
             creations: state.creations.len(),
             oplocks: state

@@ -145,6 +145,8 @@ pub enum OpenEndurance {
     Durable,
     /// It waits for its client.
     Resilient,
+    /// It waits for its client, also when the server was ended.
+    Persistent,
 }
 
 /// One open.
@@ -330,6 +332,7 @@ impl Server {
                 Endurance::None => OpenEndurance::Closed,
                 Endurance::Durable => OpenEndurance::Durable,
                 Endurance::Resilient => OpenEndurance::Resilient,
+                Endurance::Persistent => OpenEndurance::Persistent,
             },
             kept: open.claim.until.map(|until| until.since(now)),
             caching,
@@ -421,7 +424,7 @@ impl Server {
     }
 
     /// What outlives a connection, and what a lost answer is known by.
-    fn lasting(&self) -> [Budget; 4] {
+    fn lasting(&self) -> [Budget; 5] {
         let (counters, limits) = (self.counters(), self.state.config.limits);
         let budget = |name, used, limit| Budget { name, used, limit };
         let of_one_client = self.state.enduring.most();
@@ -429,6 +432,7 @@ impl Server {
         [
             budget("durable opens", counters.durable, Some(limits.durable_opens)),
             budget("durable opens of one client", of_one_client, per_client),
+            budget("persistent opens", counters.persistent, Some(limits.persistent_opens)),
             budget("opens without a connection", counters.kept, None),
             budget("creates that may be replayed", counters.creations, None),
         ]

@@ -10,7 +10,7 @@ use ksmbd_core::{
     id::{ConnId, OpId, SessionId},
     message::Request,
     server::{Accepted, Unwelcome},
-    vfs::{Done, FsChange, Peer, VfsError},
+    vfs::{Done, FsChange, Past, Peer, VfsError},
 };
 use ksmbd_record::event::put;
 use std::sync::Arc;
@@ -66,6 +66,15 @@ impl Shared {
                 self.recorder.at(note, now);
                 server.handle_timeout(now, sink);
             }
+        });
+    }
+
+    /// Takes over what a server before this one has promised.
+    pub(crate) fn restore(&self, past: Past) {
+        let note = self.recorder.note(|| put::restore(&past));
+        self.enter("restore", |server, now, sink| {
+            self.recorder.at(note, now);
+            server.restore(now, past, sink);
         });
     }
 

@@ -11,6 +11,7 @@ pub mod daemon;
 mod descriptors;
 mod entry;
 mod forker;
+pub mod journal;
 mod mailbox;
 mod record;
 mod server;
@@ -26,7 +27,8 @@ use clock::Clock;
 use crossbeam_channel::{Sender, unbounded};
 use daemon::Post;
 use forker::Forker;
-use ksmbd_core::{config::Config, server::Server};
+use journal::Journal;
+use ksmbd_core::{config::Config, server::Server, vfs::Past};
 use ksmbd_record::{Start, Writer};
 use mailbox::Bell;
 use record::Recorder;
@@ -57,6 +59,8 @@ pub struct Options {
     pub daemon: Sender<Letter>,
     /// Everything that the server is told is written there.
     pub record: Option<Writer>,
+    /// Where promises are kept that outlive the server, and those of the servers before.
+    pub journal: Option<(Journal, Past)>,
 }
 
 /// A running server. Dropping it stops it.
@@ -70,7 +74,7 @@ impl Runtime {
     /// Binds and starts serving. The process's umask becomes 0, since the modes of new files come
     /// from the shares' settings.
     pub fn start(options: Options) -> io::Result<Self> {
-        let Options { listen, config, seed, daemon, record } = options;
+        let Options { listen, config, seed, daemon, record, journal } = options;
         let listeners = listen.iter().map(bind).collect::<io::Result<Vec<_>>>()?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
         rustix::process::umask(rustix::fs::Mode::empty());
@@ -85,7 +89,10 @@ impl Runtime {
         };
         let server = Server::new(config, seed);
         let (clock, bell) = (Clock::start(), Bell::new()?);
-        let shared = Shared::new(server, clock, bell, worker, recorder, post, outside);
+        let (journal, past) = journal.unzip();
+        let shared = Shared::new(server, clock, bell, worker, recorder, (post, journal), outside);
+        // Before anybody can be accepted.
+        past.into_iter().for_each(|past| shared.restore(past));
         let worker = worker::spawn(Arc::clone(&shared), jobs)?;
         let forker = Forker::spawn(Arc::clone(&shared), listeners, worker, parked)?;
         Ok(Self { shared, forker: Some(forker), addresses })

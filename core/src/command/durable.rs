@@ -68,7 +68,7 @@ fn endures(state: &State, open: &Open) -> bool {
     match open.claim.endurance {
         Endurance::None => false,
         Endurance::Durable => state.caches_handle(open),
-        Endurance::Resilient => true,
+        Endurance::Resilient | Endurance::Persistent => true,
     }
 }
 
@@ -79,11 +79,17 @@ pub(crate) fn expire(cx: &mut Cx<'_>, id: OpenId) {
     }
 }
 
-/// The server ends, so nobody will: what goes with an open that is closed is still done.
+/// The server ends, so nobody will: what goes with an open that is closed is still done. For
+/// persistent ones the next server will be there.
 pub(crate) fn expire_all(cx: &mut Cx<'_>) {
     let kept = cx.state.opens.values().filter(|open| open.stage == Stage::Kept);
-    for id in kept.map(|open| open.id).collect::<Vec<_>>() {
-        expire(cx, id);
+    let persists = |open: &Open| open.claim.endurance == Endurance::Persistent;
+    let kept: Vec<_> = kept.map(|open| (open.id, persists(open))).collect();
+    for (id, persists) in kept {
+        match persists {
+            true => ending::suspend(cx, id),
+            false => expire(cx, id),
+        }
     }
 }
 
@@ -141,8 +147,13 @@ pub(super) fn promise(
     let Some(open) = cx.state.opens.get_mut(&id) else {
         return false;
     };
-    open.claim.endurance = endurance;
     open.claim.timeout = timeout;
+    if open.claim.endurance != Endurance::Persistent {
+        open.claim.endurance = endurance;
+    }
+    if endurance == Endurance::Persistent {
+        cx.state.promises.add(id);
+    }
     if new {
         cx.state.enduring.add(client);
     }

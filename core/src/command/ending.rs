@@ -4,7 +4,7 @@
 use super::{
     Cx, Step, contend,
     durable::{self, Fate},
-    notice,
+    notice, promise,
 };
 use crate::{
     flow::{
@@ -236,6 +236,16 @@ fn last_act(cx: &Cx<'_>, key: FileKey, open: &Open) -> Option<Call> {
     Some(Call { identity: name.by.clone(), op })
 }
 
+/// The server ends, and the next one is to find the open as it is: nothing that goes with a CLOSE is
+/// done.
+pub(super) fn suspend(cx: &mut Cx<'_>, id: OpenId) {
+    if let Some(until) = cx.state.opens.get_mut(&id).and_then(|open| open.claim.until.take()) {
+        cx.flows.timers.clear(until, Timer::Kept(id));
+    }
+    cx.state.promises.leave(id);
+    remove(cx, id);
+}
+
 /// The open leaves the tables: share mode, locks and handle go, and who waited is woken.
 fn remove(cx: &mut Cx<'_>, id: OpenId) {
     breaks::leave(cx, id);
@@ -247,6 +257,7 @@ fn remove(cx: &mut Cx<'_>, id: OpenId) {
         leave_file(cx, key, id);
     }
     cx.state.forget_claim(&open);
+    promise::forget(cx, &open);
     let Open { session, tree, handle, what, .. } = open;
     cx.out.release(handle);
     if let What::File { place, .. } = what {
@@ -285,6 +296,7 @@ fn forget(cx: &mut Cx<'_>, key: FileKey) {
     let doomed = cx.state.forget_file(key).map(|file| file.doomed).unwrap_or_default();
     // The tree that the name belongs to may have gone before.
     doomed.into_iter().for_each(|doomed| cx.out.release(doomed.place.root));
+    promise::last_closed(cx, key);
 }
 
 /// A tree that has ended goes when its last open is gone, and so does a session.

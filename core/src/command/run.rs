@@ -1,6 +1,6 @@
 //! Moves chains: gate, command, answer or call or wait, until the frame's last request is answered.
 
-use super::{Cx, Event, Step, create, dispatch, ending, gate, resume};
+use super::{Cx, Event, Step, create, dispatch, ending, gate, promise, resume};
 use crate::{
     error::Refusal,
     flow::{
@@ -39,6 +39,9 @@ pub(crate) fn completed(cx: &mut Cx<'_>, op: OpId, done: Done) {
     }
     match (running.job, running.step) {
         (None, Step::DeleteOnClose(id)) => ending::deleted(cx, id, &done),
+        (None, Step::Forgotten(pending)) => {
+            promise::written(cx, pending, &done);
+        }
         (None, _) => {}
         (Some(mut job), step) => {
             let handled = resume(cx, &mut job.who, step, Event::Done(done));

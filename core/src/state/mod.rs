@@ -8,6 +8,7 @@ pub(crate) mod file;
 pub(crate) mod guess;
 pub(crate) mod lease;
 pub(crate) mod open;
+pub(crate) mod promise;
 pub(crate) mod range_lock;
 pub(crate) mod room;
 pub(crate) mod sequence;
@@ -35,6 +36,7 @@ use file::{Changes, FileState};
 use guess::Guesses;
 use lease::Lease;
 use open::{Open, Place};
+use promise::Promises;
 use session::{Session, Tree};
 use standing::Tally;
 use watch::Watches;
@@ -54,6 +56,7 @@ pub(crate) struct State {
     /// CREATEs that may come again.
     pub(crate) creations: BTreeMap<CreateKey, Creation>,
     pub(crate) enduring: Enduring,
+    pub(crate) promises: Promises,
     pub(crate) watches: Watches,
     pub(crate) guesses: Guesses,
     /// Oplocks and leases.
@@ -81,6 +84,7 @@ impl State {
             changes: Changes::default(),
             creations: BTreeMap::new(),
             enduring: Enduring::default(),
+            promises: Promises::default(),
             watches: Watches::default(),
             guesses: Guesses::default(),
             leases: BTreeMap::new(),
@@ -91,6 +95,13 @@ impl State {
             next_open: 0,
             next_volatile: 1 << 32,
         }
+    }
+
+    /// There have been so many servers before this one, whose clients remember FileIds.
+    pub(crate) fn follow(&mut self, servers: u32) {
+        let before = u64::from(servers) << 33;
+        self.next_open = before;
+        self.next_volatile = before + (1 << 32);
     }
 
     pub(crate) fn new_conn_id(&mut self) -> ConnId {

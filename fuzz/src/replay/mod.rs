@@ -228,6 +228,9 @@ impl Player {
             Event::CloseKept(now) => {
                 self.enter(Some(now), |server, now, out| server.close_kept(now, out))
             }
+            Event::Restore(past, now) => {
+                self.enter(Some(now), |server, now, out| server.restore(now, past, out))
+            }
             Event::Seal(conn, sent) => self.seal(conn, sent, watch),
             Event::End(why) => {
                 self.done.full = why == Ended::Full;

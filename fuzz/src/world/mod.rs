@@ -6,6 +6,7 @@ mod history;
 mod link;
 mod network;
 mod outside;
+mod restart;
 mod run;
 mod tape;
 
@@ -66,6 +67,8 @@ pub(crate) struct Inner {
     pub(crate) history: history::History,
     /// How often the server was entered.
     entries: u64,
+    /// Servers before this one.
+    runs: u32,
 }
 
 /// All of the server's randomness.
@@ -76,7 +79,8 @@ impl World {
     /// may only read, and the shares
     /// `share`, `readonly` (the same files), `crypt` (the same, encrypted only), `private` (nobody
     /// may), `inside` (the same, watched for what SMB does alone), `quiet` (the same, not watched at
-    /// all), `broken` (its directory is missing) and `IPC$`.
+    /// all), `lasting` (the same, where opens outlive the server if [`Config::persistent_handles`]
+    /// allows it), `broken` (its directory is missing) and `IPC$`.
     pub fn new() -> Self {
         Self::with(|_| {})
     }
@@ -121,6 +125,7 @@ impl World {
             tape: tape::Tape::default(),
             history: history::History::default(),
             entries: 0,
+            runs: 0,
         })))
     }
 
@@ -308,6 +313,7 @@ fn shares() -> Vec<Rules> {
         },
         open(Share { kernel_change_notify: false, ..disk("inside") }),
         open(Share { change_notify: false, ..disk("quiet") }),
+        open(Share { continuous: true, ..disk("lasting") }),
         open(Share::disk("broken", "/nowhere")),
         open(Share::ipc()),
     ]

@@ -205,6 +205,7 @@ pub(super) fn endurance(endurance: OpenEndurance) -> &'static str {
         OpenEndurance::Closed => "closed",
         OpenEndurance::Durable => "durable",
         OpenEndurance::Resilient => "resilient",
+        OpenEndurance::Persistent => "persistent",
     }
 }
 

@@ -20,6 +20,7 @@ mod ntacl;
 mod open;
 mod open_stream;
 pub mod outside;
+mod past;
 mod rename;
 mod resolve;
 mod rights;
@@ -27,6 +28,8 @@ mod streams;
 mod times;
 mod volume;
 mod xattr;
+
+pub(crate) use past::{anchor, reopen};
 
 use handle::Handle;
 use identity::Who;
