@@ -110,6 +110,7 @@ fn enter(cx: &mut Cx<'_>, restored: Restored) {
         lock_sequences: LockSequences::of(&promise.lock_sequences),
         running: 0,
         stage: Stage::Kept,
+        told: true,
         claim: Claim {
             client: promise.client,
             create: Some(promise.create),
@@ -150,7 +151,7 @@ fn cache(state: &mut State, key: FileKey, (id, client): (OpenId, [u8; 16]), cach
     if granted.is_empty() && kind == Kind::Oplock {
         return;
     }
-    let new = || Lease { file: key, state: granted, kind, breaking: None, opens: Vec::new() };
+    let new = || Lease { file: key, state: granted, kind, breaking: None, opens: Vec::new(), split: false };
     let lease = state.leases.entry(holder).or_insert_with(new);
     if lease.file != key {
         return;
