@@ -383,7 +383,8 @@ impl Ledger {
             Some(RequestBody::Close(close)) => {
                 close.file_id == FileId::ANY || Some(close.file_id) == file
             }
-            Some(RequestBody::TreeDisconnect | RequestBody::Logoff) => true,
+            Some(RequestBody::TreeDisconnect) => other.tree == asked.tree,
+            Some(RequestBody::Logoff) => true,
             _ => false,
         };
         let followers = self.followers(asked).filter(|(_, other)| ends(other));
@@ -392,7 +393,11 @@ impl Ledger {
         let others = self.pending.iter().filter(|(_, other)| {
             other.session == asked.session
                 && other.at >= asked.at
-                && matches!(other.body, Some(RequestBody::TreeDisconnect | RequestBody::Logoff))
+                && match other.body {
+                    Some(RequestBody::TreeDisconnect) => other.tree == asked.tree,
+                    Some(RequestBody::Logoff) => true,
+                    _ => false,
+                }
         });
         let keys: BTreeSet<Key> = others.map(|(key, _)| *key).chain(keys).collect();
         let doubtful = self.pending.values().any(|other| {
