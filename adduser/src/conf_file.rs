@@ -3,7 +3,8 @@
 //! Where ksmbd's parser has a rule that files rely on, the rule stands; where it has a trap, the
 //! trap is gone:
 //!
-//! * `;` and `#` anywhere end the line: a value cannot contain them.
+//! * `;` and `#` anywhere end the line: a value cannot contain them. The one exception is a `;` that hangs
+//!   on a word of `interfaces`, where Samba has what is to be known of an address.
 //! * Of two values for one key the first that is not empty counts (Samba: the last), with a
 //!   warning. An empty value is as if the key were not there.
 //! * Sections with equal names are one section. Names compare without case, keys without ASCII
@@ -29,6 +30,11 @@ use std::sync::Arc;
 pub use entry::Entry;
 pub use problem::{ConfProblem, Severity};
 pub use value::Member;
+
+/// What would begin a comment in a line.
+pub fn comment_in(line: &str) -> Option<char> {
+    line.get(line::comment_at(line.as_bytes())..)?.chars().next()
+}
 
 use line::{Line, LineReader, WrongLine};
 

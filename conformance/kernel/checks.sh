@@ -304,13 +304,19 @@ check_reconnect() {
     dmesg | grep -q 'has not responded' || differ "the client kept its connection"
 }
 
+# Has the runner do what cannot be done from here.
+ask() {
+    local answer
+    say "ask $1"
+    read -r answer <&3
+    [ "$answer" = done ] || differ "the runner said: $answer"
+}
+
 # The server is ended and started again by the runner while a file is being written.
 check_restart() {
     helper slow-write "$A/restart" 6 >/tmp/writer &
     sleep 1
-    say "ask restart"
-    read -r answer <&3
-    [ "$answer" = done ] || differ "the runner said $answer"
+    ask restart
     wait $! || differ "$(cat /tmp/writer)"
     sum=$(md5sum <"$A/restart")
     [ "$(md5sum <"$B/restart")" = "$sum" ] || differ "the other client sees other bytes"
@@ -331,11 +337,43 @@ check_failover() {
     ) >"$A/copied" &
     sleep 1
     [ "$(stat -c %s "$A/copied")" -lt 8388608 ] || differ "it was copied before the server was killed"
-    say "ask kill"
-    read -r answer <&3
-    [ "$answer" = done ] || differ "the runner said $answer"
+    ask kill
     wait $! || differ "the copy failed: $(cat /tmp/dd)"
     cmp /tmp/original "$A/copied"
     cmp /tmp/original "$B/copied"
     rm "$A/copied" /tmp/original
+}
+
+# Each mount has four connections, and the server sees all of them at work.
+check_channels() {
+    local data=/proc/fs/cifs/DebugData
+    [ "$(grep -c 'Extra Channels: 3' $data)" = 2 ] ||
+        differ "$(grep -A3 -e Extra -e 'Server interfaces' $data) $(dmesg | grep channel | tail -n 4)"
+    ask channels
+}
+
+# Writes for so long, and lets the runner do something meanwhile. What is being sent or flushed on a lost
+# connection fails, which this client tells its programs even on a hard mount: they have to write it again. What
+# has succeeded is there.
+steadily() {
+    helper steady-write "$A/$2" "$1" 300 >/tmp/writer &
+    local writer=$!
+    soon [ -s "$A/$2" ]
+    ask "$2"
+    wait $writer || differ "$(cat /tmp/writer)"
+    sum=$(md5sum <"$A/$2")
+    [ "$(md5sum <"$B/$2")" = "$sum" ] || differ "the other client sees other bytes"
+    rm "$A/$2"
+}
+
+# A connection is cut while a file is written, a second time the one that the session began with.
+check_cut() {
+    steadily 6 cut
+    steadily 6 cut-first
+}
+
+# The address of a connection is not reached for a while.
+check_unplugged() {
+    steadily 10 unplug
+    dmesg | grep -q 'has not responded' || differ "the client kept its connection"
 }

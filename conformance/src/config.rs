@@ -24,12 +24,17 @@ pub(crate) struct Share {
     pub(crate) lines: Vec<String>,
     /// The mode of its directory.
     pub(crate) mode: u32,
+    /// It is each connection's own directory below that one.
+    pub(crate) dynamic: bool,
 }
+
+/// As many connections can use a dynamic share.
+pub(crate) const DYNAMIC: u64 = 64;
 
 impl Share {
     pub(crate) fn new(name: &str, lines: &[&str]) -> Self {
         let lines = lines.iter().map(|&line| line.to_owned()).collect();
-        Self { name: name.to_owned(), lines, mode: 0o777 }
+        Self { name: name.to_owned(), lines, mode: 0o777, dynamic: false }
     }
 }
 
@@ -57,7 +62,7 @@ impl Setup {
         shares.push(noperm);
         shares
             .push(Share::new("hideunread", &["read only = no", STREAMS, "hide unreadable = yes"]));
-        shares.push(Share::new("dynamic_share", &plain));
+        shares.push(Share { dynamic: true, ..Share::new("dynamic_share", &plain) });
         // For what takes an administrator's privileges, as smbtorture's user has them on Windows.
         // One a leaf: a share is emptied before each of its leaves.
         for name in ["admin1", "admin2", "admin3"] {
@@ -91,8 +96,9 @@ impl Setup {
 
 impl Setup {
     /// The same, and a share whose handles outlive the server.
-    pub(crate) fn persistent(name: &str) -> Self {
-        let mut setup = Self::clients(name, &["smb2 leases = yes", "durable handles = yes"]);
+    pub(crate) fn persistent(name: &str, global: &[&str]) -> Self {
+        let mut setup = Self::clients(name, global);
+        setup.global.push("durable handles = yes".to_owned());
         let lines = ["read only = no", "create mask = 0666", "continuous availability = yes"];
         setup.shares.push(Share::new("lasting", &lines));
         setup
@@ -101,23 +107,27 @@ impl Setup {
 
 /// `ksmbd.conf`; share directories lie below `shares`.
 pub(crate) fn ksmbd_conf(setup: &Setup, shares: &Path) -> String {
-    let mut text = String::from(
-        "[global]\n\
-         bind interfaces only = yes\n\
-         interfaces = lo\n\
-         server min protocol = SMB2_02\n\
-         share:fake_fscaps = 0\n\
-         smb2 max trans = 8MB\n\
-         max connections = 1024\n\
-         max ip connections = 1024\n",
-    );
+    let mut text = String::from("[global]\n");
+    if !setup.global.iter().any(|line| line.starts_with("interfaces")) {
+        text += "bind interfaces only = yes\ninterfaces = lo\n";
+    }
+    text += "server min protocol = SMB2_02\n\
+             share:fake_fscaps = 0\n\
+             smb2 max trans = 8MB\n\
+             max connections = 1024\n\
+             max ip connections = 1024\n";
     let state = shares.with_file_name("state");
     let _ = writeln!(text, "state directory = {}", state.display());
     for line in &setup.global {
         let _ = writeln!(text, "{line}");
     }
     for share in &setup.shares {
-        let _ = writeln!(text, "[{}]\npath = {}", share.name, shares.join(&share.name).display());
+        let path = shares.join(if share.dynamic {
+            format!("{}/%d", share.name)
+        } else {
+            share.name.clone()
+        });
+        let _ = writeln!(text, "[{}]\npath = {}", share.name, path.display());
         for line in &share.lines {
             let _ = writeln!(text, "{line}");
         }
@@ -181,7 +191,8 @@ mod tests {
         let setup = Setup::torture("t", 4, &["server signing = mandatory".to_owned()]);
         let ours = ksmbd_conf(&setup, Path::new("/s"));
         let samba = samba_conf(&setup, Path::new("/s"), Path::new("/p"), 4567);
-        for share in ["torture0", "torture3", "noperm", "hideunread", "dynamic_share"] {
+        assert!(ours.contains("[dynamic_share]\npath = /s/dynamic_share/%d\n"));
+        for share in ["torture0", "torture3", "noperm", "hideunread"] {
             let section = format!("[{share}]\npath = /s/{share}\n");
             assert!(ours.contains(&section) && samba.contains(&section), "{share}");
         }

@@ -2,7 +2,9 @@
 //!
 //! A suite's file names each test with `"pass"`, `"skip: reason"` or `"fail: reason"`, and may then
 //! have the tables `[seconds]` (time limits), `[arguments]` (a tool's own arguments), `[share]`
-//! (the share to run against) and `[global]` (configuration lines, which give the test a server of its own).
+//! (the share to run against), `[global]` (configuration lines, which give the test a server of its own),
+//! `[port]` (the server's, in a network namespace of the test's own) and `[alone]` (why no other test may run
+//! meanwhile).
 
 use std::fmt;
 use std::fs;
@@ -98,6 +100,10 @@ pub(crate) struct Test {
     pub(crate) arguments: Vec<String>,
     pub(crate) share: Option<String>,
     pub(crate) global: Vec<String>,
+    /// Nothing else runs meanwhile.
+    pub(crate) alone: bool,
+    /// The server has to be at this port.
+    pub(crate) port: Option<u16>,
 }
 
 /// One file of expectations.
@@ -109,7 +115,7 @@ pub(crate) struct Suite {
     document: DocumentMut,
 }
 
-const TABLES: [&str; 4] = ["seconds", "arguments", "share", "global"];
+const TABLES: [&str; 6] = ["seconds", "arguments", "share", "global", "alone", "port"];
 
 impl Suite {
     pub(crate) fn load(path: &Path) -> Result<Self, String> {
@@ -175,6 +181,9 @@ fn read_test(key: &str, expectation: Expectation, from: &DocumentMut) -> Result<
         None => None,
         Some(item) => Some(item.as_str().ok_or_else(|| wrong("share"))?.to_owned()),
     };
+    let port =
+        entry("port").map(|item| item.as_integer().and_then(|port| u16::try_from(port).ok()));
+    let alone = entry("alone").map(|why| why.as_str().filter(|why| !why.is_empty()));
     Ok(Test {
         name: key.to_owned(),
         expectation,
@@ -182,6 +191,8 @@ fn read_test(key: &str, expectation: Expectation, from: &DocumentMut) -> Result<
         arguments: list("arguments")?,
         share,
         global: list("global")?,
+        alone: alone.map(|why| why.ok_or_else(|| wrong("alone"))).transpose()?.is_some(),
+        port: port.map(|port| port.ok_or_else(|| wrong("port"))).transpose()?,
     })
 }
 

@@ -8,6 +8,8 @@ mod config;
 mod expect;
 mod faults;
 mod kernel;
+mod load;
+mod namespace;
 mod process;
 mod report;
 mod server;

@@ -10,8 +10,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use serde_json::Value;
 
-use crate::config::{self, Kind, Setup, USERS};
+use crate::config::{self, DYNAMIC, Kind, Setup, USERS};
 use crate::process::{self, Process};
 
 /// How long a run may take to be had again.
@@ -69,9 +70,14 @@ pub(crate) struct Server {
 impl Server {
     /// Makes configuration, accounts and share directories, starts the server, and waits until it accepts.
     pub(crate) fn start(env: &Env, setup: Setup) -> Result<Self, String> {
+        Self::start_on(env, setup, free_port()?)
+    }
+
+    /// The same, on a port that has to be this one.
+    pub(crate) fn start_on(env: &Env, setup: Setup, port: u16) -> Result<Self, String> {
         let mut server = Self {
             process: None,
-            port: free_port()?,
+            port,
             kind: env.kind,
             dir: env.scratch.join(&setup.name),
             bin: env.bin.clone(),
@@ -108,6 +114,16 @@ impl Server {
         self.dir.join("control")
     }
 
+    /// What `ksmbd-control --status --json` says.
+    pub(crate) fn status(&self, env: &Env) -> Result<Value, String> {
+        let mut command = env.tool("ksmbd-control");
+        command.arg(format!("--socket={}", self.control().display())).args(["--status", "--json"]);
+        let output =
+            process::run(&mut command, b"", Duration::from_secs(20)).map_err(|e| e.to_string())?;
+        serde_json::from_str(&output.stdout)
+            .map_err(|_| format!("ksmbd-control: {}: {}", output.ending(), output.tail()))
+    }
+
     pub(crate) fn setup(&mut self) -> &mut Setup {
         &mut self.setup
     }
@@ -130,8 +146,12 @@ impl Server {
     pub(crate) fn make_shares(&self) -> std::io::Result<()> {
         for share in &self.setup.shares {
             let path = self.share_dir(&share.name);
-            fs::create_dir_all(&path)?;
-            fs::set_permissions(&path, fs::Permissions::from_mode(share.mode))?;
+            let numbers =
+                (1..=DYNAMIC).filter(|_| share.dynamic).map(|number| path.join(number.to_string()));
+            for path in std::iter::once(path.clone()).chain(numbers) {
+                fs::create_dir_all(&path)?;
+                fs::set_permissions(&path, fs::Permissions::from_mode(share.mode))?;
+            }
         }
         // The session's user must reach the shares, whatever the umask.
         for path in [self.dir.clone(), self.dir.join("shares")] {

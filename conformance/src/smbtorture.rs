@@ -7,8 +7,10 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::clients::Problem;
 use crate::config::{Setup, USERS};
 use crate::expect::{Expectation, Outcome, Test, Verdict, judge};
+use crate::namespace;
 use crate::process::{self, Output, lock};
 use crate::server::{Env, Server, empty};
 
@@ -62,6 +64,7 @@ pub(crate) fn run_all(
         std::cmp::Reverse(if runs_long { slow } else { 0 })
     });
     let total = tests.len();
+    let (alone, tests): (Vec<Test>, Vec<Test>) = tests.into_iter().partition(|test| test.alone);
     let run = Run {
         env,
         full_limits,
@@ -80,7 +83,10 @@ pub(crate) fn run_all(
             scope.spawn(move || run.work(job));
         }
     });
-    // One by one, so that only the guilty die.
+    // One by one: those that race with themselves; and, so that only the guilty die, what ran when the
+    // server did.
+    lock(&run.queue).extend(alone);
+    run.work(0);
     let again = std::mem::take(&mut *lock(&run.again));
     for test in again {
         let (outcome, _) = run.on_shared(&test, 0);
@@ -97,7 +103,7 @@ impl Run<'_> {
             let Some(test) = lock(&self.queue).pop_front() else {
                 return;
             };
-            if !test.global.is_empty() {
+            if test.port.is_some() || !test.global.is_empty() {
                 let outcome = self.on_own_server(&test);
                 self.record(test, outcome);
                 continue;
@@ -146,8 +152,24 @@ impl Run<'_> {
     }
 
     fn on_own_server(&self, test: &Test) -> Outcome {
-        let setup = Setup::torture(&test.name, 1, &test.global);
-        let server = match Server::start(self.env, setup) {
+        let Some(port) = test.port else {
+            let setup = Setup::torture(&test.name, 1, &test.global);
+            return self.on_server(test, Server::start(self.env, setup));
+        };
+        let elsewhere = || match namespace::enter() {
+            Ok(()) => {
+                let setup = Setup::torture(&test.name, 1, &test.global);
+                self.on_server(test, Server::start_on(self.env, setup, port))
+            }
+            Err(Problem::CannotRun(why)) => Outcome::CannotRun(why),
+            Err(Problem::Wrong(why)) => Outcome::Fail(why),
+        };
+        let ended = thread::scope(|scope| scope.spawn(elsewhere).join());
+        ended.unwrap_or_else(|_| Outcome::Fail("the runner's thread panicked".into()))
+    }
+
+    fn on_server(&self, test: &Test, server: Result<Server, String>) -> Outcome {
+        let server = match server {
             Ok(server) => server,
             Err(e) => return Outcome::Died(e),
         };

@@ -3,15 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use crate::clients::{Checked, Smbclient, wrong};
-use crate::config::{Setup, USERS};
-use crate::process::{Process, lines, run};
+use crate::config::Setup;
+use crate::load::{Load, What};
 use crate::server::{Env, Server};
 
 /// How long the clients may be there after their time, and the tables full after the clients.
@@ -148,46 +145,18 @@ fn blow(env: &Env, server: &mut Server, options: &Options, seconds: u64) -> Chec
 }
 
 fn clients(env: &Env, server: &Server, clients: usize, seconds: u64) -> Checked<(String, u64)> {
-    let mut command = env.tool("ksmbd-load");
-    command
-        .arg(format!("--port={}", server.port))
-        .arg("--share=files")
-        .arg(format!("--user={}", USERS[0].0))
-        .arg(format!("--password={}", USERS[0].1))
-        .arg(format!("--path={}", server.share_dir("files").display()))
-        .arg(format!("--clients={clients}"))
-        .arg(format!("--seconds={seconds}"))
-        .arg("storm")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped());
-    let mut process = Process::spawn(&mut command)?;
-    let child = process.child();
-    let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-        return wrong("no pipes");
-    };
-    let said = lines(output);
-    match said.recv_timeout(LATE) {
-        Ok(line) if line == "ready" => {}
-        other => return wrong(format!("the clients do not start: {other:?}")),
-    }
-    std::io::Write::write_all(&mut input, b"go\n")?;
-    let until = Instant::now() + Duration::from_secs(seconds) + LATE;
+    let what = What { kind: "storm", share: "files", clients, seconds };
+    let load = Load::start(env, server, what, LATE)?;
     let mut most = 0;
-    while Instant::now() < until {
-        most = most.max(server.resident().unwrap_or(0));
-        let Ok(line) = said.recv_timeout(Duration::from_secs(1)) else {
-            continue;
-        };
-        let words: Vec<&str> = line.split(' ').collect();
-        let ["done", operations, _, _, returned] = words[..] else {
-            return wrong(line);
-        };
-        if returned == "0" {
-            return wrong("no durable handle was there again");
-        }
-        return Ok((format!("{operations} answers, {returned} durable handles again"), most));
+    let line = load.line(|| most = most.max(server.resident().unwrap_or(0)))?;
+    let words: Vec<&str> = line.split(' ').collect();
+    let ["done", operations, _, _, returned] = words[..] else {
+        return wrong(line);
+    };
+    if returned == "0" {
+        return wrong("no durable handle was there again");
     }
-    wrong("the clients hang: neither answered nor disconnected")
+    Ok((format!("{operations} answers, {returned} durable handles again"), most))
 }
 
 /// Waits until every table is empty; how long that took.
@@ -207,12 +176,7 @@ fn settled(env: &Env, server: &Server) -> Checked<Duration> {
 
 /// The tables that are not empty.
 fn tables(env: &Env, server: &Server) -> Checked<Vec<String>> {
-    let mut command = env.tool("ksmbd-control");
-    command.arg(format!("--socket={}", server.control().display())).args(["--status", "--json"]);
-    let output = run(&mut command, b"", Duration::from_secs(20))?;
-    let Ok(status) = serde_json::from_str::<Value>(&output.stdout) else {
-        return wrong(format!("ksmbd-control: {}: {}", output.ending(), output.tail()));
-    };
+    let status = server.status(env)?;
     let Some(budgets) = status["budgets"].as_array().filter(|budgets| !budgets.is_empty()) else {
         return wrong("the status has no budgets");
     };

@@ -149,6 +149,7 @@ impl Server {
             return;
         };
         conn.last_request = now.mono;
+        conn.requests = conn.requests.saturating_add(1);
         if let Some(job) = Job::new(request) {
             self.enter(now, out, |cx| command::begin(cx, job));
         }
@@ -213,7 +214,11 @@ impl Server {
             forgotten: state.promises.gone(),
             kept: state.opens.values().filter(|open| open.stage == Stage::Kept).count(),
             creations: state.creations.len(),
-            oplocks: state.leases.values().filter(|lease| lease.is_oplock()).count(),
+            oplocks: state
+                .leases
+                .values()
+                .filter(|lease| lease.is_oplock() && !lease.is_spent())
+                .count(),
             leases: state.leases.values().filter(|lease| !lease.is_oplock()).count(),
             breaks: state.leases.values().filter(|lease| lease.breaking.is_some()).count(),
             watches: state.watches.len(),

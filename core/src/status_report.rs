@@ -42,6 +42,8 @@ pub struct ConnectionStatus {
     pub negotiated: Option<NegotiatedStatus>,
     /// How long it has been silent.
     pub idle: Duration,
+    /// Frames of requests that it has brought: how the work is spread over a session's channels.
+    pub requests: u64,
     /// Requests that wait.
     pub parked: usize,
 }
@@ -237,6 +239,7 @@ impl Server {
                 cipher: settled.chosen.cipher,
             }),
             idle: now.since(conn.last_request),
+            requests: conn.requests,
             parked: conn.parked,
         });
         conns.collect()
@@ -291,9 +294,10 @@ impl Server {
         });
         let holder = self.state.holder(open.id);
         let lease = holder.and_then(|holder| self.state.leases.get(&holder));
+        let lease = lease.filter(|lease| !lease.is_spent());
         let caching = lease.map_or_else(CachingStatus::default, |lease| CachingStatus {
             holder,
-            state: lease.state,
+            state: self.state.cached(open.id),
             breaking: lease.breaking.is_some(),
         });
         OpenStatus {

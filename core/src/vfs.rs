@@ -15,12 +15,13 @@ use crate::{
     acl::{Change, Token},
     buffer::Payload,
     config::Share,
-    id::FileKey,
+    id::{ConnId, FileKey},
     name::SharePath,
     stream::StreamName,
     wire::{
         change_notify::CompletionFilter,
         fscc::{FileAttributes, ea::FullEaInformation, notify::FileAction},
+        negotiate::Dialect,
         security::Sid,
     },
 };
@@ -282,6 +283,10 @@ pub enum Op {
         guest: bool,
         /// The client's address, for lists of hosts.
         peer: Peer,
+        /// Its connection.
+        connection: ConnId,
+        /// What was negotiated there.
+        dialect: Dialect,
     },
     /// Tells the daemon that a tree is gone. → [`Done::Ok`]
     Leave {

@@ -1,6 +1,7 @@
 //! Leases (MS-SMB2 3.3.5.9.8, 3.3.5.9.11, 3.3.4.7, 3.3.5.22.2, MS-FSA 2.1.4.12, 2.1.5.18).
 
 use ksmbd_fuzz::prelude::*;
+use std::sync::Arc;
 
 /// A client of its own, as `alice`.
 fn client(w: &World, guid: u8) -> Client {
@@ -233,6 +234,96 @@ fn the_name_of_a_directory_above() {
     a.ack_lease(1, "R").ok();
     b.answer(renaming).is(NtStatus::ACCESS_DENIED);
     a.close(f).ok();
+}
+
+/// smb2.lease.v2_breaking3: what was found to be in the way while a break was under way belongs to it: the
+/// breaks that follow the acknowledgments have its epoch, and so has what the client opens meanwhile. The next
+/// break of its own has a new one.
+#[test]
+fn a_break_that_waited_has_the_epoch_of_the_one_it_waited_for() {
+    let w = World::new();
+    let (mut a, mut b) = (client(&w, 1), client(&w, 2));
+    let epoch = |opened: &ksmbd_core::wire::create::CreateResponse| {
+        granted(opened).and_then(|lease| lease.v2).expect("version 2").epoch
+    };
+    let opened = a.create("x").lease_v2(1, "RWH", 0x11, None).opened();
+    assert_eq!(epoch(&opened), 0x12);
+    let first = b.create("x").send().waits();
+    assert_eq!(a.breaks(1, "RWH", "RH").new_epoch, 0x13);
+    let second = b.create("x").disposition(CreateDisposition::OVERWRITE).send().waits();
+    a.nothing();
+    let meanwhile = a.create("x").lease_v2(1, "RWH", 0x11, None).opened();
+    assert_eq!(epoch(&meanwhile), 0x13);
+    let answer = a.ack_lease(1, "RH").later();
+    a.answer(answer).ok();
+    assert_eq!(a.breaks(1, "RH", "R").new_epoch, 0x13);
+    let answer = a.ack_lease(1, "R").later();
+    a.answer(answer).ok();
+    assert_eq!(a.breaks(1, "R", "").new_epoch, 0x13);
+    let g = b.answer(first.mid).ok().created().file_id;
+    let h = b.answer(second.mid).ok().created().file_id;
+    b.close(g).ok();
+    b.close(h).ok();
+    assert_eq!(epoch(&a.create("x").lease_v2(1, "RH", 0x11, None).opened()), 0x14);
+    let g = b.create("x").ok();
+    b.write(g, 0, b"new").ok();
+    assert_eq!(a.breaks(1, "RH", "").new_epoch, 0x15);
+    a.ack_lease(1, "").ok();
+}
+
+/// Linux 6.1 takes a second break of one epoch for the first, and acknowledges what it still has (more than it
+/// is left: 3.3.5.22.2). It holds up nobody for longer than a break may take, and caches nothing after.
+#[test]
+fn who_overlooks_the_second_break_loses_all() {
+    let (w, (mut a, f), mut b) = held("RWH");
+    let first = b.create("x").send().waits();
+    a.breaks(1, "RWH", "RH");
+    let second = b.create("x").disposition(CreateDisposition::OVERWRITE).send().waits();
+    let answer = a.ack_lease(1, "RH").later();
+    a.answer(answer).ok();
+    a.breaks(1, "RH", "R");
+    a.ack_lease(1, "RH").is(NtStatus::REQUEST_NOT_ACCEPTED);
+    b.nothing();
+    assert_eq!(w.counters().breaks, 1);
+    w.advance(Duration::from_secs(36));
+    b.answer(first.mid).ok();
+    b.answer(second.mid).ok();
+    assert_eq!(w.counters().breaks, 0);
+    a.ack_lease(1, "R").is(NtStatus::UNSUCCESSFUL);
+    let again = a.create("x").lease(1, "").opened();
+    assert_eq!(granted_state(&again), "", "and its next open tells it");
+    a.close(f).ok();
+}
+
+/// smb2.lease.dynamic_share: a share whose path is each connection's own. What the client takes for one file
+/// are two, and by one key it caches neither; the key of a file with another name is refused as ever.
+#[test]
+fn a_name_that_is_two_files() {
+    let w = World::new();
+    w.vfs(|vfs| vfs.serve("/srv/other"));
+    let mut a = client(&w, 1);
+    let share = Arc::new(Share::disk("share", "/srv/other"));
+    w.daemon(|daemon| daemon.share(Rules { share, read_only: false, refused: None }));
+    let mut b = client(&w, 1);
+    let f = a.create("x").lease(1, "RWH").ok();
+    a.write(f, 0, b"one").ok();
+    let opened = b.create("x").lease(1, "RWH").opened();
+    let lease = granted(&opened).expect("a lease of nothing");
+    assert_eq!(opened.create_action, CreateAction::CREATED);
+    assert_eq!(granted_state(&opened), "");
+    assert_eq!(lease.lease_flags.bits(), 0, "what is broken is the other file's");
+    assert_eq!(a.breaks(1, "RWH", "").flags.bits(), 1);
+    b.write(opened.file_id, 0, b"another").ok();
+    a.ack_lease(1, "").ok();
+    let again = a.create("x").lease(1, "RWH").opened();
+    assert_eq!(granted_state(&again), "");
+    b.create("y").lease(1, "R").is(NtStatus::INVALID_PARAMETER);
+    a.close(again.file_id).ok();
+    a.close(f).ok();
+    b.close(opened.file_id).ok();
+    assert_eq!(w.counters().leases, 0);
+    assert_eq!(w.data("x").unwrap(), b"one");
+    assert_eq!(granted_state(&a.create("x").lease(1, "RWH").opened()), "RWH");
 }
 
 /// Who deletes on close waits when it opens: then the file is gone when it closes.

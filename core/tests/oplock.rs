@@ -173,6 +173,7 @@ fn a_write_breaks_level_ii() {
     assert_eq!(b.oplock_broken(g), OplockLevel::NONE);
     b.answer(write).ok();
     assert_eq!(a.oplock_broken(f), OplockLevel::NONE);
+    assert_eq!(w.counters().oplocks, 0, "they are gone, though their opens are not");
     a.ack_oplock(f, OplockLevel::NONE).is(NtStatus::INVALID_OPLOCK_PROTOCOL);
     assert_eq!(w.counters().breaks, 0);
 }

@@ -1,6 +1,7 @@
 //! READ, WRITE and FLUSH at their edges (MS-SMB2 3.3.5.11, 3.3.5.12, 3.3.5.13).
 
 use ksmbd_core::wire::write::WriteRequest;
+use ksmbd_fuzz::client::body;
 use ksmbd_fuzz::client::request::{EXCLUSIVE, SHARED};
 use ksmbd_fuzz::prelude::*;
 
@@ -26,7 +27,7 @@ fn fewer_than_the_minimum() {
     let mut a = w.logged_on("alice");
     let f = a.create("x").ok();
     for (minimum, expected) in [(5, NtStatus::SUCCESS), (6, NtStatus::END_OF_FILE)] {
-        let body = ksmbd_fuzz::client::body::read(f, 5, 100);
+        let body = body::read(f, 5, 100);
         let RequestBody::Read(mut read) = body else { unreachable!() };
         read.minimum_count = minimum;
         a.request(&RequestBody::Read(read)).is(expected);
@@ -174,6 +175,40 @@ fn data_at_a_strange_place() {
     let message = a.message_with(&RequestBody::Write(write), b"data");
     a.send(message).is(NtStatus::INVALID_PARAMETER);
     assert_eq!(w.data("x").unwrap(), b"");
+}
+
+/// SMB3 has a field that says where the data comes from if not with the request; here it cannot. SMB2 has
+/// no such field, and whatever clients leave there is ignored.
+#[test]
+fn data_by_another_channel() {
+    let w = World::new();
+    w.put("x", b"as it was");
+    for (dialect, channel, expected) in [
+        (Dialect::SMB_2_0_2, 1, NtStatus::SUCCESS),
+        (Dialect::SMB_2_1, 0x5555, NtStatus::SUCCESS),
+        (Dialect::SMB_3_0, 1, NtStatus::INVALID_PARAMETER),
+        (Dialect::SMB_3_1_1, 2, NtStatus::INVALID_PARAMETER),
+        (Dialect::SMB_3_1_1, 0x5555, NtStatus::INVALID_PARAMETER),
+        (Dialect::SMB_3_1_1, 0, NtStatus::SUCCESS),
+    ] {
+        let mut a = w.connect();
+        a.offer = Offer::only(dialect);
+        a.negotiate().ok();
+        let mut a = a.logged_on("alice");
+        let f = a.create("x").ok();
+        // Channel, RemainingBytes, and an offset and a length that lead outside.
+        let fields = [&u32::to_le_bytes(channel)[..], &[9; 4], &[0xff; 4]].concat();
+        for body in [body::read(f, 0, 9), body::write(f, 0, 9)] {
+            let data: &[u8] =
+                if matches!(body, RequestBody::Write(_)) { b"as it was" } else { b"" };
+            let mut message = a.message_with(&body, data);
+            let at = if data.is_empty() { 36 } else { 32 };
+            message.body[at..at + 12].copy_from_slice(&fields);
+            a.send(message).is(expected);
+        }
+        a.close(f).ok();
+    }
+    assert_eq!(w.data("x").unwrap(), b"as it was");
 }
 
 /// Replies leave in the order in which calls complete.

@@ -5,9 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use ksmbd_core::config::Share;
+use ksmbd_core::id::ConnId;
 use ksmbd_core::status::NtStatus;
 use ksmbd_core::vfs::{Admission, Identity, Peer, Promise};
+use ksmbd_core::wire::negotiate::Dialect;
 
+use crate::config::variables::Occasion;
 use crate::config::{ShareSettings, UserList};
 use crate::state::State;
 
@@ -20,6 +23,10 @@ pub struct Visitor<'a> {
     pub guest: bool,
     /// Where it comes from.
     pub peer: &'a Peer,
+    /// On which connection.
+    pub connection: ConnId,
+    /// What was negotiated there.
+    pub dialect: Dialect,
 }
 
 /// Why not.
@@ -43,6 +50,8 @@ pub enum Refusal {
     NotValid,
     /// The Unix user or group, as whom files would be used, is gone.
     NoIdentity,
+    /// What a variable stands for cannot be part of a path.
+    NoPath,
 }
 
 impl Refusal {
@@ -50,7 +59,7 @@ impl Refusal {
     /// of its own.
     pub fn status(self) -> NtStatus {
         match self {
-            Self::NoShare => NtStatus::BAD_NETWORK_NAME,
+            Self::NoShare | Self::NoPath => NtStatus::BAD_NETWORK_NAME,
             Self::TooMany => NtStatus::REQUEST_NOT_ACCEPTED,
             Self::Host
             | Self::Anonymous
@@ -74,6 +83,7 @@ impl fmt::Display for Refusal {
             Self::NoAccount => "the account is not in the database any more",
             Self::Invalid => "the account is on `invalid users`",
             Self::NotValid => "the account is not on `valid users`",
+            Self::NoPath => "what a variable in its path stands for is no directory's name",
             Self::NoIdentity => "the machine does not know the user or group to use files as",
         })
     }
@@ -98,8 +108,8 @@ pub fn admit(
         return Err(Refusal::Host);
     }
     match visitor.account.filter(|_| !visitor.guest) {
-        None => admit_guest(state, settings),
-        Some(account) => admit_user(state, settings, account),
+        None => admit_guest(state, settings, visitor),
+        Some(account) => admit_user(state, settings, account, visitor),
     }
 }
 
@@ -108,16 +118,25 @@ pub fn admit(
 pub fn heir(state: &State, promise: &Promise) -> Option<(Arc<Share>, Arc<Identity>)> {
     let settings = state.settings.share(&promise.share)?;
     let (account, uid) = &promise.owner;
-    let admission = admit_user(state, settings, account).ok()?;
+    let (_, identity) = user(state, settings, account).ok()?;
     let own = state.accounts.of_account(account);
     let same = own.uid == *uid;
-    let identity = admission.identity.unwrap_or_else(|| Arc::new(own));
+    let identity = identity.unwrap_or(own);
     let same = same && identity.uid == promise.identity.uid;
-    same.then_some((admission.share, identity))
+    let share = match &settings.pattern {
+        None => Arc::clone(&settings.share),
+        // Who comes back has to come to the same directory again.
+        Some(_) => Arc::new(Share { path: promise.root.clone(), ..(*settings.share).clone() }),
+    };
+    same.then(|| (share, Arc::new(identity)))
 }
 
 /// Guests and sessions without any user. The lists are not asked: guests have no name.
-fn admit_guest(state: &State, settings: &ShareSettings) -> Result<Admission, Refusal> {
+fn admit_guest(
+    state: &State,
+    settings: &ShareSettings,
+    visitor: Visitor<'_>,
+) -> Result<Admission, Refusal> {
     if state.settings.global.restrict_anonymous && (settings.is_ipc() || !settings.guest_ok) {
         return Err(Refusal::Anonymous);
     }
@@ -131,14 +150,25 @@ fn admit_guest(state: &State, settings: &ShareSettings) -> Result<Admission, Ref
         None => Some(state.accounts.identity(guest).ok_or(Refusal::NoIdentity)?),
         forced => forced,
     };
-    Ok(admission(settings, !settings.writable, identity))
+    admission(settings, !settings.writable, identity, guest, visitor)
 }
 
 fn admit_user(
     state: &State,
     settings: &ShareSettings,
     account: &str,
+    visitor: Visitor<'_>,
 ) -> Result<Admission, Refusal> {
+    let (read_only, identity) = user(state, settings, account)?;
+    admission(settings, read_only, identity, account, visitor)
+}
+
+/// Whether an account may only read, and as whom it uses files if not as itself.
+fn user(
+    state: &State,
+    settings: &ShareSettings,
+    account: &str,
+) -> Result<(bool, Option<Identity>), Refusal> {
     if !state.accounts.contains(account) {
         return Err(Refusal::NoAccount);
     }
@@ -162,7 +192,7 @@ fn admit_user(
         true => administrator(state, settings, account)?,
         false => forced(state, settings, account)?,
     };
-    Ok(admission(settings, read_only, identity))
+    Ok((read_only, identity))
 }
 
 /// `admin users`. `force user` wins over it, as in Samba: who writes that wants all files to be one
@@ -198,8 +228,33 @@ fn forced(
     identity.map(Some).ok_or(Refusal::NoIdentity)
 }
 
-fn admission(settings: &ShareSettings, read_only: bool, identity: Option<Identity>) -> Admission {
-    Admission { share: Arc::clone(&settings.share), read_only, identity: identity.map(Arc::new) }
+fn admission(
+    settings: &ShareSettings,
+    read_only: bool,
+    identity: Option<Identity>,
+    account: &str,
+    visitor: Visitor<'_>,
+) -> Result<Admission, Refusal> {
+    let share = match &settings.pattern {
+        None => Arc::clone(&settings.share),
+        Some(pattern) => {
+            let occasion = Occasion {
+                share: &settings.share.name,
+                account,
+                user: settings.force_user.as_deref().unwrap_or(account),
+                client: visitor.peer.address.ip(),
+                server: visitor.peer.local.ip(),
+                dialect: visitor.dialect,
+                connection: visitor.connection,
+            };
+            let path = pattern.resolve(&occasion).map_err(|wrong| {
+                log::warn!("the path of {}: {wrong}", settings.share.name);
+                Refusal::NoPath
+            })?;
+            Arc::new(Share { path, ..(*settings.share).clone() })
+        }
+    };
+    Ok(Admission { share, read_only, identity: identity.map(Arc::new) })
 }
 
 #[cfg(test)]

@@ -83,8 +83,14 @@ impl Daemon {
                 }
             }
             Question::Logon { user, domain } => self.logon(user, domain),
-            Question::Admit { share, account, guest, peer } => {
-                let visitor = Visitor { account: account.as_deref(), guest: *guest, peer };
+            Question::Admit { share, account, guest, peer, connection, dialect } => {
+                let visitor = Visitor {
+                    account: account.as_deref(),
+                    guest: *guest,
+                    peer,
+                    connection: *connection,
+                    dialect: *dialect,
+                };
                 self.admit(share, visitor)
             }
             Question::Leave { share } => self.leave(share),

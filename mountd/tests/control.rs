@@ -156,6 +156,7 @@ fn the_status_shows_who_is_there() {
         (&Value::from(1), &Value::from(256))
     );
     assert_eq!(budget("pipes")["limit"], 256);
+    assert_eq!(budget("directories watched outside SMB")["limit"], 4096);
 }
 
 #[test]

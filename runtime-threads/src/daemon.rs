@@ -9,8 +9,9 @@ use crossbeam_channel::Sender;
 use ksmbd_core::{
     buffer::Payload,
     config::Share,
-    id::OpId,
+    id::{ConnId, OpId},
     vfs::{Done, File, FileObject, Op, Peer, VfsError},
+    wire::negotiate::Dialect,
 };
 use std::{
     any::Any,
@@ -47,6 +48,10 @@ pub enum Question {
         guest: bool,
         /// Both ends of the connection.
         peer: Peer,
+        /// Its number.
+        connection: ConnId,
+        /// What was negotiated on it.
+        dialect: Dialect,
     },
     /// A tree is gone. Answered with [`Done::Ok`].
     Leave {
@@ -223,8 +228,9 @@ impl Post {
         let (question, pipe, opens) = match op {
             Op::Interfaces => (Question::Interfaces, None, false),
             Op::Logon { user, domain } => (Question::Logon { user, domain }, None, false),
-            Op::Admit { share, account, guest, peer } => {
-                (Question::Admit { share, account, guest, peer }, None, false)
+            Op::Admit { share, account, guest, peer, connection, dialect } => {
+                let question = Question::Admit { share, account, guest, peer, connection, dialect };
+                (question, None, false)
             }
             Op::Leave { share } => (Question::Leave { share }, None, false),
             Op::PipeOpen { name, account } => {

@@ -18,7 +18,7 @@ use ksmbd_core::{
     message::Outbound,
     server::{Counters, Server},
     sink::{Executor, Sink},
-    status_report::Status,
+    status_report::{Budget, Status},
     time::{Instant, Now},
     vfs::{Call, Done, File, Op, VfsError},
 };
@@ -282,9 +282,15 @@ impl Shared {
         self.hold("counters", |locked| locked.server.counters())
     }
 
-    /// A copy of the server's tables.
+    /// A copy of the server's tables, and how many directories inotify watches for them.
     pub(crate) fn status(&self) -> Status {
-        self.hold("status", |locked| locked.server.status(self.clock.now().mono))
+        let mut status = self.hold("status", |locked| locked.server.status(self.clock.now().mono));
+        status.budgets.push(Budget {
+            name: "directories watched outside SMB",
+            used: vfs::outside::watched(),
+            limit: Some(self.outside.limit),
+        });
+        status
     }
 
     /// When the forker has to run the server's timers next; it will not sleep longer.

@@ -6,7 +6,7 @@
 //! nobody's, and stays.
 
 use super::fold_section;
-use super::line::{Line, LineReader};
+use super::line::{Line, LineReader, comment_at};
 
 /// What new lines are indented with where the file has no habit.
 const INDENT: &str = "    ";
@@ -221,7 +221,7 @@ fn with_value(line: &[u8], value: &str) -> Vec<u8> {
     let body = rest.trim_ascii_end();
     let line_end = &rest[body.len()..];
     let line_end = &line_end[line_end.iter().take_while(|b| matches!(b, b' ' | b'\t')).count()..];
-    let comment = body.iter().position(|byte| b";#".contains(byte)).unwrap_or(body.len());
+    let comment = comment_at(&line[..equals + body.len()]).saturating_sub(equals);
     let old = body[..comment].trim_ascii_end();
     let blanks = old.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
     let mut new = key.to_vec();

@@ -41,8 +41,9 @@ impl LineReader {
         let mut syntax = IniDefault::default();
         NO_SECTION.clone_into(&mut syntax.default_section);
         syntax.delimiters = vec!['='];
-        syntax.comment_symbols = vec![';', '#'];
-        syntax.enable_inline_comments = true;
+        // There is none any more: see `comment_at`.
+        syntax.comment_symbols = Vec::new();
+        syntax.enable_inline_comments = false;
         syntax.multiline = false;
         syntax.case_sensitive = true;
         Self { ini: Ini::new_from_defaults(syntax) }
@@ -74,11 +75,25 @@ pub(super) fn fold_key(key: &str) -> String {
     words.join(" ")
 }
 
+/// Where a line's comment begins, or its end. In `interfaces` a `;` that hangs on a word is the value's:
+/// Samba has behind it what is to be known of an address (`eth0;speed=1000000000`).
+pub(super) fn comment_at(line: &[u8]) -> usize {
+    let equals = line.iter().position(|&byte| byte == b'=').unwrap_or(line.len());
+    let key = line[..equals].trim_ascii();
+    let begins = |at: usize| match line[at] {
+        b'#' => true,
+        b';' if at > equals && key.eq_ignore_ascii_case(b"interfaces") => {
+            matches!(line[at - 1], b' ' | b'\t' | b'=')
+        }
+        byte => byte == b';',
+    };
+    (0..line.len()).find(|&at| begins(at)).unwrap_or(line.len())
+}
+
 /// What is left of a line without its comment and the blanks around it. A comment may hold any
 /// bytes; the rest is text.
 fn payload(bytes: &[u8]) -> Result<&str, WrongLine> {
-    let end = bytes.iter().position(|byte| b";#".contains(byte)).unwrap_or(bytes.len());
-    let bytes = bytes[..end].trim_ascii();
+    let bytes = bytes[..comment_at(bytes)].trim_ascii();
     if let Some(byte) = bytes.iter().find(|&&byte| byte.is_ascii_control() && byte != b'\t') {
         return Err(WrongLine {
             what: format!("the line contains the control character 0x{byte:02X}"),
@@ -175,6 +190,15 @@ mod tests {
         assert_eq!(read("comment = # none"), entry("comment", ""));
         assert_eq!(read("default = x"), entry("default", "x"));
         assert_eq!(read("comment = [x]"), entry("comment", "[x]"));
+        assert_eq!(read("comment = a;b"), entry("comment", "a"));
+        let told = "eth0;speed=1000000000,capability=RSS lo";
+        assert_eq!(read(&format!(" Interfaces = {told} ; x;y")), entry("interfaces", told));
+        assert_eq!(
+            read("interfaces = \"eth0;speed=1\" # x"),
+            entry("interfaces", "\"eth0;speed=1\"")
+        );
+        assert_eq!(read("interfaces =;eth0"), entry("interfaces", ""));
+        assert_eq!(read("interfaces;x = eth0").expect_err("no entry").what, wrong("interfaces"));
     }
 
     #[test]

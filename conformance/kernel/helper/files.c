@@ -166,3 +166,46 @@ void slow_write(const char *file, int seconds)
 	if (close(fd))
 		fail("close");
 }
+
+#define BLOCK 65536
+#define SYNCED 4
+
+/* Writes a block and, with every fourth, has all of them sent; whether that succeeded. */
+static int steady_block(int fd, int i)
+{
+	static char block[BLOCK];
+
+	memset(block, 'a' + i % 26, sizeof(block));
+	if (pwrite(fd, block, sizeof(block), (off_t)i * BLOCK) != sizeof(block))
+		return 0;
+	return i % SYNCED != SYNCED - 1 || !fsync(fd);
+}
+
+/* Twelve blocks a second. What fails because a connection does (ECONNABORTED, EAGAIN) is written again, so many
+ * times, from the last block that was sent; nothing else may fail. */
+void steady_write(const char *file, int seconds, int again)
+{
+	int fd = open_or_fail(file, O_RDWR | O_CREAT | O_TRUNC);
+	struct timespec pause = { 0, 80000000 };
+	int blocks = seconds * 12;
+	static char found[BLOCK];
+
+	for (int i = 0; i < blocks; i++) {
+		errno = 0;
+		if (!steady_block(fd, i)) {
+			if ((errno != ECONNABORTED && errno != EAGAIN) || again-- <= 0)
+				fail("block %d", i);
+			i = i / SYNCED * SYNCED - 1;
+		}
+		nanosleep(&pause, NULL);
+	}
+	for (int i = 0; i < blocks; i++) {
+		read_all(fd, found, sizeof(found), (off_t)i * BLOCK);
+		for (int at = 0; at < BLOCK; at++)
+			if (found[at] != 'a' + i % 26)
+				fail("block %d has other bytes at %d", i, at);
+	}
+	errno = 0;
+	if (close(fd))
+		fail("close");
+}

@@ -32,5 +32,6 @@ void sizes(const char *file);
 void times(const char *here, const char *there);
 void writers(const char *here, const char *there, int steps);
 void slow_write(const char *file, int seconds);
+void steady_write(const char *file, int seconds, int again);
 
 #endif

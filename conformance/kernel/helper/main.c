@@ -100,10 +100,12 @@ int main(int count, char **words)
 		times(words[2], words[3]);
 	else if (!strcmp(part, "slow-write") && count == 4)
 		slow_write(words[2], atoi(words[3]));
+	else if (!strcmp(part, "steady-write") && count == 5)
+		steady_write(words[2], atoi(words[3]), atoi(words[4]));
 	else if (!strcmp(part, "writers") && count == 5)
 		writers(words[2], words[3], atoi(words[4]));
 	else {
-		printf("helper PART FILE...: fsx locks mapped unlinked sizes times slow-write writers\n");
+		printf("helper PART FILE...: fsx locks mapped unlinked sizes times slow-write steady-write writers\n");
 		return 2;
 	}
 	printf("%s: done\n", part);

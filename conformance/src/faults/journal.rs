@@ -1,25 +1,18 @@
 //! `ksmbd-load journal` under way: clients that remember what the server has acknowledged.
 
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Stdio};
-use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::clients::{Checked, Context, wrong};
-use crate::config::USERS;
-use crate::process::{Process, lines, run};
+use crate::load::{Load, What};
+use crate::process::run;
 use crate::server::Server;
 
 /// How long after its time a load may still be there: more is a hang.
 const LATE: Duration = Duration::from_secs(15);
 
 pub(super) struct Journal {
-    // Ended when it is dropped.
-    _process: Process,
-    // The load stays connected as long as this is open.
-    _input: ChildStdin,
-    said: Receiver<String>,
-    until: Instant,
+    load: Load,
     share: PathBuf,
 }
 
@@ -32,42 +25,16 @@ impl Journal {
         clients: usize,
         seconds: u64,
     ) -> Checked<Self> {
-        let path = server.share_dir(share);
-        let mut command = context.env.tool("ksmbd-load");
-        command
-            .arg(format!("--port={}", server.port))
-            .arg(format!("--share={share}"))
-            .arg(format!("--user={}", USERS[0].0))
-            .arg(format!("--password={}", USERS[0].1))
-            .arg(format!("--path={}", path.display()))
-            .arg(format!("--clients={clients}"))
-            .arg(format!("--seconds={seconds}"))
-            .arg("journal")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped());
-        let mut process = Process::spawn(&mut command)?;
-        let child = process.child();
-        let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-            return wrong("no pipes");
-        };
-        let said = lines(output);
-        match said.recv_timeout(LATE) {
-            Ok(line) if line == "ready" => {}
-            other => return wrong(format!("the load does not start: {other:?}")),
-        }
-        std::io::Write::write_all(&mut input, b"go\n")?;
-        let until = Instant::now() + Duration::from_secs(seconds) + LATE;
-        Ok(Self { _process: process, _input: input, said, until, share: path })
+        let what = What { kind: "journal", share, clients, seconds };
+        let load = Load::start(context.env, server, what, LATE)?;
+        Ok(Self { load, share: server.share_dir(share) })
     }
 
     /// Waits for the end of all clients, which have to notice whatever happened.
     pub(super) fn finish(self, context: &Context<'_>) -> Checked<Ended> {
         let mut ended = Ended { kept: String::new(), why: Vec::new(), share: self.share };
         loop {
-            let left = self.until.saturating_duration_since(Instant::now());
-            let Ok(line) = self.said.recv_timeout(left) else {
-                return wrong("the clients hang: neither answered nor disconnected");
-            };
+            let line = self.load.line(|| ())?;
             if line.starts_with("done ") {
                 break;
             }

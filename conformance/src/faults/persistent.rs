@@ -22,7 +22,7 @@ pub(super) fn killed(context: &Context<'_>) -> Checked {
         return Err(Problem::CannotRun(format!("{} has no smbprotocol", python.display())));
     }
     let name = context.name.replace('.', "-");
-    let mut server = Server::start(context.env, Setup::persistent(&name))?;
+    let mut server = Server::start(context.env, Setup::persistent(&name, &["smb2 leases = yes"]))?;
     let mut command = Command::new(python);
     command.arg("conformance/clients/smbprotocol_persistent.py").arg("127.0.0.1");
     command.arg(server.port.to_string()).arg("lasting");

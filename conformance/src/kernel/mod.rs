@@ -2,15 +2,17 @@
 //! share in every way that is in [`VARIANTS`], and reports each check over a serial line. What the
 //! guest does is in `conformance/kernel/`; it is built from Debian's packages in [`guest`].
 
+mod channels;
 mod failover;
 mod guest;
 mod report;
 
 use std::time::{Duration, Instant};
 
-use crate::clients::{Checked, Problem, SmallDisk, same_tree, say};
+use crate::clients::{Checked, Problem, SmallDisk, same_tree, say, wrong};
 use crate::config::Setup;
 use crate::expect::{Outcome, Test};
+use crate::namespace;
 use crate::server::{Env, Server};
 use crate::smbtorture::Measured;
 
@@ -19,7 +21,7 @@ use report::Report;
 
 /// How long the guest may be silent, and how long it may take altogether.
 const SILENCE: Duration = Duration::from_secs(90);
-const LIMIT: Duration = Duration::from_secs(600);
+const LIMIT: Duration = Duration::from_secs(900);
 
 /// A way to mount the share, and what is checked there.
 struct Variant {
@@ -41,6 +43,9 @@ const FILES: &[&str] = &[
 const SHARED: &[&str] = &["coherent", "writers", "moved", "full"];
 
 const NETWORK: &[&str] = &["break", "reconnect", "restart"];
+
+/// What is done over several connections at once.
+const CHANNELS: &[&str] = &["mount", "tree", "channels"];
 
 /// The server grants leases; only the oldest dialect knows nothing of them, and caches by oplocks.
 const VARIANTS: &[Variant] = &[
@@ -85,9 +90,24 @@ const VARIANTS: &[Variant] = &[
         options: "vers=3.1.1,hard,persistenthandles,echo_interval=1",
         checks: &[ALWAYS, &["locks", "failover"]],
     },
+    Variant {
+        name: "multichannel",
+        options: "vers=3.1.1,ip=198.51.100.1,hard,multichannel,max_channels=4,echo_interval=2",
+        checks: &[CHANNELS, &["coherent", "writers", "fsx", "cut", "unplugged"]],
+    },
+    Variant {
+        name: "multichannel-seal",
+        options: "vers=3.1.1,ip=198.51.100.1,seal,multichannel,max_channels=4,echo_interval=2",
+        checks: &[CHANNELS],
+    },
 ];
 
 impl Variant {
+    /// The server has to be where the client looks for further connections.
+    fn wants_addresses(&self) -> bool {
+        self.options.contains(",multichannel")
+    }
+
     fn tests(&self) -> impl Iterator<Item = String> {
         self.checks.iter().copied().flatten().map(|check| format!("kernel.{}.{check}", self.name))
     }
@@ -114,13 +134,30 @@ pub(crate) fn run_all(
     results: &mut Vec<Measured>,
     troubles: &mut Vec<(String, Vec<String>)>,
 ) {
-    let mut run = Run { tests, done: Vec::new(), begun: None };
-    let missing = match run.guest(env, troubles) {
-        Ok(()) => Outcome::Fail("the guest did not come to it".into()),
-        Err(Problem::CannotRun(why)) => Outcome::CannotRun(why),
-        Err(Problem::Wrong(why)) => Outcome::Fail(why),
+    // The namespace ends with its thread and with what that has started.
+    std::thread::scope(|scope| {
+        scope.spawn(|| run_alone(env, tests, results, troubles));
+    });
+}
+
+fn run_alone(
+    env: &Env,
+    tests: &[Test],
+    results: &mut Vec<Measured>,
+    troubles: &mut Vec<(String, Vec<String>)>,
+) {
+    let addresses = namespace::enter();
+    let (possible, impossible) = match &addresses {
+        Ok(()) => (tests.to_vec(), Vec::new()),
+        Err(_) => tests.iter().cloned().partition(|test| !wants_addresses(test)),
     };
-    let open = tests.iter().filter(|test| !run.done.iter().any(|done| done.test.name == test.name));
+    let mut run = Run { tests: &possible, done: Vec::new(), begun: None };
+    let missing = match run.guest(env, addresses.is_ok(), troubles) {
+        Ok(()) => Outcome::Fail("the guest did not come to it".into()),
+        Err(problem) => outcome(problem),
+    };
+    let open =
+        possible.iter().filter(|test| !run.done.iter().any(|done| done.test.name == test.name));
     let open: Vec<Measured> =
         open.map(|test| Measured { test: test.clone(), outcome: missing.clone() }).collect();
     if let Some(first) = open.first() {
@@ -129,6 +166,24 @@ pub(crate) fn run_all(
     }
     results.append(&mut run.done);
     results.extend(open);
+    if let Err(problem) = addresses {
+        println!("{} checks did not run: {problem}", impossible.len());
+        let outcome = outcome(problem);
+        results
+            .extend(impossible.into_iter().map(|test| Measured { test, outcome: outcome.clone() }));
+    }
+}
+
+fn outcome(problem: Problem) -> Outcome {
+    match problem {
+        Problem::CannotRun(why) => Outcome::CannotRun(why),
+        Problem::Wrong(why) => Outcome::Fail(why),
+    }
+}
+
+fn wants_addresses(test: &Test) -> bool {
+    let mut wanting = VARIANTS.iter().filter(|variant| variant.wants_addresses());
+    wanting.any(|variant| variant.tests().any(|name| name == test.name))
 }
 
 struct Run<'a> {
@@ -138,13 +193,27 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn guest(&mut self, env: &Env, troubles: &mut Vec<(String, Vec<String>)>) -> Checked {
+    fn guest(
+        &mut self,
+        env: &Env,
+        addresses: bool,
+        troubles: &mut Vec<(String, Vec<String>)>,
+    ) -> Checked {
         guest::possible(env)?;
         // Without leases the client of Linux keeps an exclusive oplock over SMB 3 when it is broken:
         // it takes a break only with a newer epoch, which oplocks have not.
-        let setup = Setup::persistent("kernel");
+        let mut global = vec!["smb2 leases = yes".to_owned()];
+        if addresses {
+            global
+                .extend(["server multi channel support = yes".to_owned(), channels::interfaces()]);
+        }
+        let global: Vec<&str> = global.iter().map(String::as_str).collect();
+        let setup = Setup::persistent("kernel", &global);
         let disk = SmallDisk::mount(env, &setup);
-        let mut server = Server::start(env, setup)?;
+        let mut server = match addresses {
+            true => Server::start_on(env, setup, namespace::PORT)?,
+            false => Server::start(env, setup)?,
+        };
         let guest = Guest::prepare(env, &server, &plan(self.tests))?;
         let followed = self.follow(env, &mut server, guest);
         let source = env.scratch.join("work/kernel/source");
@@ -175,13 +244,12 @@ impl Run<'_> {
                 }
                 Some(Report::Ok(name)) => self.finish(&name, Outcome::Pass, server),
                 Some(Report::Bad(name, why)) => self.finish(&name, Outcome::Fail(why), server),
-                Some(Report::Restart) => {
-                    server.bounce()?;
-                    guest.answer("done")?;
-                }
-                Some(Report::Kill) => {
-                    let answer = failover::kill(env, server);
-                    guest.answer(&answer.err().unwrap_or_else(|| "done".to_owned()))?;
+                Some(Report::Ask(what)) => {
+                    let answer = match asked(&what, env, server) {
+                        Ok(()) => "done".to_owned(),
+                        Err(problem) => problem.to_string().replace('\n', " "),
+                    };
+                    guest.answer(&answer)?;
                 }
                 Some(Report::End) => return Ok(()),
                 None => println!("the guest says {line:?}"),
@@ -201,6 +269,19 @@ impl Run<'_> {
         }
         say(test, &outcome, self.begun.take().unwrap_or_else(Instant::now));
         self.done.push(Measured { test: test.clone(), outcome });
+    }
+}
+
+/// Does what the guest cannot do itself.
+fn asked(what: &str, env: &Env, server: &mut Server) -> Checked {
+    match what {
+        "restart" => Ok(server.bounce()?),
+        "kill" => Ok(failover::kill(env, server)?),
+        "channels" => channels::spread(env, server),
+        "cut" => channels::cut(env, server, false),
+        "cut-first" => channels::cut(env, server, true),
+        "unplug" => channels::unplugged(),
+        _ => wrong(format!("nobody knows how to {what}")),
     }
 }
 
@@ -248,6 +329,8 @@ mod tests {
             arguments: Vec::new(),
             share: None,
             global: Vec::new(),
+            alone: false,
+            port: None,
         };
         let tests = [test("kernel.3_0.fsx"), test("kernel.loose.tree"), test("kernel.3_0.tree")];
         let wanted = "3_0 vers=3.0 tree fsx\nloose vers=3.1.1,cache=loose tree\n";

@@ -10,10 +10,8 @@ pub(super) enum Report {
     Ok(String),
     /// A check failed, and why.
     Bad(String, String),
-    /// The server is to be ended and started again; the guest waits for the answer.
-    Restart,
-    /// The server is to be killed, started again, and asked for the opens that it had.
-    Kill,
+    /// Something is to be done that the guest cannot do; it waits for the answer.
+    Ask(String),
     End,
 }
 
@@ -29,8 +27,7 @@ impl Report {
                 let (name, why) = rest.split_once(' ')?;
                 Self::Bad(name.to_owned(), why.trim().to_owned())
             }
-            "ask" if rest == "restart" => Self::Restart,
-            "ask" if rest == "kill" => Self::Kill,
+            "ask" => Self::Ask(rest),
             "end" => Self::End,
             _ => return None,
         })
@@ -46,7 +43,7 @@ mod tests {
         assert_eq!(Report::parse("ok kernel.a.b\r\n"), Some(Report::Ok("kernel.a.b".into())));
         let bad = Report::Bad("kernel.a.b".into(), "ended with 1: no such file".into());
         assert_eq!(Report::parse("bad kernel.a.b ended with 1: no such file \n"), Some(bad));
-        assert_eq!(Report::parse("ask restart\n"), Some(Report::Restart));
+        assert_eq!(Report::parse("ask restart\n"), Some(Report::Ask("restart".into())));
         assert_eq!(Report::parse("end\n"), Some(Report::End));
         assert_eq!(Report::parse("[    2.1] a kernel message"), None);
     }

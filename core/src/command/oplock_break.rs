@@ -4,7 +4,7 @@ use super::{Cx, Step};
 use crate::{
     flow::{Flow, Handled, NO_SESSION, breaks, job::Who, refuse},
     id::{Holder, LeaseId},
-    state::lease,
+    state::lease::{self, Lease},
     status::NtStatus,
     wire::{
         create::OplockLevel,
@@ -28,7 +28,7 @@ fn oplock(cx: &mut Cx<'_>, who: &Who, acknowledged: OplockBreak) -> Handled<Step
     let level = acknowledged.oplock_level;
     let held = cx.state.leases.get(&holder);
     let Some(breaking) = held.and_then(|lease| lease.breaking) else {
-        if held.is_some_and(|lease| lease.state.is_empty()) {
+        if held.is_some_and(Lease::is_spent) {
             return refuse(NtStatus::INVALID_OPLOCK_PROTOCOL, "2.2.24.1: level II goes unasked");
         }
         return refuse(NtStatus::INVALID_DEVICE_STATE, "3.3.5.22.1: no break is under way");

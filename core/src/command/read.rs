@@ -6,12 +6,16 @@ use crate::{
     id::{FileKey, OpenId},
     message::ReplyBody,
     state::{
+        conn::Conn,
         open::Open,
         range_lock::{RangeLock, Touch},
     },
     status::NtStatus,
     vfs::{Call, Done, Op},
-    wire::read::ReadRequest,
+    wire::{
+        negotiate::Dialect,
+        read::{Channel, ReadRequest},
+    },
 };
 
 #[derive(Debug)]
@@ -35,6 +39,7 @@ pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: &ReadRequest) -> Ha
     if request.length > cx.state.config_of(who.conn).max_read {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.12: longer than MaxReadSize");
     }
+    check_channel(cx, who, request.channel)?;
     if open.is_pipe() {
         return pipe::read(cx, who, request.length);
     }
@@ -53,6 +58,16 @@ pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: &ReadRequest) -> Ha
         call,
         super::Step::Read(Step { asked: request.length, minimum: request.minimum_count, io }),
     ))
+}
+
+/// MS-SMB2 3.3.5.12, 3.3.5.13: there is no RDMA, so that no data can come by another way. SMB2 has no such
+/// field, and what stands there is ignored.
+pub(super) fn check_channel(cx: &Cx<'_>, who: &Who, channel: Channel) -> Result<(), Refused> {
+    let dialect = cx.state.conns.get(&who.conn).and_then(Conn::dialect);
+    if dialect.is_some_and(|dialect| dialect >= Dialect::SMB_3_0) && channel != Channel::NONE {
+        return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.12: a channel for data");
+    }
+    Ok(())
 }
 
 pub(super) fn resume(

@@ -57,7 +57,9 @@ pub(super) fn begin(
     }
     let account = (user.kind != UserKind::Anonymous).then(|| user.account.clone());
     let guest = user.kind == UserKind::Guest;
-    let op = Op::Admit { share, account, guest, peer: conn.peer.clone() };
+    let dialect = conn.dialect().ok_or(NO_SESSION)?;
+    let (peer, connection) = (conn.peer.clone(), who.conn);
+    let op = Op::Admit { share, account, guest, peer, connection, dialect };
     let call = Call { identity: user.identity.clone(), op };
     Ok(Flow::Call(call, super::Step::TreeConnect(Step::Admit)))
 }

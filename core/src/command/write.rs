@@ -2,7 +2,7 @@
 
 use super::{
     Cx, Event, contend, notice, pipe,
-    read::{Io, begin_io, end_io},
+    read::{Io, begin_io, check_channel, end_io},
 };
 use crate::{
     flow::{Flow, Handled, NO_OPEN, OUR_BUG, job::Who, refuse},
@@ -33,6 +33,7 @@ pub(super) fn begin(
     if data.len() > cx.state.config_of(who.conn).max_write as usize {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.13: longer than MaxWriteSize");
     }
+    check_channel(cx, who, request.channel)?;
     if open.is_pipe() {
         return pipe::write(cx, who, data);
     }

@@ -15,6 +15,8 @@ pub(crate) struct Conn {
     pub(crate) config: Arc<Config>,
     pub(crate) peer: Peer,
     pub(crate) last_request: Instant,
+    /// Frames of requests that it has brought.
+    pub(crate) requests: u64,
     /// What NEGOTIATE settled; nothing before.
     pub(crate) negotiated: Option<Settled>,
     /// Sessions, half-open ones too.
@@ -42,6 +44,7 @@ impl Conn {
             config,
             peer,
             last_request: now,
+            requests: 0,
             negotiated: None,
             sessions: BTreeSet::new(),
             parked: 0,

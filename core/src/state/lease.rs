@@ -2,7 +2,7 @@
 //! MS-FSA 2.1.1.10). An oplock is a lease without a name that one open has for itself: level II is R,
 //! exclusive is RW, batch is RWH.
 
-use super::State;
+use super::{State, open::Open};
 use crate::{
     id::{ConnId, FileKey, Holder, LeaseId, OpenId},
     time::Instant,
@@ -37,6 +37,8 @@ pub(crate) struct Lease {
     pub(crate) breaking: Option<Breaking>,
     /// Who caches by it; never empty.
     pub(crate) opens: Vec<OpenId>,
+    /// Its key was used for a namesake of its file as well: nothing is cached by it any more.
+    pub(crate) split: bool,
 }
 
 /// What a lease is to its client.
@@ -142,6 +144,12 @@ impl Lease {
         self.kind == Kind::Oplock
     }
 
+    /// An oplock that went without a word: it is remembered for the acknowledgment that nobody wanted
+    /// (MS-SMB2 3.3.5.22.1), and is none.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.is_oplock() && self.state.is_empty()
+    }
+
     /// A break has to be acknowledged: there is more than can be thrown away without a word.
     pub(crate) fn is_asked(&self) -> bool {
         self.state.intersects(W | H)
@@ -176,7 +184,9 @@ impl State {
     /// What an open may cache now.
     pub(crate) fn cached(&self, open: OpenId) -> LeaseState {
         let lease = self.holder(open).and_then(|holder| self.leases.get(&holder));
-        lease.map_or(LeaseState::empty(), |lease| lease.state)
+        let file = self.opens.get(&open).and_then(Open::key);
+        let own = lease.filter(|lease| Some(lease.file) == file);
+        own.map_or(LeaseState::empty(), |lease| lease.state)
     }
 
     /// Everybody who caches something of a stream, each once.
@@ -223,7 +233,7 @@ mod tests {
 
     fn lease(kind: Kind, state: LeaseState) -> Lease {
         let file = FileKey::new(1, 1);
-        Lease { file, state, kind, breaking: None, opens: alloc::vec![OpenId(1)] }
+        Lease { file, state, kind, breaking: None, opens: alloc::vec![OpenId(1)], split: false }
     }
 
     #[test]

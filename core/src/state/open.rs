@@ -146,6 +146,14 @@ impl Place {
         same_name(&whole(self), &whole(other))
     }
 
+    /// Both are the same name to a client, in directories that are both called by the same share.
+    pub(crate) fn is_namesake(&self, other: &Self) -> bool {
+        self.share.name == other.share.name
+            && self.share.path != other.share.path
+            && same_name(self.path.as_str(), other.path.as_str())
+            && self.stream == other.stream
+    }
+
     /// The share's own directory, and no stream of it.
     pub(crate) fn is_root(&self) -> bool {
         self.path.is_root() && self.stream.is_none()

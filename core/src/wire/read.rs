@@ -53,7 +53,7 @@ pub struct ReadRequest {
     pub minimum_count: u32,
     pub channel: Channel,
     pub remaining_bytes: u32,
-    /// Only read when there is a channel.
+    /// Only read when there is a channel; empty when it lies outside, for SMB2 ignores it.
     pub read_channel_info: Vec<u8>,
 }
 
@@ -77,7 +77,8 @@ impl ReadRequest {
         let info_offset = usize::from(reader.u16()?);
         let info_length = usize::from(reader.u16()?);
         if request.channel != Channel::NONE {
-            request.read_channel_info = buffer(&reader, info_offset, info_length)?.to_vec();
+            let info = buffer(&reader, info_offset, info_length);
+            request.read_channel_info = info.map(<[u8]>::to_vec).unwrap_or_default();
         }
         Ok(request)
     }

@@ -28,7 +28,7 @@ pub struct WriteRequest {
     pub file_id: FileId,
     pub channel: Channel,
     pub remaining_bytes: u32,
-    /// Only read when there is a channel.
+    /// Only read when there is a channel; empty when it lies outside, for SMB2 ignores it.
     pub write_channel_info: Vec<u8>,
     pub flags: WriteFlags,
 }
@@ -67,7 +67,8 @@ impl WriteRequest {
         let info_length = usize::from(reader.u16()?);
         request.flags = WriteFlags::from_bits_retain(reader.u32()?);
         if request.channel != Channel::NONE {
-            request.write_channel_info = buffer(&reader, info_offset, info_length)?.to_vec();
+            let info = buffer(&reader, info_offset, info_length);
+            request.write_channel_info = info.map(<[u8]>::to_vec).unwrap_or_default();
         }
         Ok(request)
     }

@@ -19,21 +19,38 @@ fn peer(address: &str) -> Peer {
     Peer { address, local: address }
 }
 
+fn visitor<'a>(account: Option<&'a str>, guest: bool, peer: &'a Peer) -> Visitor<'a> {
+    Visitor { account, guest, peer, connection: ConnId(9), dialect: Dialect::SMB_3_1_1 }
+}
+
 /// What the share `a`, with these lines, says to an account, or to a guest called "guest", or to
 /// nobody at all, "".
 fn ask_at(global: &str, own: &str, who: &str, from: &str) -> Result<Admission, Refusal> {
     let text = format!("[global]\n{global}\n[a]\npath = /tmp\n{own}\n");
     let state = state(&text, Serving::Users);
-    let visitor = Visitor {
-        account: (!who.is_empty()).then_some(who),
-        guest: who == "guest",
-        peer: &peer(from),
-    };
-    admit(&state, "A", visitor, |_| 0)
+    let from = peer(from);
+    admit(&state, "A", visitor((!who.is_empty()).then_some(who), who == "guest", &from), |_| 0)
 }
 
 fn ask(global: &str, own: &str, who: &str) -> Result<Admission, Refusal> {
     ask_at(global, own, who, "192.168.1.7:1000")
+}
+
+#[test]
+fn a_path_is_each_visitors_own() {
+    let text = |force: &str| format!("[a]\npath = /nowhere/%U-%u/%I-%d\nguest ok = yes\n{force}\n");
+    let place = |force: &str, account: Option<&str>, guest| {
+        let state = state(&text(force), Serving::Users);
+        let peer = peer("[::ffff:10.0.0.7]:1000");
+        admit(&state, "a", visitor(account, guest, &peer), |_| 0)
+            .map(|admission| admission.share.path.clone())
+    };
+    let at = |who: &str| Ok(format!("/nowhere/{who}/10.0.0.7-9"));
+    assert_eq!(place("", Some("alice"), false), at("alice-alice"));
+    assert_eq!(place("force user = bob", Some("alice"), false), at("alice-bob"));
+    // What a guest calls himself proves nothing.
+    assert_eq!(place("", Some("alice"), true), at("nobody-nobody"));
+    assert_eq!(place("", None, false), at("nobody-nobody"));
 }
 
 #[test]
@@ -106,7 +123,8 @@ fn ipc_is_open_to_guests_unless_restricted() {
     ] {
         let state = state(text, Serving::Users);
         let account = (!who.is_empty()).then_some(who);
-        let visitor = Visitor { account, guest: false, peer: &peer("10.0.0.1:1") };
+        let from = peer("10.0.0.1:1");
+        let visitor = visitor(account, false, &from);
         let answer = admit(&state, "IPC$", visitor, |_| 0);
         assert_eq!(answer.as_ref().err().copied(), expected, "{text}{who}");
         assert!(answer.is_err() || answer.is_ok_and(|admission| admission.identity.is_none()));
@@ -163,7 +181,7 @@ fn a_limit_of_n_admits_n_and_comes_before_hosts() {
     let state = state(text, Serving::Users);
     let here = peer("127.0.0.1:1");
     let there = peer("10.0.0.1:1");
-    let visitor = |peer| Visitor { account: Some("alice"), guest: false, peer };
+    let visitor = |peer| visitor(Some("alice"), false, peer);
     admit(&state, "a", visitor(&here), |_| 0).expect("the first");
     admit(&state, "a", visitor(&here), |_| 1).expect("the second");
     let third = admit(&state, "a", visitor(&here), |_| 2).expect_err("one too many");

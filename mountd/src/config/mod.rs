@@ -17,6 +17,7 @@ mod lists;
 mod share;
 mod show;
 mod values;
+pub mod variables;
 
 use std::path::Path;
 

@@ -10,6 +10,7 @@ use ksmbd_core::veto::Veto;
 use super::global::GlobalSettings;
 use super::hosts::{HostList, HostRules};
 use super::values::{first, limit};
+use super::variables::PathPattern;
 use super::{UserList, keys};
 use crate::account::Accounts;
 
@@ -22,8 +23,10 @@ const MAX_CONNECTIONS: usize = 128;
 /// One share: what the core is told, and what the daemon decides by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShareSettings {
-    /// For the core.
+    /// For the core; its path is as it was written.
     pub share: Arc<Share>,
+    /// The path, if it has variables.
+    pub pattern: Option<PathPattern>,
     /// Lists of shares contain it.
     pub browseable: bool,
     /// Guests may use it.
@@ -57,6 +60,7 @@ impl ShareSettings {
     pub fn new(share: Share) -> Self {
         Self {
             share: Arc::new(share),
+            pattern: None,
             browseable: true,
             guest_ok: false,
             writable: false,
@@ -127,7 +131,7 @@ impl<'a> Reader<'a> {
     fn read(mut self, mut settings: ShareSettings) -> Option<ShareSettings> {
         let mut share = (*settings.share).clone();
         if share.kind == ShareKind::Disk {
-            self.read_path(&mut share);
+            settings.pattern = self.read_path(&mut share);
             self.refuse_printers();
         }
         self.read_files(&mut share);
@@ -138,7 +142,7 @@ impl<'a> Reader<'a> {
         (!self.refused).then_some(settings)
     }
 
-    fn read_path(&mut self, share: &mut Share) {
+    fn read_path(&mut self, share: &mut Share) -> Option<PathPattern> {
         let Some(entry) = self.get(keys::PATH) else {
             let line = self.own.map(Section::line);
             self.problems.push(ConfProblem {
@@ -151,7 +155,7 @@ impl<'a> Reader<'a> {
                 severity: Severity::Error,
             });
             self.refused = true;
-            return;
+            return None;
         };
         // As in ksmbd nothing is put between the two.
         share.path = format!("{}{}", self.context.global.root_directory, entry.value());
@@ -159,14 +163,28 @@ impl<'a> Reader<'a> {
         if !path.is_absolute() {
             let what = format!("`{}` does not begin with /", share.path);
             self.error(entry, &what, "write the whole path");
-        } else if share.path.contains('%') && !path.exists() {
-            let what = format!("Samba's variables are not known: `{}` is not there", share.path);
-            self.error(entry, &what, "write the whole path, a share a directory");
-        } else if !path.is_dir() {
+            return None;
+        }
+        let pattern = match PathPattern::read(&share.path) {
+            Ok(pattern) => pattern,
+            Err(wrong) => {
+                let what = format!("{wrong}, and `{}` is not there", share.path);
+                let remedy = "write one of %S, %U, %u, %I, %i, %R, %d, or %% for a percent sign";
+                self.error(entry, &what, remedy);
+                return None;
+            }
+        };
+        if pattern.is_none() && share.path.contains('%') {
+            let what = format!("there is a directory `{}`: it is served as it is", share.path);
+            self.warn(entry, &what, "rename it if variables are meant");
+        }
+        let place = pattern.as_ref().map_or(path, PathPattern::fixed);
+        if !place.is_dir() {
             // It may be a disk that is plugged in later.
-            let what = format!("there is no directory `{}` now", share.path);
+            let what = format!("there is no directory `{}` now", place.display());
             self.warn(entry, &what, "make it; no restart is needed");
         }
+        pattern
     }
 
     fn refuse_printers(&mut self) {

@@ -1,6 +1,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use ksmbd_adduser::scratch::Scratch;
 use ksmbd_core::config::Encryption;
 use ksmbd_core::veto::Veto;
 use ksmbd_core::wire::negotiate::Dialect;
@@ -261,6 +262,16 @@ fn a_path_is_whole_and_begins_with_the_root_directory() {
     let (settings, problem) = one_problem("[a]\npath = /nonexistent/disk\n");
     assert!(settings.share("a").is_some(), "it may be plugged in later");
     assert!(problem.contains("there is no directory `/nonexistent/disk` now"), "{problem}");
+    let settings = right("[a]\npath = /tmp/%U\n");
+    assert_eq!(settings.share("a").expect("a").share.path, "/tmp/%U", "as it is written");
+    let (_, problem) = one_problem("[a]\npath = /nonexistent/of/%U/%S\n");
+    assert!(problem.contains("there is no directory `/nonexistent/of/` now"), "{problem}");
+    let scratch = Scratch::new("literal-percent");
+    let literal = scratch.path().join("100%S");
+    std::fs::create_dir(&literal).expect("a directory");
+    let (settings, problem) = one_problem(&format!("[a]\npath = {}\n", literal.display()));
+    assert!(settings.share("a").expect("a").pattern.is_none());
+    assert!(problem.contains("100%S`: it is served as it is; rename it if"), "{problem}");
 }
 
 #[test]
@@ -268,7 +279,7 @@ fn an_error_in_a_share_keeps_that_share_away_and_no_other() {
     for (lines, expected) in [
         ("comment = x", "f:4: [b] the share has no path; it is not served; write `path = "),
         ("path = tmp", "f:5: [b] path: `tmp` does not begin with /; write the whole path"),
-        ("path = /home/%S", "[b] path: Samba's variables are not known: `/home/%S`"),
+        ("path = /home/%m", "[b] path: `%m` is not known, and `/home/%m` is not there; write "),
         ("path = /tmp\nread only = maybe", "f:6: [b] read only: `maybe` is not a boolean"),
         ("path = /tmp\nforce user = eve", "f:6: [b] force user: there is no Unix user `eve`"),
         ("path = /tmp\nforce group = x", "f:6: [b] force group: there is no group `x`"),

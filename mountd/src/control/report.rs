@@ -46,6 +46,7 @@ fn connection(connection: &ConnectionStatus) -> Value {
         "signing": negotiated.map(|settled| signing(settled.signing)),
         "cipher": negotiated.and_then(|settled| settled.cipher).map(cipher),
         "idle_seconds": connection.idle.as_secs(),
+        "requests": connection.requests,
         "waiting": connection.parked,
     })
 }
@@ -282,6 +283,7 @@ pub(super) mod tests {
                     cipher: Some(Cipher::Aes128Gcm),
                 }),
                 idle: Duration::from_secs(3),
+                requests: 12,
                 parked: 1,
             }],
             sessions: vec![SessionStatus {
@@ -341,7 +343,8 @@ pub(super) mod tests {
             json!({
                 "id": 1, "address": "10.0.0.7:50000", "local": "10.0.0.1:445",
                 "dialect": "3.1.1", "client_guid": "03020100-0504-0706-0809-0a0b0c0d0e0f",
-                "signing": "AES-GMAC", "cipher": "AES-128-GCM", "idle_seconds": 3, "waiting": 1,
+                "signing": "AES-GMAC", "cipher": "AES-128-GCM", "idle_seconds": 3,
+                "requests": 12, "waiting": 1,
             })
         );
         assert_eq!(

@@ -22,7 +22,7 @@ pub fn status(status: &Status, settings: &Settings) -> String {
     let tables = [
         table(
             "Connections",
-            "ID ADDRESS DIALECT SIGNING CIPHER IDLE CLIENT",
+            "ID ADDRESS DIALECT SIGNING CIPHER IDLE REQUESTS CLIENT",
             status.connections.iter().map(connection),
         ),
         table(
@@ -51,6 +51,7 @@ fn connection(connection: &ConnectionStatus) -> Vec<String> {
         or_none(settled.map(|settled| signing(settled.signing).to_owned())),
         or_none(settled.and_then(|settled| settled.cipher).map(|name| cipher(name).to_owned())),
         format!("{} s", connection.idle.as_secs()),
+        connection.requests.to_string(),
         or_none(settled.map(|settled| guid(&settled.client_guid))),
     ]
 }
@@ -161,8 +162,8 @@ mod tests {
         let shown = status(&busy(), &settings());
         let expected = "\
 Connections:
-  ID  ADDRESS         DIALECT  SIGNING   CIPHER       IDLE  CLIENT
-  1   10.0.0.7:50000  3.1.1    AES-GMAC  AES-128-GCM  3 s   03020100-0504-0706-0809-0a0b0c0d0e0f
+  ID  ADDRESS         DIALECT  SIGNING   CIPHER       IDLE  REQUESTS  CLIENT
+  1   10.0.0.7:50000  3.1.1    AES-GMAC  AES-128-GCM  3 s   12        03020100-0504-0706-0809-0a0b0c0d0e0f
 
 Sessions:
   ID    CONNECTIONS  ADDRESS         USER         KIND     SIGNING             ENCRYPTION

@@ -3,9 +3,11 @@ use std::sync::Arc;
 
 use ksmbd_adduser::ConfFile;
 use ksmbd_core::buffer::Payload;
+use ksmbd_core::id::ConnId;
 use ksmbd_core::rng::Rng;
 use ksmbd_core::status::NtStatus;
 use ksmbd_core::vfs::{Account, Admission, Peer};
+use ksmbd_core::wire::negotiate::Dialect;
 
 use super::*;
 use crate::account::Serving;
@@ -35,6 +37,8 @@ fn question(share: &str) -> Question {
         account: Some("alice".to_owned()),
         guest: false,
         peer: Peer { address, local: address },
+        connection: ConnId(1),
+        dialect: Dialect::SMB_3_1_1,
     }
 }
 

@@ -120,9 +120,14 @@ pub(crate) fn queue() -> Option<BorrowedFd<'static>> {
     QUEUE.get().map(AsFd::as_fd)
 }
 
+/// Directories that are watched.
+pub(crate) fn watched() -> usize {
+    WATCHED.load(Ordering::Acquire)
+}
+
 /// Somebody watches something.
 pub(super) fn is_active() -> bool {
-    WATCHED.load(Ordering::Acquire) > 0
+    watched() > 0
 }
 
 /// Passes on what has happened until now. Never waits.

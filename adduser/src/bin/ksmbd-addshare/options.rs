@@ -1,5 +1,6 @@
 //! The command line, as `ksmbd.addshare` has it.
 
+use ksmbd_adduser::conf_file;
 use ksmbd_adduser::keys::{self, Key, Place};
 use ksmbd_adduser::names::check_share_name;
 use ksmbd_adduser::options::{self, Action, CommonOptions, Editing, Request};
@@ -103,7 +104,7 @@ fn setting(text: &str, global: bool) -> Result<Setting, String> {
     if key.place == Place::Global && !global {
         return Err(format!("`{name}` is the server's and not a share's; update global with it"));
     }
-    if let Some(c) = value.chars().find(|&c| matches!(c, ';' | '#')) {
+    if let Some(c) = conf_file::comment_in(&format!("{name} = {value}")) {
         return Err(format!("`{shown}` cannot be written: `{c}` would begin a comment"));
     }
     if value.chars().any(|c| c.is_control() && c != '\t') {

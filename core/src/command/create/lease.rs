@@ -2,12 +2,12 @@
 
 use super::Wanted;
 use crate::{
-    flow::{Refused, refuse},
+    flow::{Cx, Refused, breaks, refuse},
     id::{ConnId, FileKey, Holder, LeaseId, OpenId},
     state::{
         State,
         lease::{self, Caching, Kind, Lease},
-        open::Open,
+        open::{Open, Place},
         session::Tree,
     },
     status::NtStatus,
@@ -86,15 +86,29 @@ impl Asked {
         }
     }
 
-    /// MS-SMB2 3.3.5.9.8: a lease key names one file.
-    pub(super) fn check(self, state: &State, key: FileKey) -> Result<(), Refused> {
-        let held = self.holder().and_then(|holder| state.leases.get(&holder));
-        if held.is_some_and(|lease| lease.file != key) {
+    /// MS-SMB2 3.3.5.9.8: a lease key names one file. Where a share's path has variables one name may be
+    /// another file on another connection, which its client cannot know: then it caches neither of them, as
+    /// with smbd (smb2.lease.dynamic_share).
+    pub(super) fn check<S>(
+        self,
+        cx: &mut Cx<'_, S>,
+        key: FileKey,
+        place: &Place,
+    ) -> Result<(), Refused> {
+        let State { leases, opens, .. } = &mut *cx.state;
+        let held = self.holder().and_then(|holder| Some((holder, leases.get_mut(&holder)?)));
+        let Some((holder, lease)) = held.filter(|(_, lease)| lease.file != key) else {
+            return Ok(());
+        };
+        let other = lease.opens.first().and_then(|open| opens.get(open)?.place());
+        if !other.is_some_and(|other| other.is_namesake(place)) {
             return refuse(
                 NtStatus::INVALID_PARAMETER,
                 "3.3.5.9.8: the key of another file's lease",
             );
         }
+        lease.split = true;
+        breaks::take(cx, holder, LeaseState::all());
         Ok(())
     }
 
@@ -116,7 +130,9 @@ impl Asked {
             kind,
             breaking: None,
             opens: alloc::vec![],
+            split: false,
         });
+        let granted = if lease.split { LeaseState::empty() } else { granted };
         lease.opens.push(open);
         if let Holder::Lease(id) = holder
             && directory
@@ -147,8 +163,9 @@ pub(super) fn answer(state: &State, open: OpenId) -> (OplockLevel, Option<create
     let Holder::Lease(LeaseId { key, .. }) = holder else {
         return (lease::level_of(lease.state), None);
     };
+    let own = state.opens.get(&open).and_then(Open::key) == Some(lease.file);
     let mut lease_flags = LeaseFlags::empty();
-    lease_flags.set(LeaseFlags::BREAK_IN_PROGRESS, lease.breaking.is_some());
+    lease_flags.set(LeaseFlags::BREAK_IN_PROGRESS, own && lease.breaking.is_some());
     let v2 = match lease.kind {
         Kind::V2 { epoch, parent } => {
             lease_flags.set(LeaseFlags::PARENT_LEASE_KEY_SET, parent.is_some());
@@ -158,7 +175,7 @@ pub(super) fn answer(state: &State, open: OpenId) -> (OplockLevel, Option<create
     };
     let context = create_context::Lease {
         lease_key: key,
-        lease_state: lease.state,
+        lease_state: state.cached(open),
         lease_flags,
         lease_duration: 0,
         v2,

@@ -56,7 +56,7 @@ pub(super) fn reserve(
     wait_for_owner(cx, who, info.key)?;
     let granted = grant::check(cx.state, tree, wanted, (&info, &place), how)?;
     let asked = Asked::of(cx.state, who.conn, tree, wanted);
-    asked.check(cx.state, info.key)?;
+    asked.check(cx, info.key, &place)?;
     let asked = asked.on(cx.state, who.conn, directory);
     if let Some(park) = contend(cx, wanted, asked, info.key, granted)? {
         return Ok(Reserved::Later(park));
