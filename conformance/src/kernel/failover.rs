@@ -21,7 +21,8 @@ pub(super) fn kill(env: &Env, server: &mut Server) -> Checked {
         path.ends_with("/copied") && open["when_lost"] == "persistent"
     };
     let before = opens(env, server)?;
-    let before = before.iter().find(copied).ok_or_else(|| "the file is not open persistently".to_owned())?;
+    let before =
+        before.iter().find(copied).ok_or_else(|| "the file is not open persistently".to_owned())?;
     let (id, caching) = (before["id"].clone(), before["caching"].clone());
     server.signal(Signal::KILL);
     while server.dead().is_none() {

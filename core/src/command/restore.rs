@@ -151,7 +151,14 @@ fn cache(state: &mut State, key: FileKey, (id, client): (OpenId, [u8; 16]), cach
     if granted.is_empty() && kind == Kind::Oplock {
         return;
     }
-    let new = || Lease { file: key, state: granted, kind, breaking: None, opens: Vec::new(), split: false };
+    let new = || Lease {
+        file: key,
+        state: granted,
+        kind,
+        breaking: None,
+        opens: Vec::new(),
+        split: false,
+    };
     let lease = state.leases.entry(holder).or_insert_with(new);
     if lease.file != key {
         return;
