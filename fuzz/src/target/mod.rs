@@ -7,6 +7,7 @@ mod control;
 mod create_context;
 mod der;
 mod frame;
+mod models;
 mod name;
 mod ntlm;
 mod parser;
@@ -39,6 +40,7 @@ pub const TARGETS: &[Target] = &[
     server("parser", parser::run),
     server("frame", frame::run),
     server("session", session::run),
+    server("models", models::run),
     server("structured", structured::run),
     server("recording", recording::run),
     parser("wire", wire::run),
