@@ -261,9 +261,9 @@ impl Ledger {
             }
             (Some(RequestBody::Close(_)), _) => {
                 // Which open of its chain it meant is known by now.
-                let others = self.opens.values_mut().filter(|open| Some(open.file) != file);
-                others.for_each(|open| _ = open.enders.remove(&key));
-                self.end(key, at);
+                self.opens.values_mut().for_each(|open| _ = open.enders.remove(&key));
+                self.opens.retain(|_, open| Some(open.file) != file);
+                self.ended = at;
             }
             (Some(RequestBody::Logoff), _) => {
                 self.sessions.remove(&asked.session);

@@ -221,9 +221,13 @@ impl RangeLocks {
         }
         let ranges = lock.locks.iter().map(|e| (open, e.offset, e.length, answered.at));
         self.unlocked.extend(ranges);
-        // Whether it was one of these that was unlocked, or nothing because it came twice.
-        if lock.lock_sequence != 0 {
-            let held = self.locks.iter_mut().filter(|held| held.range.open == open);
+        // Whether it was one of these that was unlocked, or nothing because it came twice; and whether
+        // those were there already whose answer came meanwhile.
+        let of_open = |held: &&mut Lock| held.range.open == open;
+        let young = |held: &&mut Lock| held.since >= answered.asked.at;
+        let late = self.locks.iter_mut().filter(of_open).any(|held| young(&held));
+        if lock.lock_sequence != 0 || late {
+            let held = self.locks.iter_mut().filter(of_open);
             return held.for_each(|held| held.doubtful = true);
         }
         let certain = ledger.opens.get(&open).is_some_and(super::Open::is_certain)
