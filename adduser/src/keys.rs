@@ -91,6 +91,7 @@ pub const KEYS: &[Key] = &[
     global(&["server multi channel support"], Switch),
     global(&["smb2 leases"], Switch),
     global(&["durable handles"], Switch),
+    global(&["state directory"], Text),
     global(&["smb2 max read"], Size),
     global(&["smb2 max write"], Size),
     global(&["smb2 max trans"], Size),

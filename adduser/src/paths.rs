@@ -1,5 +1,6 @@
 //! Where the files are. A packager moves them at build time with `KSMBD_SYSCONFDIR` (default
-//! `/etc`) and `KSMBD_RUNSTATEDIR` (default `/run`); options of the tools move them at run time.
+//! `/etc`), `KSMBD_RUNSTATEDIR` (default `/run`) and `KSMBD_LOCALSTATEDIR` (default `/var`); options of
+//! the tools move them at run time.
 
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,12 @@ pub const SYSCONFDIR: &str = match option_env!("KSMBD_SYSCONFDIR") {
 pub const RUNSTATEDIR: &str = match option_env!("KSMBD_RUNSTATEDIR") {
     Some(folder) => folder,
     None => "/run",
+};
+
+/// The folder of state that is kept, `/var` unless the build said otherwise.
+pub const LOCALSTATEDIR: &str = match option_env!("KSMBD_LOCALSTATEDIR") {
+    Some(folder) => folder,
+    None => "/var",
 };
 
 /// The configuration file: `/etc/ksmbd/ksmbd.conf`.
@@ -40,6 +47,12 @@ pub fn control_socket() -> PathBuf {
     Path::new(RUNSTATEDIR).join("ksmbd.control")
 }
 
+/// What the daemon keeps for its next start, unless `state directory` names another folder:
+/// `/var/lib/ksmbd`.
+pub fn state() -> PathBuf {
+    Path::new(LOCALSTATEDIR).join("lib/ksmbd")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +63,7 @@ mod tests {
         assert_eq!(account_database().parent(), config().parent());
         assert_eq!(subauth().parent(), config().parent());
         assert_eq!(control_socket().parent(), lock_file().parent());
+        assert_eq!(state(), Path::new(LOCALSTATEDIR).join("lib").join("ksmbd"));
         assert_eq!(lock_file(), Path::new(RUNSTATEDIR).join("ksmbd.lock"));
     }
 }

@@ -45,6 +45,8 @@ pub(crate) struct Setup {
     pub(crate) name: String,
     pub(crate) global: Vec<String>,
     pub(crate) shares: Vec<Share>,
+    /// Limits are what they are when nobody says otherwise.
+    pub(crate) plain: bool,
     /// Of the server's process, besides what it inherits.
     pub(crate) environment: Vec<(String, String)>,
 }
@@ -69,12 +71,14 @@ impl Setup {
             shares.push(Share::new(name, &["read only = no", STREAMS, "force user = root"]));
         }
         shares.push(Share::new("nostreams", &["read only = no"]));
+        let lasting = ["read only = no", STREAMS, "continuous availability = yes"];
+        shares.push(Share::new("lasting", &lasting));
         let mut lines: Vec<String> =
             ["server multi channel support = yes", "smb2 leases = yes", "durable handles = yes"]
                 .map(str::to_owned)
                 .to_vec();
         lines.extend_from_slice(global);
-        Self { name: name.to_owned(), global: lines, shares, environment: Vec::new() }
+        Self { name: name.to_owned(), global: lines, shares, plain: false, environment: Vec::new() }
     }
 
     /// For real clients: shares of every kind of permission.
@@ -88,7 +92,18 @@ impl Setup {
             Share::new("public", &["read only = no", "guest ok = yes"]),
         ];
         let global = global.iter().map(|&line| line.to_owned()).collect();
-        Self { name: name.to_owned(), global, shares, environment: Vec::new() }
+        Self { name: name.to_owned(), global, shares, plain: false, environment: Vec::new() }
+    }
+}
+
+impl Setup {
+    /// The same, and a share whose handles outlive the server.
+    pub(crate) fn persistent(name: &str, global: &[&str]) -> Self {
+        let wanted = ["smb2 leases = yes", "durable handles = yes"];
+        let mut setup = Self::clients(name, &[&wanted, global].concat());
+        let lines = ["read only = no", "create mask = 0666", "continuous availability = yes"];
+        setup.shares.push(Share::new("lasting", &lines));
+        setup
     }
 }
 
@@ -98,11 +113,12 @@ pub(crate) fn ksmbd_conf(setup: &Setup, shares: &Path) -> String {
     if !setup.global.iter().any(|line| line.starts_with("interfaces")) {
         text += "bind interfaces only = yes\ninterfaces = lo\n";
     }
-    text += "server min protocol = SMB2_02\n\
-             share:fake_fscaps = 0\n\
-             smb2 max trans = 8MB\n\
-             max connections = 1024\n\
-             max ip connections = 1024\n";
+    text += "server min protocol = SMB2_02\nshare:fake_fscaps = 0\n";
+    if !setup.plain {
+        text += "smb2 max trans = 8MB\nmax connections = 1024\nmax ip connections = 1024\n";
+    }
+    let state = shares.with_file_name("state");
+    let _ = writeln!(text, "state directory = {}", state.display());
     for line in &setup.global {
         let _ = writeln!(text, "{line}");
     }

@@ -5,6 +5,7 @@
 mod bench;
 mod clients;
 mod config;
+mod dos;
 mod expect;
 mod faults;
 mod kernel;
@@ -40,6 +41,7 @@ Run it from the project's root directory. A FILTER is a test's name, the dotted 
   --force        with --update: take passes away as well
   --jobs=N       so many smbtorture processes at once (4)
   --record       record what each server is told, and replay it when the server ends
+  --seconds=N    how long each attack of the suite dos goes on (4)
   --totals=FILE  write `passed failed skipped` to FILE
   --server=samba run against Debian's smbd instead, to develop this program";
 
@@ -49,6 +51,7 @@ struct Options {
     jobs: usize,
     totals: Option<PathBuf>,
     record: bool,
+    seconds: Option<u64>,
     kind: Kind,
     filters: Vec<String>,
 }
@@ -60,6 +63,7 @@ fn parse_options(arguments: impl Iterator<Item = String>) -> Result<Options, Str
         jobs: 4,
         totals: None,
         record: false,
+        seconds: None,
         kind: Kind::Ksmbd,
         filters: Vec::new(),
     };
@@ -69,6 +73,11 @@ fn parse_options(arguments: impl Iterator<Item = String>) -> Result<Options, Str
                 let jobs = value.parse().ok().filter(|jobs| (1..=64).contains(jobs));
                 options.jobs =
                     jobs.ok_or_else(|| format!("--jobs={value}: not a number from 1 to 64"))?;
+            }
+            Some(("--seconds", value)) => {
+                let seconds = value.parse().ok().filter(|seconds| (1..=3000).contains(seconds));
+                options.seconds =
+                    Some(seconds.ok_or_else(|| format!("--seconds={value}: not from 1 to 3000"))?);
             }
             Some(("--totals", value)) => options.totals = Some(value.into()),
             Some(("--server", "samba")) => options.kind = Kind::Samba,
@@ -131,7 +140,7 @@ fn environment(kind: Kind) -> Result<Env, String> {
     fs::create_dir_all(&scratch).map_err(|e| format!("{}: {e}", scratch.display()))?;
     process::note_directory(&scratch);
     process::clean_up_when_interrupted().map_err(|e| e.to_string())?;
-    Ok(Env { bin, out, scratch, kind, record: false })
+    Ok(Env { bin, out, scratch, kind, record: false, seconds: None })
 }
 
 fn list(options: &Options) -> Result<bool, String> {
@@ -170,7 +179,8 @@ fn run(options: &Options) -> Result<bool, String> {
     if torture.is_empty() && clients.is_empty() && kernel.is_empty() && report.totals().2 == 0 {
         return Err(format!("no test matches {}", options.filters.join(" ")));
     }
-    let env = Env { record: options.record, ..environment(options.kind)? };
+    let (record, seconds) = (options.record, options.seconds);
+    let env = Env { record, seconds, ..environment(options.kind)? };
     let mut results = Vec::new();
     let mut troubles = Vec::new();
     if !torture.is_empty() {

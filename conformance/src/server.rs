@@ -34,6 +34,8 @@ pub(crate) struct Env {
     pub(crate) kind: Kind,
     /// Servers are recorded.
     pub(crate) record: bool,
+    /// How long each attack of the suite `dos` goes on, where somebody says so.
+    pub(crate) seconds: Option<u64>,
 }
 
 impl Env {

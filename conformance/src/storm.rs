@@ -24,6 +24,9 @@ const WARM: u64 = 3;
 /// some twenty-five bytes for each request of a storm of 20 seconds, and less than two for one of five minutes.
 const KEPT: u64 = 12 << 10;
 
+/// A table that is not emptied when everybody has gone: who has guessed is known for some minutes.
+const REMEMBERED: &str = "accounts guessed at";
+
 /// How much, and how long.
 pub(crate) struct Options {
     pub(crate) clients: usize,
@@ -50,7 +53,8 @@ impl Options {
 }
 
 /// What a server has that a leak would add to.
-struct Held {
+#[derive(Default)]
+pub(crate) struct Held {
     /// By name, as many as there are.
     threads: BTreeMap<String, usize>,
     descriptors: BTreeMap<String, usize>,
@@ -59,7 +63,7 @@ struct Held {
 }
 
 impl Held {
-    fn of(server: &Server) -> Checked<Self> {
+    pub(crate) fn of(server: &Server) -> Checked<Self> {
         let Some(pid) = server.pid() else {
             return wrong("the server is not running");
         };
@@ -80,15 +84,21 @@ impl Held {
 
     /// What there is now and was not before.
     fn beyond(&self, before: &Self) -> Vec<String> {
+        let mut found = self.but_memory(before);
+        if self.memory > before.memory + KEPT {
+            found.push(format!("{} KiB instead of {}", self.memory, before.memory));
+        }
+        found
+    }
+
+    /// The same, whatever memory there is.
+    pub(crate) fn but_memory(&self, before: &Self) -> Vec<String> {
         let more = |now: &BTreeMap<String, usize>, then: &BTreeMap<String, usize>| {
             let more = now.iter().filter(|(name, count)| then.get(*name).unwrap_or(&0) < count);
             more.map(|(name, count)| format!("{count} of {name}")).collect::<Vec<_>>()
         };
         let mut found = more(&self.threads, &before.threads);
         found.extend(more(&self.descriptors, &before.descriptors));
-        if self.memory > before.memory + KEPT {
-            found.push(format!("{} KiB instead of {}", self.memory, before.memory));
-        }
         found
     }
 }
@@ -160,7 +170,7 @@ fn clients(env: &Env, server: &Server, clients: usize, seconds: u64) -> Checked<
 }
 
 /// Waits until every table is empty; how long that took.
-fn settled(env: &Env, server: &Server) -> Checked<Duration> {
+pub(crate) fn settled(env: &Env, server: &Server) -> Checked<Duration> {
     let begun = Instant::now();
     loop {
         let full = tables(env, server)?;
@@ -181,7 +191,7 @@ fn tables(env: &Env, server: &Server) -> Checked<Vec<String>> {
         return wrong("the status has no budgets");
     };
     let budgets = budgets.iter().map(|budget| (&budget["name"], budget["used"].as_u64()));
-    let used = budgets.filter(|(_, used)| *used != Some(0));
+    let used = budgets.filter(|(name, used)| *used != Some(0) && **name != REMEMBERED);
     let mut full: Vec<String> = used.map(|(name, used)| format!("{name}: {used:?}")).collect();
     for table in ["connections", "sessions", "trees", "opens"] {
         if status[table].as_array().is_none_or(|rows| !rows.is_empty()) {

@@ -46,6 +46,11 @@ impl Payload {
         self.range.len()
     }
 
+    /// What the frame that this is a slice of takes: it stays as long as this.
+    pub fn held(&self) -> usize {
+        self.frame.capacity()
+    }
+
     /// No bytes at all.
     pub fn is_empty(&self) -> bool {
         self.range.is_empty()

@@ -30,6 +30,9 @@ pub struct Config {
     pub max_trans: u32,
     /// `durable handles`: opens outlive their connection where the client asks for it.
     pub durable_handles: bool,
+    /// Opens outlive the server on shares that are [`continuous`](Share::continuous): there is a place
+    /// where they can be written down.
+    pub persistent_handles: bool,
     /// Leases of files and directories are granted (`smb2 leases`).
     pub leases: bool,
     /// Sessions without a user may use IPC$ (`restrict anonymous = 0`).
@@ -78,10 +81,19 @@ pub struct Limits {
     pub durable_opens_per_client: usize,
     /// For how long an open is kept for a client that does not say.
     pub durable_time: Duration,
+    /// Opens that outlive the server; more are ordinary durable ones.
+    pub persistent_opens: usize,
+    /// As `durable_time`, of those.
+    pub persistent_time: Duration,
     /// For how long one is kept at most, whatever the client says.
     pub durable_time_max: Duration,
     /// Byte-range locks of one open: INSUFFICIENT_RESOURCES.
     pub locks_per_open: usize,
+    /// Byte-range locks of one file, whoever has them: INSUFFICIENT_RESOURCES.
+    pub locks_per_file: usize,
+    /// Byte-range locks of all opens together, beyond the first few of each:
+    /// INSUFFICIENT_RESOURCES.
+    pub locks: usize,
     /// Watched directories at once: INSUFFICIENT_RESOURCES.
     pub watches: usize,
     /// Watched directories of one session: INSUFFICIENT_RESOURCES.
@@ -93,6 +105,9 @@ pub struct Limits {
     pub outside_watches: usize,
     /// Requests of one connection that wait: INSUFFICIENT_RESOURCES.
     pub parked_per_connection: usize,
+    /// Bytes of received frames that requests hold while they wait, of all together:
+    /// INSUFFICIENT_RESOURCES.
+    pub parked_bytes: usize,
     /// Credits a client may hold.
     pub credits: u16,
     /// Attempts of one address at one account's password before the next ones have to wait. The
@@ -128,13 +143,19 @@ impl Default for Limits {
             durable_opens: 4096,
             durable_opens_per_client: 1024,
             durable_time: Duration::from_secs(60),
+            persistent_opens: 1024,
+            // As long as Windows has it.
+            persistent_time: Duration::from_secs(180),
             durable_time_max: Duration::from_secs(300),
             locks_per_open: 4096,
+            locks_per_file: 8192,
+            locks: 65_536,
             watches: 4096,
             watches_per_session: 512,
             watch_bytes: 8 << 20,
             outside_watches: 4096,
             parked_per_connection: 512,
+            parked_bytes: 64 << 20,
             credits: 8192,
             free_guesses: 10,
             guess_delay: Duration::from_secs(5),
@@ -162,6 +183,7 @@ impl Default for Config {
             max_write: 4 << 20,
             max_trans: 1 << 20,
             durable_handles: true,
+            persistent_handles: false,
             leases: true,
             allow_anonymous: true,
             extra_fs_attributes: 0,
@@ -228,6 +250,8 @@ pub struct Share {
     pub change_notify: bool,
     /// `kernel change notify`: it tells what is changed outside SMB, too.
     pub kernel_change_notify: bool,
+    /// `continuous availability`: opens may outlive the server (Share.IsCA).
+    pub continuous: bool,
 }
 
 impl Share {
@@ -256,6 +280,7 @@ impl Share {
             encrypt: false,
             change_notify: true,
             kernel_change_notify: true,
+            continuous: false,
         }
     }
 

@@ -56,6 +56,24 @@ impl From<Malformed> for ConnectionError {
     }
 }
 
+/// Why a connection is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unwelcome {
+    /// [`Limits::connections`](crate::config::Limits::connections).
+    TooMany,
+    /// [`Limits::connections_per_address`](crate::config::Limits::connections_per_address).
+    TooManyOfAddress,
+}
+
+impl fmt::Display for Unwelcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooMany => "as many connections as `max connections` allows",
+            Self::TooManyOfAddress => "as many connections as `max ip connections` allows",
+        })
+    }
+}
+
 /// One refused request, for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {

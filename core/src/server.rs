@@ -1,5 +1,6 @@
 //! The server's public half: what the runtime calls.
 
+pub use crate::error::Unwelcome;
 use crate::{
     command::{self, Cx, Step},
     config::Config,
@@ -9,14 +10,9 @@ use crate::{
     id::{ConnId, OpId, SessionId},
     message::{Outbound, Request},
     sink::Sink,
-    state::{
-        State,
-        conn::{self, Conn},
-        open::Stage,
-        session::Session,
-    },
+    state::{State, conn::Conn, open::Stage, session::Session},
     time::{Instant, Now},
-    vfs::{Account, Done, FsChange, Peer},
+    vfs::{Account, Done, FsChange, Past, Peer},
 };
 use alloc::sync::Arc;
 use core::fmt;
@@ -28,22 +24,13 @@ pub struct Server {
     pub(crate) flows: Flows<Step>,
 }
 
-/// Why a connection is not accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unwelcome {
-    /// [`Limits::connections`](crate::config::Limits::connections).
-    TooMany,
-    /// [`Limits::connections_per_address`](crate::config::Limits::connections_per_address).
-    TooManyOfAddress,
-}
-
-impl fmt::Display for Unwelcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::TooMany => "as many connections as `max connections` allows",
-            Self::TooManyOfAddress => "as many connections as `max ip connections` allows",
-        })
-    }
+/// A client that has come in.
+#[allow(missing_debug_implementations, reason = "a connection holds keys")]
+pub struct Accepted {
+    /// Belongs to its thread.
+    pub connection: Connection,
+    /// The connection that has to go for it.
+    pub goes: Option<ConnId>,
 }
 
 /// How full the tables are. All are zero once every client is gone.
@@ -65,7 +52,11 @@ pub struct Counters {
     pub locks: usize,
     /// Opens that outlive their connection.
     pub durable: usize,
-    /// Those of them whose connection is lost.
+    /// Those of them that outlive the server.
+    pub persistent: usize,
+    /// Closed ones of which it is not known that they are not found again.
+    pub forgotten: usize,
+    /// Those whose connection is lost.
     pub kept: usize,
     /// CREATEs that may come again.
     pub creations: usize,
@@ -93,6 +84,11 @@ impl Server {
         Self { state: State::new(config, seed), flows: Flows::new() }
     }
 
+    /// What a server before this one has promised to last, before the first client comes.
+    pub fn restore(&mut self, now: Now, past: Past, out: &mut dyn Sink) {
+        self.enter(now, out, |cx| command::restore(cx, past));
+    }
+
     /// From now on this is the configuration: for limits and for new sessions at once, and for what
     /// NEGOTIATE settles with the clients that are still to come. What is there stays, even where a
     /// limit is lower now.
@@ -108,23 +104,37 @@ impl Server {
         self.state.config = config;
     }
 
-    /// A client has connected. What comes back belongs to its thread.
-    pub fn accept(&mut self, now: Now, peer: Peer) -> Result<Connection, Unwelcome> {
-        let limits = self.state.config.limits;
-        if self.state.conns.len() >= limits.connections {
-            return Err(Unwelcome::TooMany);
+    /// A client has connected, and may come in. Where there is no room, the oldest connection without
+    /// a session has to go: its thread is told by [`Outbound::Close`], but may be busy.
+    pub fn accept(
+        &mut self,
+        now: Now,
+        peer: Peer,
+        out: &mut dyn Sink,
+    ) -> Result<Accepted, Unwelcome> {
+        let (limits, state) = (self.state.config.limits, &mut self.state);
+        let address = peer.address.ip();
+        let admitted = state.arrivals.admit(address, state.conns.len(), now.mono, &limits);
+        let goes = admitted.inspect_err(|_| state.tally.connections_refused += 1)?;
+        if let Some(goes) = goes {
+            state.give_way(goes);
+            out.send(goes, Outbound::Close("another client needs the room"));
         }
-        let of_address = conn::of_address(self.state.conns.iter(), &peer);
-        if of_address >= limits.connections_per_address {
-            return Err(Unwelcome::TooManyOfAddress);
-        }
-        let id = self.state.new_conn_id();
-        self.state.conns.insert(id, Conn::new(Arc::clone(&self.state.config), peer, now.mono));
+        let id = state.new_conn_id();
+        state.conns.insert(id, Conn::new(Arc::clone(&state.config), peer, now.mono));
+        state.arrivals.came(address);
+        state.regard(id, now.mono);
         self.flows.timers.set(now.mono + limits.setup_time, Timer::Setup(id));
         if !limits.idle_time.is_zero() {
             self.flows.timers.set(now.mono + limits.idle_time, Timer::Idle(id));
         }
-        Ok(Connection::new(id, &limits))
+        Ok(Accepted { connection: Connection::new(id, &limits), goes })
+    }
+
+    /// The connection without a session that would go first, for who has to end one for reasons of
+    /// the machine: by closing its socket.
+    pub fn oldest_stranger(&self, now: Instant) -> Option<ConnId> {
+        self.state.arrivals.oldest_stranger(now)
     }
 
     /// The keys of a session's first channel, if there is such a session: what a connection that is no
@@ -136,7 +146,8 @@ impl Server {
 
     /// A frame's requests.
     pub fn handle(&mut self, now: Now, request: Request, out: &mut dyn Sink) {
-        let Some(conn) = self.state.conns.get_mut(&request.conn) else {
+        let conn = self.state.conns.get_mut(&request.conn).filter(|conn| !conn.leaving);
+        let Some(conn) = conn else {
             return;
         };
         conn.last_request = now.mono;
@@ -201,6 +212,8 @@ impl Server {
             files: state.files.len(),
             locks: state.files.values().map(|file| file.locks.len()).sum(),
             durable: state.enduring.len(),
+            persistent: state.promises.len(),
+            forgotten: state.promises.gone(),
             kept: state.opens.values().filter(|open| open.stage == Stage::Kept).count(),
             creations: state.creations.len(),
             oplocks: state
@@ -237,19 +250,26 @@ fn fire(cx: &mut Cx<'_>, timer: Timer) {
         Timer::Parked(id) => {
             cx.flows.parking.wake_one(id, Wake::TimedOut);
         }
-        Timer::Setup(id) => {
-            let is_set_up =
-                |session| cx.state.session(id, session).is_some_and(|s| s.user.is_some());
-            let in_use = |conn: &Conn| conn.sessions.iter().copied().any(is_set_up);
-            if cx.state.conns.get(&id).is_some_and(|conn| !in_use(conn)) {
-                cx.send(id, Outbound::Close("no session in time"));
-            }
-        }
+        Timer::Setup(id) => late(cx, id),
         Timer::Break(holder) => breaks::timed_out(cx, holder),
         Timer::Idle(id) => idle(cx, id),
         Timer::Deaf(id) => cx.send(id, Outbound::Close("a test wants nothing to arrive")),
         Timer::Kept(id) => command::expire(cx, id),
     }
+}
+
+/// Nobody has shown whose the connection is.
+fn late(cx: &mut Cx<'_>, id: ConnId) {
+    let address = cx.state.conns.get(&id).map(|conn| conn.peer.address.ip());
+    let since = address.and_then(|address| cx.state.arrivals.stranger_since(address, id));
+    let Some(end) = since.map(|since| since + cx.state.config.limits.setup_time) else {
+        return;
+    };
+    if end > cx.now.mono {
+        return cx.flows.timers.set(end, Timer::Setup(id));
+    }
+    cx.state.tally.setups_late += 1;
+    cx.send(id, Outbound::Close("no session in time"));
 }
 
 /// `deadtime`: a connection without opens that has been silent.

@@ -29,6 +29,8 @@ pub struct Status {
     pub opens: Vec<OpenStatus>,
     /// Every bounded table.
     pub budgets: Vec<Budget>,
+    /// What has happened since the start.
+    pub tally: Vec<Tally>,
 }
 
 /// One connection.
@@ -143,6 +145,8 @@ pub enum OpenEndurance {
     Durable,
     /// It waits for its client.
     Resilient,
+    /// It waits for its client, also when the server was ended.
+    Persistent,
 }
 
 /// One open.
@@ -214,6 +218,15 @@ pub struct Budget {
     pub limit: Option<usize>,
 }
 
+/// How often something has happened since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// What.
+    pub name: &'static str,
+    /// How often.
+    pub count: u64,
+}
+
 impl Server {
     /// A copy of the tables, for whoever watches. `now` tells how long connections are silent.
     pub fn status(&self, now: crate::time::Instant) -> Status {
@@ -223,6 +236,7 @@ impl Server {
             trees: self.trees(),
             opens: self.state.opens.values().map(|open| self.open(open, now)).collect(),
             budgets: self.budgets(),
+            tally: self.tally(),
         }
     }
 
@@ -318,20 +332,13 @@ impl Server {
                 Endurance::None => OpenEndurance::Closed,
                 Endurance::Durable => OpenEndurance::Durable,
                 Endurance::Resilient => OpenEndurance::Resilient,
+                Endurance::Persistent => OpenEndurance::Persistent,
             },
             kept: open.claim.until.map(|until| until.since(now)),
             caching,
             delete_pending: open.delete_on_close || doomed,
             locks: locks.collect(),
         }
-    }
-
-    /// The most connections that one address has.
-    fn of_one_address(&self) -> usize {
-        let mut addresses: Vec<_> =
-            self.state.conns.values().map(|conn| conn.peer.address.ip()).collect();
-        addresses.sort_unstable();
-        addresses.chunk_by(|a, b| a == b).map(<[_]>::len).max().unwrap_or_default()
     }
 
     fn budgets(&self) -> Vec<Budget> {
@@ -348,9 +355,10 @@ impl Server {
             bounded("connections", counters.connections, limits.connections),
             bounded(
                 "connections of one address",
-                self.of_one_address(),
+                state.arrivals.most(),
                 limits.connections_per_address,
             ),
+            counted("connections without a session", state.arrivals.strangers()),
             bounded("sessions", counters.sessions, limits.sessions),
             counted("channels", counters.channels),
             bounded(
@@ -375,6 +383,11 @@ impl Server {
             counted("leases", counters.leases),
             counted("unanswered breaks", counters.breaks),
             counted("locks", counters.locks),
+            bounded(
+                "locks of one file",
+                most(&mut state.files.values().map(|file| file.locks.len())),
+                limits.locks_per_file,
+            ),
             bounded("locks of one open", most(&mut of_one_open.into_iter()), limits.locks_per_open),
             bounded("watched directories", counters.watches, limits.watches),
             bounded(
@@ -389,6 +402,7 @@ impl Server {
                 most(&mut state.conns.values().map(|conn| conn.parked)),
                 limits.parked_per_connection,
             ),
+            bounded("bytes of waiting requests", self.flows.parking.bytes(), limits.parked_bytes),
             bounded("accounts guessed at", state.guesses.len(), limits.guesses),
             counted("running calls", counters.running),
             counted("timers", counters.timers),
@@ -397,8 +411,20 @@ impl Server {
         budgets
     }
 
+    fn tally(&self) -> Vec<Tally> {
+        let tally = &self.state.tally;
+        let told = [
+            ("connections refused", tally.connections_refused),
+            ("connections ended for others", tally.connections_ended),
+            ("connections that showed nobody in time", tally.setups_late),
+            ("sessions ended for others", tally.sessions_ended),
+            ("attempts to log on that had to wait", tally.attempts_delayed),
+        ];
+        told.map(|(name, count)| Tally { name, count }).into()
+    }
+
     /// What outlives a connection, and what a lost answer is known by.
-    fn lasting(&self) -> [Budget; 4] {
+    fn lasting(&self) -> [Budget; 5] {
         let (counters, limits) = (self.counters(), self.state.config.limits);
         let budget = |name, used, limit| Budget { name, used, limit };
         let of_one_client = self.state.enduring.most();
@@ -406,6 +432,7 @@ impl Server {
         [
             budget("durable opens", counters.durable, Some(limits.durable_opens)),
             budget("durable opens of one client", of_one_client, per_client),
+            budget("persistent opens", counters.persistent, Some(limits.persistent_opens)),
             budget("opens without a connection", counters.kept, None),
             budget("creates that may be replayed", counters.creations, None),
         ]
@@ -423,8 +450,24 @@ fn channels(session: &Session) -> Vec<ChannelStatus> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::Config, time::Now};
+    use crate::{
+        config::Config,
+        id::OpId,
+        message::Outbound,
+        sink::{Executor, Sink},
+        time::Now,
+        vfs::{Call, File},
+    };
     use alloc::sync::Arc;
+
+    /// What is put out is for nobody.
+    struct Nobody;
+
+    impl Sink for Nobody {
+        fn send(&mut self, _: ConnId, _: Outbound) {}
+        fn call(&mut self, _: Executor, _: OpId, _: Call) {}
+        fn release(&mut self, _: File) {}
+    }
 
     fn peer(port: u16) -> Peer {
         let address = core::net::SocketAddr::from(([10, 0, 0, 1], port));
@@ -435,8 +478,8 @@ mod tests {
     fn connections_and_budgets_are_told() {
         let mut server = Server::new(Arc::new(Config::default()), [0; 32]);
         assert!(server.status(Now::default().mono).connections.is_empty());
-        server.accept(Now::default(), peer(1)).expect("room");
-        server.accept(Now::default(), peer(2)).expect("room");
+        server.accept(Now::default(), peer(1), &mut Nobody).expect("room");
+        server.accept(Now::default(), peer(2), &mut Nobody).expect("room");
         let status = server.status(Now::default().mono + Duration::from_secs(7));
         assert_eq!(status.connections.len(), 2);
         assert!(status.connections[0].negotiated.is_none());
@@ -450,7 +493,7 @@ mod tests {
     fn a_new_configuration_is_for_those_who_come() {
         let mut server = Server::new(Arc::new(Config::default()), [0; 32]);
         let now = Now::default();
-        let first = server.accept(now, peer(1)).expect("room");
+        let first = server.accept(now, peer(1), &mut Nobody).expect("room").connection;
         let setup = server.poll_timeout().expect("a timer");
         let mut config = Config { max_read: 1 << 16, ..Config::default() };
         config.limits.connections = 1;
@@ -458,7 +501,7 @@ mod tests {
         server.reconfigure(Arc::new(config.clone()));
         assert_eq!(server.state.config_of(first.id()).max_read, Config::default().max_read);
         assert_eq!(server.state.config.max_read, 1 << 16);
-        assert!(server.accept(now, peer(2)).is_err(), "the limit holds at once");
+        assert!(server.accept(now, peer(2), &mut Nobody).is_err(), "the limit holds at once");
         assert!(server.poll_timeout().expect("a timer").0 < setup.0, "deadtime holds at once");
         config.limits.idle_time = Duration::ZERO;
         server.reconfigure(Arc::new(config));

@@ -4,10 +4,12 @@
 mod done;
 mod error;
 mod how;
+mod promise;
 
 pub use done::{Account, Admission, Done, FileInfo, FileKind, Opened, Permitted, VolumeInfo};
 pub use error::VfsError;
 pub use how::{Cursor, Existing, ListHow, Missing, OpenHow, OpenSecurity, SetBasic, WantedKind};
+pub use promise::{AppInstance, Cached, Lock, Memo, Past, Promise, Restored};
 
 use crate::{
     acl::{Change, Token},
@@ -259,6 +261,9 @@ pub enum Op {
         /// Changes of other kinds need not be told.
         filter: CompletionFilter,
     },
+    /// Writes down what outlives the server. When something is kept, all of it, and what was written
+    /// before, is on stable storage before this completes; of what failed nothing counts. → [`Done::Ok`]
+    Remember(Memo),
     /// The addresses that clients may use this server at. → [`Done::Interfaces`]
     Interfaces,
     /// Asks the daemon for an account. → [`Done::Account`]

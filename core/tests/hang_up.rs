@@ -118,7 +118,8 @@ fn others_are_woken() {
     b.answer(waiting.mid).ok();
 }
 
-/// DESIGN 3, property 9: connections are counted, and room is made by those that go.
+/// DESIGN 3, property 9: connections are counted, and room is made by those that go. Who has logged on
+/// does not go for others (`crowded.rs` has those who have not).
 #[test]
 fn as_many_connections_as_allowed() {
     use ksmbd_core::server::Unwelcome;
@@ -126,11 +127,13 @@ fn as_many_connections_as_allowed() {
         config.limits.connections = 3;
         config.limits.connections_per_address = 2;
     });
-    let one = w.connect();
-    let _two = w.connect();
+    let one = w.logged_on("alice");
+    let _two = w.logged_on("alice");
     let why = w.try_connect([10, 0, 0, 1]).err();
     assert_eq!(why, Some(Unwelcome::TooManyOfAddress));
-    let _other = w.try_connect([10, 0, 0, 2]).ok().unwrap();
+    let mut other = w.try_connect([10, 0, 0, 2]).ok().unwrap();
+    other.negotiate().ok();
+    other.logon("bob", &password("bob")).ok();
     assert_eq!(w.try_connect([10, 0, 0, 3]).err(), Some(Unwelcome::TooMany));
     one.hang_up();
     assert!(w.try_connect([10, 0, 0, 1]).is_ok());

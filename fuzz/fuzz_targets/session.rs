@@ -1,4 +1,3 @@
-//! Clients that log on and then do what the bytes say.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| ksmbd_fuzz::target::session(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ksmbd_fuzz::target::run("session", data));

@@ -84,6 +84,17 @@ impl Daemon {
         self.admitted
     }
 
+    /// A share of files, by its name.
+    pub(crate) fn disk(&self, name: &str) -> Option<Arc<Share>> {
+        let rules = self.shares.get(&name.to_lowercase())?;
+        (rules.share.kind == ShareKind::Disk).then(|| Arc::clone(&rules.share))
+    }
+
+    /// The server was killed: no tree leaves any more.
+    pub(crate) fn restart(&mut self) {
+        self.admitted = 0;
+    }
+
     /// Carries out one call; gives it back when it is the file system's.
     #[allow(clippy::result_large_err, reason = "what is given back is what came")]
     pub(crate) fn run(&mut self, call: Call) -> Result<Done, Call> {

@@ -7,7 +7,7 @@
 //! * [`client::Client`] speaks real bytes: it signs, encrypts, counts credits, and checks every answer.
 //! * [`memvfs`] and [`daemon`] do what the core asks of the file system and of the daemon.
 //! * [`replay`] has recorded runs of real servers again.
-//! * [`swarm`] draws random behaviour, for `sim` and for the fuzz targets in [`target`].
+//! * [`swarm`] draws random behaviour, for `sim` and for the fuzz targets in `target`.
 
 pub mod client;
 pub mod daemon;
@@ -15,6 +15,7 @@ pub mod memvfs;
 pub mod model;
 pub mod replay;
 pub mod swarm;
+#[cfg(feature = "targets")]
 pub mod target;
 pub mod world;
 

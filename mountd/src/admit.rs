@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ksmbd_core::config::Share;
 use ksmbd_core::id::ConnId;
 use ksmbd_core::status::NtStatus;
-use ksmbd_core::vfs::{Admission, Identity, Peer};
+use ksmbd_core::vfs::{Admission, Identity, Peer, Promise};
 use ksmbd_core::wire::negotiate::Dialect;
 
 use crate::config::variables::Occasion;
@@ -113,6 +113,19 @@ pub fn admit(
     }
 }
 
+/// Who has a file open since before the server was ended: the share, and as whom its files are used,
+/// if both are what they were then.
+pub fn heir(state: &State, promise: &Promise) -> Option<(Arc<Share>, Arc<Identity>)> {
+    let settings = state.settings.share(&promise.share)?;
+    let (account, uid) = &promise.owner;
+    let (_, identity) = rights(state, settings, account).ok()?;
+    let own = state.accounts.of_account(account);
+    let same = own.uid == *uid;
+    let identity = Arc::new(identity.unwrap_or(own));
+    let same = same && identity.uid == promise.identity.uid;
+    same.then(|| (Arc::clone(&settings.share), identity))
+}
+
 /// Guests and sessions without any user. The lists are not asked: guests have no name.
 fn admit_guest(
     state: &State,
@@ -141,6 +154,16 @@ fn admit_user(
     account: &str,
     visitor: Visitor<'_>,
 ) -> Result<Admission, Refusal> {
+    let (read_only, identity) = rights(state, settings, account)?;
+    admission(settings, read_only, identity, account, visitor)
+}
+
+/// Whether this account may only read there, and as whom it uses files, if not as itself.
+fn rights(
+    state: &State,
+    settings: &ShareSettings,
+    account: &str,
+) -> Result<(bool, Option<Identity>), Refusal> {
     if !state.accounts.contains(account) {
         return Err(Refusal::NoAccount);
     }
@@ -164,7 +187,7 @@ fn admit_user(
         true => administrator(state, settings, account)?,
         false => forced(state, settings, account)?,
     };
-    admission(settings, read_only, identity, account, visitor)
+    Ok((read_only, identity))
 }
 
 /// `admin users`. `force user` wins over it, as in Samba: who writes that wants all files to be one

@@ -11,6 +11,7 @@ pub mod detach;
 pub mod lock_file;
 pub mod logger;
 pub mod options;
+pub mod persistent;
 pub mod random;
 pub mod rpc;
 pub mod serve;

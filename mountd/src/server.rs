@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use ksmbd_core::config::Config;
 use ksmbd_core::rng::Rng;
 use ksmbd_core::status_report::Budget;
 use ksmbd_record::Writer;
@@ -17,9 +18,9 @@ use crate::config::interfaces::ListenError;
 use crate::control::socket::SocketError;
 use crate::daemon::{Daemon, MAX_PIPES};
 use crate::lock_file::LockError;
-use crate::random;
 use crate::state::{Current, LoadError, Source, State};
 use crate::subauth::SubauthError;
+use crate::{persistent, random};
 
 /// Why there is no server.
 #[derive(Debug)]
@@ -76,12 +77,21 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
+/// What the core is told. Handles that persist are there where somebody wants them and there is a
+/// place for them.
+fn config(state: &State, guid: [u8; 16], journal: bool) -> Config {
+    let persistent_handles = journal && persistent::are_wanted(state);
+    Config { persistent_handles, ..state.settings.global.config(guid) }
+}
+
 /// A server that runs.
 pub struct Server {
     runtime: Runtime,
     daemon: JoinHandle<()>,
     current: Current,
     guid: [u8; 16],
+    /// There is a journal for persistent handles.
+    persistent: bool,
     pipes: Arc<AtomicUsize>,
     /// One reload at a time: what the core and the daemon decide by is to be of one file.
     reloading: Mutex<()>,
@@ -100,7 +110,9 @@ impl Server {
     ) -> Result<Self, StartError> {
         let seed = random::bytes().map_err(|error| StartError::System("get randomness", error))?;
         let guid = random::bytes().map_err(|error| StartError::System("get randomness", error))?;
-        let config = Arc::new(state.settings.global.config(guid));
+        let journal = persistent::begin(&state);
+        let persistent = journal.is_some();
+        let config = Arc::new(config(&state, guid, persistent));
         let secret =
             random::bytes().map_err(|error| StartError::System("get randomness", error))?;
         let current = Current::new(state);
@@ -112,9 +124,11 @@ impl Server {
         let pipes = daemon.pipe_count();
         let daemon =
             daemon.spawn(letters).map_err(|error| StartError::System("start a thread", error))?;
-        let options = Options { listen: listen.clone(), config, seed, daemon: sender, record };
+        let listen_on = listen.clone();
+        let options = Options { listen: listen_on, config, seed, daemon: sender, record, journal };
         let runtime = Runtime::start(options).map_err(|error| StartError::Listen(listen, error))?;
-        Ok(Self { runtime, daemon, current, guid, pipes, reloading: Mutex::new(()) })
+        let reloading = Mutex::new(());
+        Ok(Self { runtime, daemon, current, guid, persistent, pipes, reloading })
     }
 
     /// Where it listens.
@@ -135,9 +149,15 @@ impl Server {
     /// A file cannot be used; everything stays as it was.
     pub fn reload(&self, source: &Source) -> Result<Vec<&'static str>, LoadError> {
         let _alone = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = self.current.reload(source)?;
-        let config = self.current.get().settings.global.config(self.guid);
-        self.runtime.reconfigure(Arc::new(config));
+        let before = self.current.get().settings.global.state_directory.clone();
+        let mut kept = self.current.reload(source)?;
+        let state = self.current.get();
+        if persistent::are_wanted(&state) && !self.persistent {
+            kept.push("continuous availability");
+        } else if self.persistent && before != state.settings.global.state_directory {
+            kept.push("state directory");
+        }
+        self.runtime.reconfigure(Arc::new(config(&state, self.guid, self.persistent)));
         Ok(kept)
     }
 

@@ -186,6 +186,16 @@ impl<T: Value, E: Value> Value for Result<T, E> {
     }
 }
 
+impl<A: Value, B: Value> Value for (A, B) {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+        self.1.put(out);
+    }
+    fn get(from: &mut Reader<'_>) -> Parse<Self> {
+        Ok((A::get(from)?, B::get(from)?))
+    }
+}
+
 macro_rules! pointers {
     ($($pointer:ident)*) => {$(
         impl<T: Value> Value for $pointer<T> {

@@ -4,7 +4,10 @@
 use crate::codec::{Value, fields};
 use ksmbd_core::{
     buffer::ReplyBuf,
-    vfs::{Account, Admission, Cursor, Done, File, FileInfo, FileObject, Opened, VolumeInfo},
+    vfs::{
+        Account, Admission, Cursor, Done, File, FileInfo, FileObject, Opened, Past, Restored,
+        VolumeInfo,
+    },
     wire::codec::{Malformed, Parse, Reader},
 };
 use std::{any::Any, sync::Arc};
@@ -43,6 +46,8 @@ fields! {
     }
     VolumeInfo { serial, creation_time, unit, total, available, free }
     Admission { share, read_only, identity }
+    Restored { number, promise, share, directory, opened }
+    Past { servers, opens }
 }
 
 impl Value for Zeroizing<[u8; 16]> {

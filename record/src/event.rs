@@ -10,7 +10,7 @@ use ksmbd_core::{
     error::ConnectionError,
     id::{ConnId, OpId, SessionId},
     time::Now,
-    vfs::{Done, FsChange, Peer},
+    vfs::{Done, FsChange, Past, Peer},
     wire::codec::{Malformed, Parse, Reader},
 };
 use std::sync::Arc;
@@ -56,6 +56,8 @@ pub enum Event {
     Seal(ConnId, Sent),
     /// [`Server::close_kept`](ksmbd_core::server::Server::close_kept).
     CloseKept(Now),
+    /// [`Server::restore`](ksmbd_core::server::Server::restore).
+    Restore(Past, Now),
     /// The recording ends. Comes last.
     End(Ended),
 }
@@ -166,6 +168,7 @@ mod tag {
     pub(super) const SEAL: u8 = 11;
     pub(super) const END: u8 = 12;
     pub(super) const CLOSE_KEPT: u8 = 13;
+    pub(super) const RESTORE: u8 = 14;
 }
 
 /// Events as they are written down by who has only borrowed what is in them. Those that have a `now`
@@ -250,6 +253,13 @@ pub mod put {
         begun(tag::CLOSE_KEPT)
     }
 
+    /// [`Event::Restore`], without its `now`.
+    pub fn restore(past: &Past) -> Vec<u8> {
+        let mut out = begun(tag::RESTORE);
+        past.put(&mut out);
+        out
+    }
+
     /// [`Event::Seal`].
     pub fn seal(conn: ConnId, sent: Sent) -> Vec<u8> {
         two(tag::SEAL, &conn, &sent)
@@ -291,6 +301,7 @@ impl Value for Event {
             Self::HangUp(conn, now) => put::at(put::hang_up(*conn), *now),
             Self::Timeout(now) => put::at(put::timeout(), *now),
             Self::CloseKept(now) => put::at(put::close_kept(), *now),
+            Self::Restore(past, now) => put::at(put::restore(past), *now),
             Self::Seal(conn, sent) => put::seal(*conn, *sent),
             Self::End(why) => put::end(*why),
         });
@@ -313,6 +324,7 @@ impl Value for Event {
             tag::TIMEOUT => Self::Timeout(Value::get(from)?),
             tag::SEAL => Self::Seal(Value::get(from)?, Value::get(from)?),
             tag::CLOSE_KEPT => Self::CloseKept(Value::get(from)?),
+            tag::RESTORE => Self::Restore(Value::get(from)?, Value::get(from)?),
             tag::END => Self::End(Value::get(from)?),
             _ => return Err(Malformed("no event")),
         })

@@ -4,18 +4,21 @@ use crate::codec::{Value, bytes, fields, flags, variants, wrapped};
 use ksmbd_core::{
     auth::ServerNames,
     config::{Config, Encryption, Limits, Share, ShareKind},
-    id::{ConnId, FileKey, OpId, SessionId},
+    id::{ConnId, FileKey, OpId, OpenId, SessionId},
     name::SharePath,
     status::NtStatus,
     stream::StreamName,
     time::{FileTime, Instant, Now},
     veto::Veto,
-    vfs::{FileKind, FsChange, Identity, Peer, Permitted, VfsError},
+    vfs::{Cached, FileKind, FsChange, Identity, Lock, Peer, Permitted, Promise, VfsError},
     wire::{
         change_notify::CompletionFilter,
         codec::{Malformed, Parse, Reader, Writer},
+        create::{CreateAction, ShareAccess},
+        create_context::LeaseState,
         fscc::{
-            FileAttributes, ea::FullEaInformation, file::StreamInformation, notify::FileAction,
+            AccessMask, FileAttributes, ea::FullEaInformation, file::StreamInformation,
+            notify::FileAction,
         },
         negotiate::Dialect,
         network_interface::{InterfaceCapability, NetworkInterfaceInfo},
@@ -24,9 +27,12 @@ use ksmbd_core::{
 };
 use std::net::{IpAddr, SocketAddr};
 
-wrapped! { ConnId OpId SessionId Instant FileTime NtStatus Dialect FileAction }
+wrapped! { ConnId OpId OpenId SessionId Instant FileTime NtStatus Dialect FileAction CreateAction }
 
-flags! { FileAttributes Permitted CompletionFilter SecurityControl InterfaceCapability }
+flags! {
+    FileAttributes Permitted CompletionFilter SecurityControl InterfaceCapability AccessMask
+    ShareAccess LeaseState
+}
 
 fields! {
     Now { mono, wall }
@@ -35,7 +41,7 @@ fields! {
     Config {
         names, server_guid, min_dialect, max_dialect, require_signing, encryption, multi_channel,
         max_read, max_write, max_trans, allow_anonymous, extra_fs_attributes, smbtorture_hooks,
-        limits, leases, durable_handles,
+        limits, leases, durable_handles, persistent_handles,
     }
     Limits {
         connections, connections_per_address, sessions, sessions_per_connection,
@@ -43,15 +49,24 @@ fields! {
         watches_per_session, watch_bytes, outside_watches, parked_per_connection, credits,
         free_guesses, guess_delay, guesses, guesses_per_address, unauthenticated_frame, setup_time,
         idle_time, break_time, durable_opens, durable_opens_per_client, durable_time, durable_time_max,
+        locks_per_file, locks, parked_bytes,
+        persistent_opens, persistent_time,
     }
     Share {
         name, kind, path, comment, create_mask, force_create_mode, directory_mask,
         force_directory_mode, hide_dot_files, store_dos_attributes, acl_xattr, hide_unreadable,
         follow_symlinks, cross_mounts, streams, streams_nul, inherit_owner, veto, encrypt,
-        change_notify, kernel_change_notify, oplocks,
+        change_notify, kernel_change_notify, oplocks, continuous,
     }
     Identity { name, uid, gid, groups, sid }
     Peer { address, local }
+    Promise {
+        id, share, root, path, stream, key, owner, identity, client, create, app, timeout, action,
+        granted, share_access, delete_on_close, delete_pending, write_through, mode, cached, locks,
+        lock_sequences, channel_sequence,
+    }
+    Cached { state, key, v2 }
+    Lock { offset, length, exclusive }
     FullEaInformation { flags, ea_name, ea_value }
     StreamInformation { stream_size, stream_allocation_size, stream_name }
     NetworkInterfaceInfo { if_index, capability, link_speed, address }

@@ -6,12 +6,11 @@ use crate::{
 };
 use ksmbd_core::{
     config::Config,
-    connection::Connection,
     crypto::SessionKeys,
     id::{ConnId, OpId, SessionId},
     message::Request,
-    server::Unwelcome,
-    vfs::{Done, FsChange, Peer, VfsError},
+    server::{Accepted, Unwelcome},
+    vfs::{Done, FsChange, Past, Peer, VfsError},
 };
 use ksmbd_record::event::put;
 use std::sync::Arc;
@@ -70,6 +69,15 @@ impl Shared {
         });
     }
 
+    /// Takes over what a server before this one has promised.
+    pub(crate) fn restore(&self, past: Past) {
+        let note = self.recorder.note(|| put::restore(&past));
+        self.enter("restore", |server, now, sink| {
+            self.recorder.at(note, now);
+            server.restore(now, past, sink);
+        });
+    }
+
     /// Closes what waits for clients that will find no server.
     pub(crate) fn close_kept(&self) {
         let note = self.recorder.note(put::close_kept);
@@ -89,19 +97,16 @@ impl Shared {
 
     /// Takes a client in, if there is room. From now on what is for it goes into `mailbox`. Only the
     /// forker calls this, and it arms its timer anyway.
-    pub(crate) fn accept(
-        &self,
-        peer: Peer,
-        mailbox: Arc<Mailbox>,
-    ) -> Result<Connection, Unwelcome> {
-        self.hold("accept", |locked| {
-            let now = self.clock.now();
-            let connection = locked.server.accept(now, peer.clone())?;
-            let id = connection.id();
+    pub(crate) fn accept(&self, peer: Peer, mailbox: Arc<Mailbox>) -> Result<Accepted, Unwelcome> {
+        let accepted = self.enter("accept", |server, now, sink| {
+            let accepted = server.accept(now, peer.clone(), sink)?;
+            let id = accepted.connection.id();
             self.recorder.at(self.recorder.note(|| put::accept(id, &peer)), now);
-            locked.clients.insert(id, mailbox);
-            Ok(connection)
-        })
+            Ok(accepted)
+        })?;
+        let id = accepted.connection.id();
+        self.hold("accept", |locked| locked.clients.insert(id, mailbox));
+        Ok(accepted)
     }
 
     /// What a connection that is no channel of a session signs with.

@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use ksmbd_core::{id::ConnId, vfs::Peer};
 use rustix::event::{PollFd, PollFlags, poll};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{self, ErrorKind},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::Arc,
@@ -39,10 +39,22 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// ... and after that much more the threads are left to themselves.
 const GIVE_UP: Duration = Duration::from_secs(5);
 
+/// Clients that have been told to go and have not gone, before others are let in.
+const LEAVING: usize = 32;
+
 /// A client's thread, as its parent knows it.
 struct Child {
     thread: JoinHandle<()>,
     socket: Arc<TcpStream>,
+}
+
+/// Those that had to go for others.
+#[derive(Default)]
+struct Leaving {
+    ids: BTreeSet<ConnId>,
+    /// Since it was said last.
+    untold: u64,
+    quiet_until: Option<Instant>,
 }
 
 /// What the thread has.
@@ -50,6 +62,7 @@ pub(crate) struct Forker {
     shared: Arc<Shared>,
     listeners: Vec<TcpListener>,
     children: BTreeMap<ConnId, Child>,
+    leaving: Leaving,
     gone: (Sender<ConnId>, Receiver<ConnId>),
     mailbox_limit: usize,
     paused_until: Option<Instant>,
@@ -70,6 +83,7 @@ impl Forker {
             shared,
             listeners,
             children: BTreeMap::new(),
+            leaving: Leaving::default(),
             gone: unbounded(),
             mailbox_limit: mailbox_limit(parked),
             paused_until: None,
@@ -98,6 +112,11 @@ impl Forker {
         }
     }
 
+    /// Whoever had to go has to be gone before more come.
+    fn is_crowded(&self) -> bool {
+        self.leaving.ids.len() >= LEAVING
+    }
+
     fn is_paused(&mut self) -> bool {
         self.paused_until = self.paused_until.filter(|until| *until > Instant::now());
         self.paused_until.is_some()
@@ -113,7 +132,7 @@ impl Forker {
         let mut fds = vec![PollFd::new(&self.shared.forker, PollFlags::IN)];
         let outside = outside::queue().filter(|_| self.outside_from.is_none());
         fds.extend(outside.iter().map(|queue| PollFd::new(queue, PollFlags::IN)));
-        if !paused {
+        if !paused && !self.is_crowded() {
             fds.extend(self.listeners.iter().map(|l| PollFd::new(l, PollFlags::IN)));
         }
         match poll(&mut fds, timeout.as_ref()) {
@@ -132,6 +151,9 @@ impl Forker {
     fn accept(&mut self) {
         for index in 0..self.listeners.len() {
             for _ in 0..BATCH {
+                if self.is_crowded() {
+                    return;
+                }
                 let Some(listener) = self.listeners.get(index) else { return };
                 match listener.accept() {
                     Ok((socket, address)) => {
@@ -143,6 +165,7 @@ impl Forker {
                     Err(error) if is_the_client_s(&error) => {}
                     Err(error) => {
                         log::error!("ksmbd/0: accept: {error}");
+                        self.make_room();
                         self.paused_until = Some(Instant::now() + PAUSE);
                         return;
                     }
@@ -167,15 +190,48 @@ impl Forker {
         let peer = Peer { address, local: socket.local_addr()? };
         let mailbox = Arc::new(Mailbox::new(self.mailbox_limit)?);
         let accepted = self.shared.accept(peer, Arc::clone(&mailbox));
-        let connection = accepted.map_err(|why| io::Error::other(format!("refused: {why}")))?;
+        let accepted = accepted.map_err(|why| io::Error::other(format!("refused: {why}")))?;
+        let connection = accepted.connection;
+        if let Some(goes) = accepted.goes {
+            self.send_away(goes);
+        }
         let id = connection.id();
         let socket = Arc::new(socket);
         let client =
             Client::new(Arc::clone(&self.shared), connection, Arc::clone(&socket), mailbox);
-        let thread = client.spawn(self.gone.0.clone())?;
+        let spawned = client.spawn(self.gone.0.clone());
+        let thread = spawned.map_err(|error| {
+            self.make_room();
+            io::Error::new(error.kind(), format!("no thread: {error}"))
+        })?;
         log::debug!("ksmbd/{}: {address}", id.0);
         self.children.insert(id, Child { thread, socket });
         Ok(())
+    }
+
+    /// It is told by the server; but it may be busy with what it does not read.
+    fn send_away(&mut self, id: ConnId) {
+        let Some(child) = self.children.get(&id) else { return };
+        let _ = child.socket.shutdown(Shutdown::Both);
+        let Leaving { ids, untold, quiet_until } = &mut self.leaving;
+        ids.insert(id);
+        *untold += 1;
+        let now = Instant::now();
+        if quiet_until.is_none_or(|until| until <= now) {
+            log::warn!("ksmbd/0: no room: {untold} connections without a session went for others");
+            *quiet_until = Some(now + QUIET);
+            *untold = 0;
+        }
+    }
+
+    /// The machine has no room for those who are there, whatever the limits say: one without a session
+    /// goes, so that the next one comes in.
+    fn make_room(&mut self) {
+        if let Some(id) = self.shared.oldest_stranger()
+            && !self.leaving.ids.contains(&id)
+        {
+            self.send_away(id);
+        }
     }
 
     /// Joins the threads that have ended.
@@ -186,6 +242,7 @@ impl Forker {
     }
 
     fn bury(&mut self, id: ConnId) {
+        self.leaving.ids.remove(&id);
         if let Some(child) = self.children.remove(&id)
             && child.thread.join().is_err()
         {

@@ -8,8 +8,10 @@
 mod client;
 mod clock;
 pub mod daemon;
+mod descriptors;
 mod entry;
 mod forker;
+pub mod journal;
 mod mailbox;
 mod record;
 mod server;
@@ -25,7 +27,8 @@ use clock::Clock;
 use crossbeam_channel::{Sender, unbounded};
 use daemon::Post;
 use forker::Forker;
-use ksmbd_core::{config::Config, server::Server};
+use journal::Journal;
+use ksmbd_core::{config::Config, server::Server, vfs::Past};
 use ksmbd_record::{Start, Writer};
 use mailbox::Bell;
 use record::Recorder;
@@ -37,8 +40,12 @@ use std::{
     thread::JoinHandle,
 };
 
-/// Of every thread; a client costs little more than this much address space.
+/// Of every thread: address space, of which a client that waits uses some pages.
 const STACK: usize = 256 * 1024;
+
+/// Connections that may wait to be accepted: in a flood an honest one is among them, and not lost. The
+/// system may allow fewer.
+const BACKLOG: i32 = 4096;
 
 /// What a [`Runtime`] is started with.
 pub struct Options {
@@ -52,6 +59,8 @@ pub struct Options {
     pub daemon: Sender<Letter>,
     /// Everything that the server is told is written there.
     pub record: Option<Writer>,
+    /// Where promises are kept that outlive the server, and those of the servers before.
+    pub journal: Option<(Journal, Past)>,
 }
 
 /// A running server. Dropping it stops it.
@@ -65,10 +74,11 @@ impl Runtime {
     /// Binds and starts serving. The process's umask becomes 0, since the modes of new files come
     /// from the shares' settings.
     pub fn start(options: Options) -> io::Result<Self> {
-        let Options { listen, config, seed, daemon, record } = options;
+        let Options { listen, config, seed, daemon, record, journal } = options;
         let listeners = listen.iter().map(bind).collect::<io::Result<Vec<_>>>()?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
         rustix::process::umask(rustix::fs::Mode::empty());
+        let config = descriptors::provide(config);
         let (parked, outside) =
             (config.limits.parked_per_connection, config.limits.outside_watches);
         let (worker, jobs) = unbounded();
@@ -79,7 +89,10 @@ impl Runtime {
         };
         let server = Server::new(config, seed);
         let (clock, bell) = (Clock::start(), Bell::new()?);
-        let shared = Shared::new(server, clock, bell, worker, recorder, post, outside);
+        let (journal, past) = journal.unzip();
+        let shared = Shared::new(server, clock, bell, worker, recorder, (post, journal), outside);
+        // Before anybody can be accepted.
+        past.into_iter().for_each(|past| shared.restore(past));
         let worker = worker::spawn(Arc::clone(&shared), jobs)?;
         let forker = Forker::spawn(Arc::clone(&shared), listeners, worker, parked)?;
         Ok(Self { shared, forker: Some(forker), addresses })
@@ -102,7 +115,7 @@ impl Runtime {
 
     /// Goes on with another configuration: see [`Server::reconfigure`].
     pub fn reconfigure(&self, config: Arc<Config>) {
-        self.shared.reconfigure(config);
+        self.shared.reconfigure(descriptors::provide(config));
     }
 
     /// Accepts nobody any more, lets running calls end, hangs everybody up, and returns when the
@@ -140,5 +153,6 @@ fn bind(address: &SocketAddr) -> io::Result<TcpListener> {
     let fail = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
     let listener = TcpListener::bind(address).map_err(fail)?;
     listener.set_nonblocking(true).map_err(fail)?;
+    rustix::net::listen(&listener, BACKLOG).map_err(|errno| fail(errno.into()))?;
     Ok(listener)
 }

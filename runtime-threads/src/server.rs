@@ -4,6 +4,7 @@
 use crate::{
     clock::Clock,
     daemon::Post,
+    journal::Journal,
     mailbox::{Bell, Entry, Mailbox},
     record::Recorder,
     vfs,
@@ -48,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) worker: Sender<Job>,
     pub(crate) recorder: Recorder,
     post: Post,
+    journal: Option<Journal>,
     outside: Outside,
     stopping: AtomicBool,
 }
@@ -159,7 +161,7 @@ impl Shared {
         forker: Bell,
         worker: Sender<Job>,
         recorder: Recorder,
-        post: Post,
+        (post, journal): (Post, Option<Journal>),
         outside_watches: usize,
     ) -> Arc<Self> {
         let locked = Locked { server, clients: BTreeMap::new(), armed: None };
@@ -169,7 +171,7 @@ impl Shared {
             limit: outside_watches,
             asked: AtomicBool::new(false),
         };
-        Arc::new(Self { locked, forker, clock, worker, recorder, post, outside, stopping })
+        Arc::new(Self { locked, forker, clock, worker, recorder, post, journal, outside, stopping })
     }
 
     /// Tells all threads to end.
@@ -280,6 +282,11 @@ impl Shared {
         self.hold("counters", |locked| locked.server.counters())
     }
 
+    /// Who goes first where there is no room.
+    pub(crate) fn oldest_stranger(&self) -> Option<ConnId> {
+        self.hold("oldest_stranger", |locked| locked.server.oldest_stranger(self.clock.now().mono))
+    }
+
     /// A copy of the server's tables, and how many directories inotify watches for them.
     pub(crate) fn status(&self) -> Status {
         let mut status = self.hold("status", |locked| locked.server.status(self.clock.now().mono));
@@ -336,6 +343,11 @@ impl Shared {
             // It sleeps on the queue from the first watch on.
             self.forker.ring();
             return Some(done);
+        }
+        if let Op::Remember(memo) = op {
+            let journal = self.journal.as_ref();
+            let unavailable = || Done::Failed(VfsError::Unavailable);
+            return Some(journal.map_or_else(unavailable, |journal| journal.remember(memo)));
         }
         match self.post.post(mailbox, op_id, op) {
             Ok(()) => None,

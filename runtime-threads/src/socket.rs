@@ -9,11 +9,14 @@ use rustix::{
 use std::{
     io::{self, ErrorKind, Read, Write},
     net::TcpStream,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-/// A client that takes not a byte for this long is hung up.
+/// A client that takes not a byte for this long is hung up ...
 const STALL: Duration = Duration::from_secs(30);
+
+/// ... and one that has not taken a frame in that time and a second for each so many bytes of it.
+const RATE: u64 = 16 * 1024;
 
 /// What ended a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,22 +76,28 @@ pub(crate) fn read(mut socket: &TcpStream, buffer: &mut [u8]) -> io::Result<Opti
     }
 }
 
-/// Writes everything, as long as the client takes something now and then.
+/// Writes everything, as long as the client takes it with some speed.
 pub(crate) fn write(mut socket: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+    let mut deadline = None;
     while !bytes.is_empty() {
         match socket.write(bytes) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => writable(socket)?,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                let whole = STALL + Duration::from_secs(bytes.len() as u64 / RATE);
+                let deadline = *deadline.get_or_insert_with(|| Instant::now() + whole);
+                writable(socket, deadline)?;
+            }
             Err(error) => return Err(error),
         }
     }
     Ok(())
 }
 
-fn writable(socket: &TcpStream) -> io::Result<()> {
-    let timeout = timespec(STALL);
+fn writable(socket: &TcpStream, deadline: Instant) -> io::Result<()> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let timeout = timespec(left.min(STALL));
     match poll(&mut [PollFd::new(socket, PollFlags::OUT)], Some(&timeout)) {
         Ok(0) => Err(io::Error::new(ErrorKind::TimedOut, "the client takes no data")),
         Ok(_) | Err(Errno::INTR) => Ok(()),

@@ -48,34 +48,69 @@ pub(crate) fn connect_within(
     number: u64,
     patience: Duration,
 ) -> io::Result<Smb> {
-    let mut smb = Smb::connect(options.port, options.protection, patience)?;
-    let (mut hash, cipher) = negotiate(&mut smb, number)?;
+    let (mut smb, agreed) = greet(options, number, patience)?;
+    log_on(&mut smb, options, number, agreed)?;
+    let path = format!("\\\\127.0.0.1\\{}", options.share);
+    let tree = TreeConnectRequest { flags: TreeConnectFlags::empty(), path: path.as_str().into() };
+    smb.send_signed(&RequestBody::TreeConnect(tree))?;
+    smb.tree_id = smb.receive()?.ok()?.header.tree_id;
+    Ok(smb)
+}
+
+/// What NEGOTIATE has settled: its hash, and how is encrypted.
+pub(crate) type Agreed = (PreauthHash, Option<crypto::Cipher>);
+
+/// Connects and negotiates.
+pub(crate) fn greet(
+    options: &Options,
+    number: u64,
+    patience: Duration,
+) -> io::Result<(Smb, Agreed)> {
+    let to = (options.from, options.port);
+    let mut smb = Smb::connect(to, options.protection, patience)?;
+    let agreed = negotiate(&mut smb, number)?;
+    Ok((smb, agreed))
+}
+
+/// Begins a session, and leaves it at that. Says whether the server has begun it, too.
+pub(crate) fn half_open(smb: &mut Smb, options: &Options) -> io::Result<bool> {
+    let credentials = Credentials::new(&options.user, "", &options.password);
+    smb.session_id = 0;
+    let first = NtlmClient::new(credentials, Wrapping::Spnego).start();
+    let reply = setup(smb, first, &mut PreauthHash::default())?;
+    Ok(reply.status() == NtStatus::MORE_PROCESSING_REQUIRED)
+}
+
+/// Makes a session, of a connection that has none or another one.
+pub(crate) fn log_on(
+    smb: &mut Smb,
+    options: &Options,
+    number: u64,
+    (mut hash, cipher): Agreed,
+) -> io::Result<()> {
+    (smb.session_id, smb.keys) = (0, None);
     let protection = std::mem::replace(&mut smb.protection, Protection::Off);
     let mut seed = [7; 32];
     seed[..8].copy_from_slice(&number.to_le_bytes());
     let credentials = Credentials::new(&options.user, "", &options.password);
     let mut ntlm = NtlmClient::new(credentials, Wrapping::Spnego);
     let first = ntlm.start();
-    let reply = setup(&mut smb, first, &mut hash)?;
+    let reply = setup(smb, first, &mut hash)?;
     if reply.status() != NtStatus::MORE_PROCESSING_REQUIRED {
         return Err(broken(format!("SESSION_SETUP: {:?}", reply.status())));
     }
     hash.extend(&smb.bytes[reply.element.clone()]);
     smb.session_id = reply.header.session_id;
-    let blob = ntlm.answer(&security_buffer(&smb, &reply)?, &mut Rng::new(seed));
-    let reply = setup(&mut smb, blob.map_err(malformed)?, &mut hash)?.ok()?;
-    ntlm.finish(&security_buffer(&smb, &reply)?).map_err(malformed)?;
+    let blob = ntlm.answer(&security_buffer(smb, &reply)?, &mut Rng::new(seed));
+    let reply = setup(smb, blob.map_err(malformed)?, &mut hash)?.ok()?;
+    ntlm.finish(&security_buffer(smb, &reply)?).map_err(malformed)?;
     let Some(key) = ntlm.session_key() else {
         return Err(broken("no session key"));
     };
     let dialect = Dialect::SMB_3_1_1.0;
     smb.keys = Some(SessionKeys::derive(dialect, key, &key[..], smb.signing, cipher, &hash));
     smb.protection = protection;
-    let path = format!("\\\\127.0.0.1\\{}", options.share);
-    let tree = TreeConnectRequest { flags: TreeConnectFlags::empty(), path: path.as_str().into() };
-    smb.send_signed(&RequestBody::TreeConnect(tree))?;
-    smb.tree_id = smb.receive()?.ok()?.header.tree_id;
-    Ok(smb)
+    Ok(())
 }
 
 /// Each connection is a client of its own: with one ClientGuid for all, leases would not conflict, and

@@ -4,6 +4,7 @@
 //! When it is ready it says `ready` and waits for a line; it runs for its time, says
 //! `done OPERATIONS BYTES SECONDS RETURNED`, and stays connected until its input ends.
 
+mod attack;
 mod journal;
 mod load;
 mod logon;
@@ -13,6 +14,7 @@ mod storm;
 mod waiting;
 
 use std::io::{self, BufRead};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Barrier;
@@ -24,6 +26,7 @@ use smb::{Protection, broken};
 const USAGE: &str = "\
 usage: ksmbd-load --port=N --share=NAME --user=NAME --password=WORD --path=DIRECTORY [OPTION...] LOAD
        ksmbd-load --raw --path=DIRECTORY [OPTION...] LOAD
+       ksmbd-load attack NAME --port=N --user=NAME --password=WORD [--share=NAME] [OPTION...]
        ksmbd-load compare DIRECTORY
 
 LOAD is read, write (with --size), random-read, random-write (4 KiB), create, stat, delete, list, open
@@ -32,7 +35,10 @@ lease on everything) or connect; break-lease, break-oplock and notify, which cou
 second connection waits; or journal, which says in the end what the server has acknowledged, and whose words `compare`
 takes on its input to compare them with the disk; or storm: everything that waits, at random. DIRECTORY is the share's on the server's disk: files are prepared there. --raw measures plain
 copies over loopback instead.
+An attack is silent, setups, guesses, readers, chains, opens, locks, notifies, wildcards or claims; it goes on
+until its input ends or its time is up.
 
+  --from=ADDRESS connect from this one of loopback's addresses (127.0.0.1)
   --clients=N    so many clients at once (1)
   --seconds=S    how long (1)
   --size=BYTES   a request's size (1048576)
@@ -83,6 +89,7 @@ const KINDS: [(&str, Kind); 17] = [
 #[derive(Clone)]
 pub(crate) struct Options {
     pub(crate) port: u16,
+    pub(crate) from: Ipv4Addr,
     pub(crate) share: String,
     pub(crate) user: String,
     pub(crate) password: String,
@@ -109,6 +116,7 @@ pub(crate) struct Count {
 fn parse(arguments: impl Iterator<Item = String>) -> Option<Options> {
     let mut options = Options {
         port: 0,
+        from: Ipv4Addr::LOCALHOST,
         share: String::new(),
         user: String::new(),
         password: String::new(),
@@ -124,6 +132,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Option<Options> {
     for argument in arguments {
         match argument.split_once('=') {
             Some(("--port", value)) => options.port = value.parse().ok()?,
+            Some(("--from", value)) => options.from = value.parse().ok()?,
             Some(("--share", value)) => options.share = value.to_owned(),
             Some(("--user", value)) => options.user = value.to_owned(),
             Some(("--password", value)) => options.password = value.to_owned(),
@@ -225,6 +234,18 @@ fn main() -> ExitCode {
             }
             Err(error) => {
                 println!("{error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    if let [command, name, rest @ ..] = &words[..]
+        && command == "attack"
+    {
+        let options = parse(rest.iter().cloned().chain(["storm".to_owned()]));
+        return match options.ok_or_else(|| broken(USAGE)).and_then(|o| attack::run(name, &o)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                println!("failed {error}");
                 ExitCode::FAILURE
             }
         };

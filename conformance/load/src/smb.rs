@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpStream};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -96,11 +96,11 @@ pub(crate) struct Smb {
 
 impl Smb {
     pub(crate) fn connect(
-        port: u16,
+        (from, port): (Ipv4Addr, u16),
         protection: Protection,
         patience: Duration,
     ) -> io::Result<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        let stream = dial(from, port)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(patience))?;
         Ok(Self {
@@ -199,10 +199,20 @@ impl Smb {
         self.put(&[])
     }
 
+    /// Ends the connection without a word, and without a trace in this machine's tables.
+    pub(crate) fn abandon(self) {
+        let _ = rustix::net::sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO));
+    }
+
     /// Ends the connection.
     pub(crate) fn hang_up(&self) {
         // It may have ended by itself.
         let _ = self.stream.shutdown(Shutdown::Both);
+    }
+
+    /// Takes one byte of what was sent.
+    pub(crate) fn sip(&mut self) -> io::Result<()> {
+        self.stream.read_exact(&mut [0])
     }
 
     /// Sends bytes that are no message, or the beginning of one.
@@ -385,6 +395,17 @@ impl Smb {
         key.open(head, body).map_err(|_| broken("the encryption is wrong"))?;
         Ok(frame.start + TRANSFORM_LEN..frame.end)
     }
+}
+
+/// Connects to 127.0.0.1 from one of loopback's addresses.
+pub(crate) fn dial(from: Ipv4Addr, port: u16) -> io::Result<TcpStream> {
+    use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+    let fd = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    if from != Ipv4Addr::LOCALHOST {
+        bind(&fd, &SocketAddrV4::new(from, 0))?;
+    }
+    connect(&fd, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))?;
+    Ok(fd.into())
 }
 
 /// What a request costs (MS-SMB2 3.2.4.1.5).

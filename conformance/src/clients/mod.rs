@@ -15,6 +15,7 @@ mod slow;
 mod smbclient;
 mod tap;
 mod tools;
+mod wireshark;
 
 use std::fmt;
 use std::time::Instant;
@@ -117,7 +118,9 @@ fn groups() -> Vec<Group> {
         Group { setup: Setup::clients("slow", &[]), checks: slow::checks() },
         Group { setup: Setup::clients("guessing", &[]), checks: guessing::checks() },
         Group { setup: Setup::clients("daemon", &[]), checks: daemon::checks() },
+        Group { setup: Setup::clients("wireshark", &[]), checks: wireshark::checks() },
         Group { setup: Setup::clients("faults", &[]), checks: crate::faults::checks() },
+        Group { setup: Setup::clients("dos", &[]), checks: crate::dos::checks() },
     ]
 }
 

@@ -5,6 +5,7 @@ mod broken;
 mod clock;
 mod disk;
 mod journal;
+mod persistent;
 
 use std::fs;
 use std::thread;
@@ -24,7 +25,7 @@ use journal::Journal;
 const SECONDS: u64 = 3;
 
 pub(crate) fn checks() -> Vec<Check> {
-    let bodies: [(&str, Plain); 13] = [
+    let bodies: [(&str, Plain); 14] = [
         ("full-disk", full_disk),
         ("io-error", broken::io_error),
         ("smbclient", broken::smbclient),
@@ -37,6 +38,7 @@ pub(crate) fn checks() -> Vec<Check> {
         ("reload", reload),
         ("term", |context| ended(context, Signal::TERM)),
         ("kill", |context| ended(context, Signal::KILL)),
+        ("persistent", persistent::killed),
         ("storm", storm),
     ];
     let check = |(name, body)| Check::new(format!("faults.{name}"), body);

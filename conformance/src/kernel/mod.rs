@@ -3,6 +3,7 @@
 //! guest does is in `conformance/kernel/`; it is built from Debian's packages in [`guest`].
 
 mod channels;
+mod failover;
 mod guest;
 mod report;
 
@@ -92,6 +93,12 @@ const VARIANTS: &[Variant] = &[
         name: "multichannel-seal",
         options: "vers=3.1.1,ip=198.51.100.1,seal,multichannel,max_channels=4,echo_interval=2",
         checks: &[CHANNELS],
+    },
+    // On the share whose handles outlive the server.
+    Variant {
+        name: "persistent",
+        options: "vers=3.1.1,hard,persistenthandles,echo_interval=1",
+        checks: &[ALWAYS, &["locks", "failover"]],
     },
 ];
 
@@ -195,13 +202,13 @@ impl Run<'_> {
         guest::possible(env)?;
         // Without leases the client of Linux keeps an exclusive oplock over SMB 3 when it is broken:
         // it takes a break only with a newer epoch, which oplocks have not.
-        let mut global = vec!["smb2 leases = yes".to_owned()];
+        let mut global = Vec::new();
         if addresses {
             global
                 .extend(["server multi channel support = yes".to_owned(), channels::interfaces()]);
         }
         let global: Vec<&str> = global.iter().map(String::as_str).collect();
-        let setup = Setup::clients("kernel", &global);
+        let setup = Setup::persistent("kernel", &global);
         let disk = SmallDisk::mount(env, &setup);
         let mut server = match addresses {
             true => Server::start_on(env, setup, namespace::PORT)?,
@@ -269,6 +276,7 @@ impl Run<'_> {
 fn asked(what: &str, env: &Env, server: &mut Server) -> Checked {
     match what {
         "restart" => Ok(server.bounce()?),
+        "kill" => failover::kill(env, server),
         "channels" => channels::spread(env, server),
         "cut" => channels::cut(env, server, false),
         "cut-first" => channels::cut(env, server, true),
@@ -284,7 +292,8 @@ fn compare_tree(measured: &mut Measured, server: &Server, source: &std::path::Pa
     let (Some(variant), Outcome::Pass) = (variant, &measured.outcome) else {
         return;
     };
-    let there = server.share_dir("files").join(variant).join("tree");
+    let share = if variant == "persistent" { "lasting" } else { "files" };
+    let there = server.share_dir(share).join(variant).join("tree");
     if let Err(problem) = same_tree(source, &there) {
         println!("{name}: on the server's disk: {problem}");
         measured.outcome = Outcome::Fail(format!("on the server's disk: {problem}"));

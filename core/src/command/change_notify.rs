@@ -10,7 +10,10 @@ use crate::{
         refuse,
     },
     id::OpenId,
-    state::watch::{Kept, Watch},
+    state::{
+        room::has_room,
+        watch::{Kept, Watch},
+    },
     status::NtStatus,
     vfs::{Call, Done, Op},
     wire::{
@@ -112,7 +115,8 @@ fn is_doomed(cx: &Cx<'_>, id: OpenId) -> bool {
 fn check_room(cx: &Cx<'_>, who: &Who) -> Result<(), Refused> {
     let limits = cx.state.config.limits;
     let of_session = cx.state.watches_of(who.session()?);
-    if cx.state.watches.len() >= limits.watches || of_session >= limits.watches_per_session {
+    let room = has_room(limits.watches, cx.state.watches.len(), of_session);
+    if !room || of_session >= limits.watches_per_session {
         return refuse(NtStatus::INSUFFICIENT_RESOURCES, "as many watches as allowed");
     }
     Ok(())

@@ -50,10 +50,11 @@ pub(super) fn keep(cx: &mut Cx<'_>, id: OpenId) -> bool {
     };
     let until = cx.now.mono + open.claim.timeout;
     open.stage = Stage::Kept;
-    open.session = SessionId::NONE;
+    let session = core::mem::replace(&mut open.session, SessionId::NONE);
     open.tree = TreeId::NONE;
     open.claim.until = Some(until);
     let idle = open.running == 0;
+    state.count_open(session, false);
     cx.flows.timers.set(until, Timer::Kept(id));
     if idle {
         cx.flows.parking.wake(Wait::Idle(id));
@@ -67,7 +68,7 @@ fn endures(state: &State, open: &Open) -> bool {
     match open.claim.endurance {
         Endurance::None => false,
         Endurance::Durable => state.caches_handle(open),
-        Endurance::Resilient => true,
+        Endurance::Resilient | Endurance::Persistent => true,
     }
 }
 
@@ -78,11 +79,17 @@ pub(crate) fn expire(cx: &mut Cx<'_>, id: OpenId) {
     }
 }
 
-/// The server ends, so nobody will: what goes with an open that is closed is still done.
+/// The server ends, so nobody will: what goes with an open that is closed is still done. For
+/// persistent ones the next server will be there.
 pub(crate) fn expire_all(cx: &mut Cx<'_>) {
     let kept = cx.state.opens.values().filter(|open| open.stage == Stage::Kept);
-    for id in kept.map(|open| open.id).collect::<Vec<_>>() {
-        expire(cx, id);
+    let persists = |open: &Open| open.claim.endurance == Endurance::Persistent;
+    let kept: Vec<_> = kept.map(|open| (open.id, persists(open))).collect();
+    for (id, persists) in kept {
+        match persists {
+            true => ending::suspend(cx, id),
+            false => expire(cx, id),
+        }
     }
 }
 
@@ -102,11 +109,13 @@ pub(super) fn take_back(
     open.claim.client = client;
     open.stage = Stage::Live;
     open.volatile = volatile;
-    open.session = session;
+    let from = core::mem::replace(&mut open.session, session);
     open.tree = tree;
     if let Some(until) = open.claim.until.take() {
         cx.flows.timers.clear(until, Timer::Kept(id));
     }
+    cx.state.count_open(from, false);
+    cx.state.count_open(session, true);
     cx.state.enduring.remove(&before);
     cx.state.enduring.add(client);
     // It is known without its CREATE's answer.
@@ -138,8 +147,13 @@ pub(super) fn promise(
     let Some(open) = cx.state.opens.get_mut(&id) else {
         return false;
     };
-    open.claim.endurance = endurance;
     open.claim.timeout = timeout;
+    if open.claim.endurance != Endurance::Persistent {
+        open.claim.endurance = endurance;
+    }
+    if endurance == Endurance::Persistent {
+        cx.state.promises.add(id);
+    }
     if new {
         cx.state.enduring.add(client);
     }

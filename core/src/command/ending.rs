@@ -4,7 +4,7 @@
 use super::{
     Cx, Step, contend,
     durable::{self, Fate},
-    notice,
+    notice, promise,
 };
 use crate::{
     flow::{
@@ -109,10 +109,26 @@ fn end_trees(cx: &mut Cx<'_>, id: SessionId, why: Wake, fate: Fate) {
     };
     session.ending = true;
     session.setups.values_mut().for_each(|setup| setup.authenticator = None);
+    let channels: Vec<_> = session.channels.keys().copied().collect();
+    cx.state.no_longer_half_open(id);
+    for conn in channels {
+        without_session(cx, conn);
+    }
+    let Some(session) = cx.state.sessions.get(&id) else {
+        return;
+    };
     for tree in session.trees.keys().copied().collect::<Vec<_>>() {
         end_tree(cx, id, tree, why, fate);
     }
     forget_if_empty(cx, id);
+}
+
+/// A connection that has lost its last session has to get another one in time.
+fn without_session(cx: &mut Cx<'_>, conn: ConnId) {
+    if cx.state.regard(conn, cx.now.mono) {
+        let end = cx.now.mono + cx.state.config.limits.setup_time;
+        cx.flows.timers.set(end, Timer::Setup(conn));
+    }
 }
 
 /// A connection is gone. What was begun on it is given up; a session that has other channels stays,
@@ -121,6 +137,9 @@ pub(crate) fn end_connection(cx: &mut Cx<'_>, id: ConnId) {
     let Some(conn) = cx.state.conns.remove(&id) else {
         return;
     };
+    if !conn.leaving {
+        cx.state.arrivals.left(conn.peer.address.ip(), id);
+    }
     cx.flows.timers.forget(id);
     hand_over(cx, id);
     cx.flows.parking.wake_where(Wake::HungUp, |parked| parked.job.who.conn == id);
@@ -217,16 +236,28 @@ fn last_act(cx: &Cx<'_>, key: FileKey, open: &Open) -> Option<Call> {
     Some(Call { identity: name.by.clone(), op })
 }
 
+/// The server ends, and the next one is to find the open as it is: nothing that goes with a CLOSE is
+/// done.
+pub(super) fn suspend(cx: &mut Cx<'_>, id: OpenId) {
+    if let Some(until) = cx.state.opens.get_mut(&id).and_then(|open| open.claim.until.take()) {
+        cx.flows.timers.clear(until, Timer::Kept(id));
+    }
+    cx.state.promises.leave(id);
+    remove(cx, id);
+}
+
 /// The open leaves the tables: share mode, locks and handle go, and who waited is woken.
 fn remove(cx: &mut Cx<'_>, id: OpenId) {
     breaks::leave(cx, id);
     let Some(open) = cx.state.opens.remove(&id) else {
         return;
     };
+    cx.state.count_open(open.session, false);
     if let Some(key) = open.key() {
         leave_file(cx, key, id);
     }
     cx.state.forget_claim(&open);
+    promise::forget(cx, &open);
     let Open { session, tree, handle, what, .. } = open;
     cx.out.release(handle);
     if let What::File { place, .. } = what {
@@ -265,6 +296,7 @@ fn forget(cx: &mut Cx<'_>, key: FileKey) {
     let doomed = cx.state.forget_file(key).map(|file| file.doomed).unwrap_or_default();
     // The tree that the name belongs to may have gone before.
     doomed.into_iter().for_each(|doomed| cx.out.release(doomed.place.root));
+    promise::last_closed(cx, key);
 }
 
 /// A tree that has ended goes when its last open is gone, and so does a session.

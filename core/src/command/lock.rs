@@ -1,6 +1,6 @@
 //! LOCK.
 
-use super::{Cx, Event, contend};
+use super::{Cx, Event, contend, promise};
 use crate::{
     flow::{
         CANCELLED, Flow, Handled, NO_OPEN, OUR_BUG, Refused,
@@ -11,6 +11,7 @@ use crate::{
     id::{FileKey, OpenId},
     state::{
         durable::Endurance,
+        promise::Pending,
         range_lock::{RangeLock, RangeLocks},
     },
     status::NtStatus,
@@ -23,9 +24,13 @@ use crate::{
 
 const CLOSED: &str = "3.3.5.14: the open is gone";
 
-/// Locks that wait for others to go.
 #[derive(Debug)]
-pub(crate) struct Step(LockRequest);
+pub(crate) enum Step {
+    /// Locks that wait for others to go.
+    Waits(LockRequest),
+    /// What has changed is being written down.
+    Promised(LockRequest, Pending),
+}
 
 /// MS-SMB2 3.3.5.14.
 pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: LockRequest) -> Handled<super::Step> {
@@ -46,7 +51,7 @@ pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: LockRequest) -> Han
         }
     }
     match unlocks {
-        true => unlock(cx, who, key, &request),
+        true => unlock(cx, who, key, request),
         false => lock(cx, who, key, id, request),
     }
 }
@@ -63,14 +68,41 @@ fn has_sequences(cx: &Cx<'_>, who: &Who) -> bool {
         || settled.server_capabilities.contains(Capabilities::MULTI_CHANNEL)
 }
 
-/// It is done, and will not be done again.
-fn done(cx: &mut Cx<'_>, who: &Who, sequence: u32) -> Handled<super::Step> {
+/// It is done, and will not be done again. Of a persistent open that has to be written down first.
+fn done(cx: &mut Cx<'_>, who: &Who, request: LockRequest) -> Handled<super::Step> {
     if has_sequences(cx, who)
         && let Some(open) = who.open.and_then(|id| cx.state.opens.get_mut(&id))
     {
-        open.lock_sequences.done(sequence);
+        open.lock_sequences.done(request.lock_sequence);
+    }
+    if let Some((call, pending)) = promise::due(cx, who.open()?) {
+        return Ok(Flow::Call(call, super::Step::Lock(Step::Promised(request, pending))));
     }
     Flow::answer(ResponseBody::Lock)
+}
+
+/// What cannot be written down is not promised. That locks are released is true all the same: at
+/// worst the next server holds them until the file is closed.
+fn promised(
+    cx: &mut Cx<'_>,
+    who: &Who,
+    request: &LockRequest,
+    written: bool,
+) -> Handled<super::Step> {
+    let unlocks = request.locks.first().is_none_or(|lock| lock.flags.contains(LockFlags::UNLOCK));
+    if written || unlocks {
+        return Flow::answer(ResponseBody::Lock);
+    }
+    let id = who.open()?;
+    let open = cx.state.opens.get_mut(&id).ok_or(NO_OPEN)?;
+    open.lock_sequences.undone(request.lock_sequence);
+    let key = open.key().ok_or(NO_OPEN)?;
+    let locks = &mut cx.state.files.get_mut(&key).ok_or(NO_OPEN)?.locks;
+    for lock in &request.locks {
+        locks.remove(id, lock.offset, lock.length);
+    }
+    cx.flows.parking.wake(Wait::Range(key));
+    refuse(NtStatus::INSUFFICIENT_RESOURCES, "3.3.5.14: the lock could not be written down")
 }
 
 pub(super) fn resume(
@@ -79,15 +111,20 @@ pub(super) fn resume(
     step: Step,
     event: Event,
 ) -> Handled<super::Step> {
-    let Event::Wake(wake) = event else {
-        return Err(OUR_BUG);
+    let (request, wake) = match (step, event) {
+        (Step::Waits(request), Event::Wake(wake)) => (request, wake),
+        (Step::Promised(request, pending), Event::Done(done)) => {
+            let written = promise::written(cx, pending, &done);
+            return promised(cx, who, &request, written);
+        }
+        _ => return Err(OUR_BUG),
     };
     match wake {
         Wake::Ready => {
             let id = who.open()?;
             let key = cx.state.opens.get(&id).and_then(|open| open.key());
             let key = key.ok_or(NtStatus::RANGE_NOT_LOCKED.at(CLOSED))?;
-            lock(cx, who, key, id, step.0)
+            lock(cx, who, key, id, request)
         }
         Wake::Cancelled => Err(CANCELLED),
         Wake::TimedOut => refuse(NtStatus::LOCK_NOT_GRANTED, "3.3.5.14: waited long enough"),
@@ -99,7 +136,7 @@ pub(super) fn resume(
 }
 
 /// MS-SMB2 3.3.5.14.1: in order; what was unlocked before a failure stays so.
-fn unlock(cx: &mut Cx<'_>, who: &Who, key: FileKey, request: &LockRequest) -> Handled<super::Step> {
+fn unlock(cx: &mut Cx<'_>, who: &Who, key: FileKey, request: LockRequest) -> Handled<super::Step> {
     let id = who.open()?;
     let mut result = Ok(());
     let mut released = false;
@@ -119,7 +156,7 @@ fn unlock(cx: &mut Cx<'_>, who: &Who, key: FileKey, request: &LockRequest) -> Ha
         cx.flows.parking.wake(Wait::Range(key));
     }
     result?;
-    done(cx, who, request.lock_sequence)
+    done(cx, who, request)
 }
 
 /// MS-SMB2 3.3.5.14.2: all or none. Only a request of one lock may wait for another lock.
@@ -134,19 +171,19 @@ fn lock(
     if request.locks.len() > 1 && !request.locks.iter().all(at_once) {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.14.2: several locks that wait");
     }
-    let limit = cx.state.config.limits.locks_per_open;
+    let room = room(cx, key, id, request.locks.len());
     let locks = &mut cx.state.files.get_mut(&key).ok_or(NO_OPEN)?.locks;
     let wait = |interim, request| {
         let park = Park { wait: Wait::Range(key), deadline: None, interim };
-        Ok(Flow::Park(park, super::Step::Lock(Step(request))))
+        Ok(Flow::Park(park, super::Step::Lock(Step::Waits(request))))
     };
     if request.locks.iter().filter_map(|lock| wanted(id, lock).ok()).any(|w| locks.is_busy(&w)) {
         // As long as a read or write takes: the client is not told.
         return wait(false, request);
     }
-    let Err(refused) = take_all(locks, id, limit, &request.locks) else {
+    let Err(refused) = take_all(locks, id, room, &request.locks) else {
         contend::data(cx, id);
-        return done(cx, who, request.lock_sequence);
+        return done(cx, who, request);
     };
     let waits =
         refused.status == NtStatus::LOCK_NOT_GRANTED && !request.locks.first().is_some_and(at_once);
@@ -157,14 +194,33 @@ fn lock(
     }
 }
 
+/// Locks of which no open is kept, however many others have.
+const FEW: usize = 64;
+
+/// How many more locks an open may have, if that are as many as it asks for.
+fn room(cx: &Cx<'_>, key: FileKey, id: OpenId, asked: usize) -> usize {
+    let limits = cx.state.config.limits;
+    let Some(locks) = cx.state.files.get(&key).map(|file| &file.locks) else {
+        return 0;
+    };
+    let own = locks.count(id);
+    let of_open = limits.locks_per_open.saturating_sub(own);
+    let of_file = limits.locks_per_file.saturating_sub(locks.len());
+    let few = FEW.saturating_sub(own);
+    // All are only counted for those who have many.
+    let all = || cx.state.files.values().map(|file| file.locks.len()).sum();
+    let of_all = if asked <= few { few } else { few.max(limits.locks.saturating_sub(all())) };
+    of_open.min(of_file).min(of_all)
+}
+
 fn take_all(
     locks: &mut RangeLocks,
     id: OpenId,
-    limit: usize,
+    room: usize,
     asked: &[LockElement],
 ) -> Result<(), Refused> {
     for (taken, element) in asked.iter().enumerate() {
-        if let Err(refused) = take(locks, id, limit, element) {
+        if let Err(refused) = take(locks, id, taken < room, element) {
             for undo in asked.iter().take(taken) {
                 locks.remove(id, undo.offset, undo.length);
             }
@@ -177,11 +233,11 @@ fn take_all(
 fn take(
     locks: &mut RangeLocks,
     id: OpenId,
-    limit: usize,
+    room: bool,
     element: &LockElement,
 ) -> Result<(), Refused> {
     let wanted = wanted(id, element)?;
-    if locks.count(id) >= limit {
+    if !room {
         return refuse(NtStatus::INSUFFICIENT_RESOURCES, "as many locks as allowed");
     }
     if locks.conflicts(&wanted) {

@@ -21,9 +21,11 @@ mod negotiate;
 mod notice;
 mod oplock_break;
 mod pipe;
+mod promise;
 mod query_directory;
 mod query_info;
 mod read;
+mod restore;
 mod run;
 mod security;
 mod session_setup;
@@ -37,12 +39,14 @@ mod write;
 pub(crate) use durable::{expire, expire_all};
 pub(crate) use ending::end_connection;
 pub(crate) use notice::outside;
+pub(crate) use restore::restore;
 pub(crate) use run::{begin, completed, run_ready};
 
 use crate::{
     flow::{self, Flow, Handled, Refused, job::Who, park::Wake},
     id::OpenId,
     message::Element,
+    state::promise::Pending,
     status::NtStatus,
     vfs::Done,
     wire::{ioctl::FsctlCode, message::RequestBody},
@@ -77,6 +81,8 @@ pub(crate) enum Step {
     TreeDisconnect,
     /// The last open of a file that is to be deleted: its call is the delete.
     DeleteOnClose(OpenId),
+    /// What is closed does not outlive the server.
+    Forgotten(Pending),
     /// Nobody waits, nothing follows.
     Nothing,
 }
@@ -151,6 +157,6 @@ fn resume(cx: &mut Cx<'_>, who: &mut Who, step: Step, event: Event) -> Handled<S
         Step::Flush => flush::resume(event),
         Step::Logoff => logoff::resume(cx, who),
         Step::TreeDisconnect => tree_disconnect::resume(cx, who),
-        Step::DeleteOnClose(_) | Step::Nothing => Ok(Flow::Silent),
+        Step::DeleteOnClose(_) | Step::Forgotten(_) | Step::Nothing => Ok(Flow::Silent),
     }
 }

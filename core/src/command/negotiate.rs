@@ -197,6 +197,11 @@ fn settle(config: &Config, chosen: Negotiated, request: &NegotiateRequest) -> Se
         && chosen.dialect >= Dialect::SMB_3_0
         && request.capabilities.contains(Capabilities::MULTI_CHANNEL);
     server_capabilities.set(Capabilities::MULTI_CHANNEL, channels);
+    // MS-SMB2 3.3.5.4: the same, where there is a share for them and a place to write them down.
+    let persistent = config.persistent_handles
+        && chosen.dialect >= Dialect::SMB_3_0
+        && request.capabilities.contains(Capabilities::PERSISTENT_HANDLES);
+    server_capabilities.set(Capabilities::PERSISTENT_HANDLES, persistent);
     let mut server_security_mode = SecurityMode::SIGNING_ENABLED;
     server_security_mode.set(SecurityMode::SIGNING_REQUIRED, config.require_signing);
     let cipher = chosen.cipher.filter(|_| both || !by_capability);

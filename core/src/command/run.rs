@@ -1,6 +1,6 @@
 //! Moves chains: gate, command, answer or call or wait, until the frame's last request is answered.
 
-use super::{Cx, Event, Step, create, dispatch, ending, gate, resume};
+use super::{Cx, Event, Step, create, dispatch, ending, gate, promise, resume};
 use crate::{
     error::Refusal,
     flow::{
@@ -39,6 +39,9 @@ pub(crate) fn completed(cx: &mut Cx<'_>, op: OpId, done: Done) {
     }
     match (running.job, running.step) {
         (None, Step::DeleteOnClose(id)) => ending::deleted(cx, id, &done),
+        (None, Step::Forgotten(pending)) => {
+            promise::written(cx, pending, &done);
+        }
         (None, _) => {}
         (Some(mut job), step) => {
             let handled = resume(cx, &mut job.who, step, Event::Done(done));
@@ -203,10 +206,14 @@ fn is_ending(park: &Park) -> bool {
 /// Waiting requests are counted; and an interim answer only ever belongs to a chain's last request
 /// (MS-SMB2 3.3.4.2), which the commands see to.
 fn may_park(cx: &Cx<'_>, job: &Job, park: &Park) -> Result<(), Refused> {
-    let limit = cx.state.config.limits.parked_per_connection;
-    let parked = cx.state.conns.get(&job.conn).map_or(0, |conn| conn.parked);
+    let limits = cx.state.config.limits;
+    let conn = cx.state.conns.get(&job.conn);
+    let (parked, own) = conn.map_or((0, 0), |conn| (conn.parked, conn.parked_bytes));
+    // As with other tables: nobody gets more than is left for the others.
+    let left = limits.parked_bytes.saturating_sub(cx.flows.parking.bytes());
+    let fits = job.held() <= left && own <= left;
     // What has begun to end cannot be refused any more.
-    if parked >= limit && !is_ending(park) {
+    if (parked >= limits.parked_per_connection || !fits) && !is_ending(park) {
         return refuse(NtStatus::INSUFFICIENT_RESOURCES, "3.3.4.2: as many waits as allowed");
     }
     Ok(())
@@ -226,6 +233,8 @@ fn wait(cx: &mut Cx<'_>, mut job: Job, park: Park, step: Step, id: Option<AsyncI
 
 fn count_parked(cx: &mut Cx<'_>, job: &Job, more: bool) {
     if let Some(conn) = cx.state.conns.get_mut(&job.conn) {
-        conn.parked = if more { conn.parked + 1 } else { conn.parked.saturating_sub(1) };
+        let change = if more { usize::saturating_add } else { usize::saturating_sub };
+        conn.parked = change(conn.parked, 1);
+        conn.parked_bytes = change(conn.parked_bytes, job.held());
     }
 }

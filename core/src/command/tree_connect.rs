@@ -5,12 +5,16 @@ use crate::{
     acl::{Token, TokenKind},
     config::{Encryption, Share, ShareKind},
     flow::{Flow, Handled, NO_SESSION, NO_TREE, OUR_BUG, Refused, job::Who, refuse},
-    state::session::{Tree, UserKind},
+    state::{
+        conn::Conn,
+        session::{Tree, UserKind},
+    },
     status::NtStatus,
     vfs::{Admission, Call, Done, File, Identity, Op, Opened, VfsError},
     wire::{
         fscc::AccessMask,
         message::ResponseBody,
+        negotiate::Dialect,
         tree_connect::{
             ShareCapabilities, ShareFlags, ShareType, TreeConnectFlags, TreeConnectRequest,
             TreeConnectResponse,
@@ -135,6 +139,7 @@ fn connect(
     let identity = identity(cx, who, &admission);
     let Admission { share, read_only, .. } = admission;
     let id = who.session()?;
+    let capabilities = capabilities(cx, who, &share);
     let Some(session) = cx.state.session_mut(who.conn, id) else {
         leave(cx, who, &share, identity);
         root.into_iter().for_each(|root| cx.out.release(root));
@@ -143,7 +148,7 @@ fn connect(
     let response = TreeConnectResponse {
         share_type: if root.is_some() { ShareType::DISK } else { ShareType::PIPE },
         share_flags: share_flags(&share),
-        capabilities: ShareCapabilities::empty(),
+        capabilities,
         maximal_access: maximal_access.bits(),
     };
     let kind = match session.user.as_ref().map(|user| user.kind) {
@@ -158,6 +163,15 @@ fn connect(
     who.tree = Some(tree);
     who.tree_id = tree.0;
     Flow::answer(ResponseBody::TreeConnect(response))
+}
+
+/// MS-SMB2 3.3.5.7: from 3.0 on, where opens can be had that outlive the server.
+fn capabilities(cx: &Cx<'_>, who: &Who, share: &Share) -> ShareCapabilities {
+    let conn = cx.state.conns.get(&who.conn).filter(|conn| conn.config.persistent_handles);
+    let three = conn.and_then(Conn::dialect).is_some_and(|dialect| dialect >= Dialect::SMB_3_0);
+    let mut capabilities = ShareCapabilities::empty();
+    capabilities.set(ShareCapabilities::CONTINUOUS_AVAILABILITY, three && share.continuous);
+    capabilities
 }
 
 /// MS-SMB2 2.2.10.

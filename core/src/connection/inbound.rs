@@ -82,13 +82,14 @@ impl Inbound {
             return Err(ConnectionError::FrameTooLarge { claimed: length, limit: self.limit });
         }
         let body = &staged[transport::PREFIX_LEN..];
-        let mut bytes = pool.take();
         if let Some(whole) = body.get(..length) {
-            bytes.clear();
+            // It may wait for long: it is not to hold what a large frame has left.
+            let mut bytes = pool.take_short();
             bytes.extend_from_slice(whole);
             self.start += transport::PREFIX_LEN + length;
             return Ok(Some(bytes));
         }
+        let mut bytes = pool.take();
         if bytes.capacity() < length {
             // Zeroed pages of the allocator cost nothing until the peer has sent what it claims.
             bytes = vec![0; length];

@@ -22,6 +22,9 @@ use alloc::{sync::Arc, vec, vec::Vec};
 /// Requests of one chain; more is an attack.
 const MAX_CHAIN: usize = 128;
 
+/// Bytes that a chain may ask for: its answers are one frame, which has 24 bits for its length.
+const MAX_ANSWERS: u32 = (1 << 24) - (128 << 10);
+
 impl Connection {
     /// Takes the encryption off (MS-SMB2 3.3.5.2.1.1). The result is the message's place in the
     /// frame.
@@ -61,6 +64,7 @@ impl Connection {
         let mut elements: Vec<Element> = Vec::new();
         let mut start = 0;
         let mut session = 0;
+        let mut room = MAX_ANSWERS;
         while elements.is_empty() || start < message.len() {
             if elements.len() == MAX_CHAIN {
                 return Err(Malformed("too many requests in a chain").into());
@@ -73,7 +77,15 @@ impl Connection {
             if first || !header.flags.contains(HeaderFlags::RELATED_OPERATIONS) {
                 session = header.session_id;
             }
-            elements.push(self.element(header, bytes, arrived, session)?);
+            let mut element = self.element(header, bytes, arrived, session)?;
+            let asked = element.body.as_ref().map_or(0, answer_size);
+            match room.checked_sub(asked) {
+                Some(left) => room = left,
+                // Alone it is the command's to judge.
+                None if first => room = 0,
+                None => element.body = Err(NtStatus::INSUFFICIENT_RESOURCES),
+            }
+            elements.push(element);
             start += length;
         }
         Ok(elements)
@@ -234,6 +246,18 @@ impl Connection {
             preauth: None,
             smb1: true,
         })
+    }
+}
+
+/// Bytes that a request asks for.
+fn answer_size(body: &RequestBody) -> u32 {
+    match body {
+        RequestBody::Read(read) => read.length,
+        RequestBody::QueryDirectory(query) => query.output_buffer_length,
+        RequestBody::QueryInfo(query) => query.output_buffer_length,
+        RequestBody::Ioctl(ioctl) => ioctl.max_output_response,
+        RequestBody::ChangeNotify(notify) => notify.output_buffer_length,
+        _ => 0,
     }
 }
 

@@ -3,6 +3,8 @@
 
 mod gcm;
 pub mod kdf;
+#[cfg(feature = "null-crypto")]
+pub(crate) mod null;
 pub mod preauth;
 pub mod seal;
 pub mod sign;

@@ -11,6 +11,17 @@ pub struct PreauthHash(pub [u8; 64]);
 impl PreauthHash {
     /// Takes in the next message, from its SMB2 header to its end.
     pub fn extend(&mut self, message: &[u8]) {
+        #[cfg(feature = "null-crypto")]
+        {
+            let sum = super::null::sum(&[&self.0[..16], message]);
+            self.0[..16].copy_from_slice(&sum);
+        }
+        #[cfg(not(feature = "null-crypto"))]
+        self.hash(message);
+    }
+
+    #[cfg_attr(feature = "null-crypto", expect(dead_code, reason = "a sum stands for it"))]
+    fn hash(&mut self, message: &[u8]) {
         let mut hash = Sha512::new();
         hash.update(self.0);
         hash.update(message);

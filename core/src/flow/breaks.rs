@@ -243,19 +243,20 @@ fn lease_message(id: LeaseId, lease: &Lease, to: LeaseState) -> OplockBreakRespo
 
 /// Whoever caches this cannot be told, for there is no connection: the one place where it is decided
 /// what becomes of that. What was promised to stay open only as long as nobody else needs it goes
-/// now; a resilient open stays, and its client has the time to come back that it would have had to
+/// now; a resilient or persistent open stays, and its client has the time to come back that it would have had to
 /// answer. Of anything else nobody comes back, so nothing is cached any more.
 fn abandoned<S>(cx: &mut Cx<'_, S>, holder: Holder, breaking: Breaking) {
     let opens = cx.state.leases.get(&holder).map(|lease| lease.opens.clone()).unwrap_or_default();
-    let of_kind = |kind| {
+    let of_kind = |kinds: &[Endurance]| {
         let stays = |id: &&OpenId| {
-            let open = cx.state.opens.get(id);
-            open.is_some_and(|open| open.stage == Stage::Kept && open.claim.endurance == kind)
+            let open = cx.state.opens.get(id).filter(|open| open.stage == Stage::Kept);
+            open.is_some_and(|open| kinds.contains(&open.claim.endurance))
         };
         opens.iter().filter(stays).copied().collect::<Vec<_>>()
     };
-    let (durable, resilient) = (of_kind(Endurance::Durable), of_kind(Endurance::Resilient));
-    if durable.is_empty() && resilient.is_empty() {
+    let durable = of_kind(&[Endurance::Durable]);
+    let stays = of_kind(&[Endurance::Resilient, Endurance::Persistent]);
+    if durable.is_empty() && stays.is_empty() {
         return settle(cx, holder, LeaseState::empty());
     }
     cx.flows.purged.extend(durable);

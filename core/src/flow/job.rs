@@ -146,6 +146,11 @@ impl Job {
         Some(element)
     }
 
+    /// Bytes that it keeps from being used again as long as it waits.
+    pub(crate) fn held(&self) -> usize {
+        self.who.bytes.held()
+    }
+
     /// Collects the answer to the request that is being worked on.
     pub(crate) fn answer(&mut self, answer: Answer) {
         let makes = self.who.asked.command == Command::CREATE;

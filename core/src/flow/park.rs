@@ -96,13 +96,23 @@ pub(crate) struct Parked<S> {
 #[derive(Debug)]
 pub(crate) struct Parking<S> {
     parked: BTreeMap<AsyncId, Parked<S>>,
-    ready: VecDeque<(AsyncId, Wake)>,
+    /// Those that were woken, in their order, and why.
+    ready: VecDeque<AsyncId>,
+    reasons: BTreeMap<AsyncId, Wake>,
+    /// Of received frames, held by those that wait.
+    bytes: usize,
     next: u64,
 }
 
 impl<S> Default for Parking<S> {
     fn default() -> Self {
-        Self { parked: BTreeMap::new(), ready: VecDeque::new(), next: 0 }
+        Self {
+            parked: BTreeMap::new(),
+            ready: VecDeque::new(),
+            reasons: BTreeMap::new(),
+            bytes: 0,
+            next: 0,
+        }
     }
 }
 
@@ -115,11 +125,13 @@ impl<S> Parking<S> {
 
     pub(crate) fn insert(&mut self, id: AsyncId, parked: Parked<S>, timers: &mut Timers) {
         if parked.park.wait == Wait::Turn {
-            self.ready.push_back((id, Wake::Ready));
+            self.ready.push_back(id);
+            self.reasons.insert(id, Wake::Ready);
         }
         if let Some(at) = parked.park.deadline {
             timers.set(at, Timer::Parked(id));
         }
+        self.bytes = self.bytes.saturating_add(parked.job.held());
         self.parked.insert(id, parked);
     }
 
@@ -147,18 +159,23 @@ impl<S> Parking<S> {
         if !self.parked.contains_key(&id) {
             return false;
         }
-        match self.ready.iter_mut().find(|(queued, _)| *queued == id) {
-            Some((_, queued)) if *queued == Wake::Ready => *queued = wake,
+        match self.reasons.get_mut(&id) {
+            Some(reason) if *reason == Wake::Ready => *reason = wake,
             Some(_) => {}
-            None => self.ready.push_back((id, wake)),
+            None => {
+                self.reasons.insert(id, wake);
+                self.ready.push_back(id);
+            }
         }
         true
     }
 
     /// The one way out: the next request that was woken.
     pub(crate) fn next_ready(&mut self, timers: &mut Timers) -> Option<(AsyncId, Parked<S>, Wake)> {
-        while let Some((id, wake)) = self.ready.pop_front() {
+        while let Some(id) = self.ready.pop_front() {
+            let wake = self.reasons.remove(&id).unwrap_or(Wake::Ready);
             if let Some(parked) = self.parked.remove(&id) {
+                self.bytes = self.bytes.saturating_sub(parked.job.held());
                 if let Some(at) = parked.park.deadline {
                     timers.clear(at, Timer::Parked(id));
                 }
@@ -183,7 +200,11 @@ impl<S> Parking<S> {
     /// Somebody who was woken, and has not had a turn, waited for such a thing.
     pub(crate) fn has_woken(&self, which: impl Fn(&Wait) -> bool) -> bool {
         let waited = |id| self.parked.get(id).is_some_and(|parked| which(&parked.park.wait));
-        self.ready.iter().any(|(id, _)| waited(id))
+        self.ready.iter().any(waited)
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(crate) fn len(&self) -> usize {

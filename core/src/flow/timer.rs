@@ -4,7 +4,7 @@ use crate::{
     id::{AsyncId, ConnId, Holder, OpenId},
     time::Instant,
 };
-use alloc::collections::BTreeSet;
+use alloc::{collections::BTreeSet, vec::Vec};
 
 /// Why the server wants to be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,21 +23,27 @@ pub enum Timer {
     Break(Holder),
 }
 
-/// Timers in order; each at most once.
+/// Timers in order; each at most once at a time.
 #[derive(Debug, Default)]
-pub(crate) struct Timers(BTreeSet<(Instant, Timer)>);
+pub(crate) struct Timers {
+    due: BTreeSet<(Instant, Timer)>,
+    /// The same by what they are for: connections come and go by the thousand.
+    of: BTreeSet<(Timer, Instant)>,
+}
 
 impl Timers {
     pub(crate) fn set(&mut self, at: Instant, timer: Timer) {
-        self.0.insert((at, timer));
+        self.due.insert((at, timer));
+        self.of.insert((timer, at));
     }
 
     pub(crate) fn clear(&mut self, at: Instant, timer: Timer) {
-        self.0.remove(&(at, timer));
+        self.due.remove(&(at, timer));
+        self.of.remove(&(timer, at));
     }
 
     pub(crate) fn first(&self) -> Option<(Instant, Timer)> {
-        self.0.first().copied()
+        self.due.first().copied()
     }
 
     /// The next timer that is due.
@@ -51,16 +57,25 @@ impl Timers {
 
     /// Forgets all timers of a connection.
     pub(crate) fn forget(&mut self, conn: ConnId) {
-        let theirs = [Timer::Setup(conn), Timer::Idle(conn), Timer::Deaf(conn)];
-        self.0.retain(|(_, timer)| !theirs.contains(timer));
+        for timer in [Timer::Setup(conn), Timer::Idle(conn), Timer::Deaf(conn)] {
+            self.forget_between((timer, Instant(0)), (timer, Instant(u64::MAX)));
+        }
     }
 
     /// Forgets when connections would be closed for their silence.
     pub(crate) fn forget_idle(&mut self) {
-        self.0.retain(|(_, timer)| !matches!(timer, Timer::Idle(_)));
+        let [first, last] = [0, u64::MAX].map(|number| Timer::Idle(ConnId(number)));
+        self.forget_between((first, Instant(0)), (last, Instant(u64::MAX)));
+    }
+
+    fn forget_between(&mut self, first: (Timer, Instant), last: (Timer, Instant)) {
+        let theirs: Vec<_> = self.of.range(first..=last).copied().collect();
+        for (timer, at) in theirs {
+            self.clear(at, timer);
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.due.len()
     }
 }

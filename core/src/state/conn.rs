@@ -2,7 +2,7 @@
 
 use crate::{
     config::Config,
-    id::{ConnId, SessionId},
+    id::SessionId,
     message::Negotiated,
     time::Instant,
     vfs::Peer,
@@ -23,6 +23,10 @@ pub(crate) struct Conn {
     pub(crate) sessions: BTreeSet<SessionId>,
     /// Requests that wait.
     pub(crate) parked: usize,
+    /// Bytes of frames that these hold.
+    pub(crate) parked_bytes: usize,
+    /// It has been told to go, and counts no more.
+    pub(crate) leaving: bool,
     /// A test's: the client is taken to get nothing any more (`smbtorture hooks`).
     pub(crate) deaf: bool,
 }
@@ -48,6 +52,8 @@ impl Conn {
             negotiated: None,
             sessions: BTreeSet::new(),
             parked: 0,
+            parked_bytes: 0,
+            leaving: false,
             deaf: false,
         }
     }
@@ -62,12 +68,4 @@ impl core::fmt::Debug for Conn {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "Conn({}, {:?})", self.peer.address, self.dialect())
     }
-}
-
-/// How many connections an address has.
-pub(crate) fn of_address<'a>(
-    conns: impl Iterator<Item = (&'a ConnId, &'a Conn)>,
-    peer: &Peer,
-) -> usize {
-    conns.filter(|(_, conn)| conn.peer.address.ip() == peer.address.ip()).count()
 }

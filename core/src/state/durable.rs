@@ -1,8 +1,8 @@
 //! What makes an open outlive its connection, and by what it is found again (MS-SMB2 3.3.1.10).
 
 use super::session::{User, UserKind};
-use crate::{id::OpenId, time::Instant, wire::create::CreateAction};
-use alloc::{collections::BTreeMap, string::String};
+use crate::{id::OpenId, time::Instant, vfs::Promise, wire::create::CreateAction};
+use alloc::{collections::BTreeMap, string::String, sync::Arc};
 use core::time::Duration;
 
 /// ClientGuid, CreateGuid, AppInstanceId.
@@ -25,6 +25,8 @@ pub(crate) struct Claim {
     pub(crate) app: Option<App>,
     /// Set while it is kept: until then.
     pub(crate) until: Option<Instant>,
+    /// What is known to be written down of a persistent one, and under which number.
+    pub(crate) written: Option<(u64, Arc<Promise>)>,
 }
 
 impl Default for Claim {
@@ -38,11 +40,12 @@ impl Default for Claim {
             action: CreateAction::OPENED,
             app: None,
             until: None,
+            written: None,
         }
     }
 }
 
-/// Open.IsDurable, IsResilient.
+/// Open.IsDurable, IsResilient, IsPersistent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Endurance {
     /// It goes with its connection.
@@ -51,6 +54,8 @@ pub(crate) enum Endurance {
     Durable,
     /// It stays.
     Resilient,
+    /// It stays, even if the server does not.
+    Persistent,
 }
 
 /// The user that an open belongs to, by the name that the daemon knows the account by.
@@ -61,6 +66,14 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
+    pub(crate) fn new(account: String, uid: u32) -> Self {
+        Self { account, uid }
+    }
+
+    pub(crate) fn parts(&self) -> (String, u32) {
+        (self.account.clone(), self.uid)
+    }
+
     pub(crate) fn of(user: &User) -> Option<Self> {
         let identity = &user.identity;
         let own = || Self { account: identity.name.clone(), uid: identity.uid };

@@ -2,9 +2,10 @@
 //! each waits. Counted when it begins and forgiven when it succeeds, so that many at once gain nothing.
 //! A user at another address waits for nobody, and the right password at this one ends the waiting.
 
+use super::crowd::network;
 use crate::{config::Limits, id::GuessId, name::fold, time::Instant};
 use alloc::{collections::BTreeMap, string::String};
-use core::{net::IpAddr, net::Ipv6Addr, time::Duration};
+use core::{net::IpAddr, time::Duration};
 
 /// The first wait; each further attempt waits twice as long, up to the limit.
 const FIRST: Duration = Duration::from_millis(250);
@@ -27,12 +28,7 @@ pub(crate) struct Target {
 
 impl Target {
     pub(crate) fn new(address: IpAddr, user: &str) -> Self {
-        let address = match address.to_canonical() {
-            // A host has a whole net of these to choose from.
-            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
-            v4 @ IpAddr::V4(_) => v4,
-        };
-        Self { address, name: user.chars().take(LETTERS).map(fold).collect() }
+        Self { address: network(address), name: user.chars().take(LETTERS).map(fold).collect() }
     }
 
     fn others(&self) -> Self {

@@ -1,15 +1,20 @@
 //! The tables and their rules: no messages, no effects, nobody above is known here.
 
+pub(crate) mod arrivals;
 pub(crate) mod conn;
+pub(crate) mod crowd;
 pub(crate) mod durable;
 pub(crate) mod file;
 pub(crate) mod guess;
 pub(crate) mod lease;
 pub(crate) mod open;
+pub(crate) mod promise;
 pub(crate) mod range_lock;
+pub(crate) mod room;
 pub(crate) mod sequence;
 pub(crate) mod session;
 pub(crate) mod share_mode;
+pub(crate) mod standing;
 pub(crate) mod watch;
 
 use crate::{
@@ -23,13 +28,17 @@ use alloc::{
     sync::Arc,
     vec::Vec,
 };
+use arrivals::Arrivals;
 use conn::Conn;
+use crowd::Crowds;
 use durable::{CreateKey, Creation, Endurance, Enduring};
 use file::{Changes, FileState};
 use guess::Guesses;
 use lease::Lease;
 use open::{Open, Place};
+use promise::Promises;
 use session::{Session, Tree};
+use standing::Tally;
 use watch::Watches;
 
 /// Everything the server knows (MS-SMB2 3.3.1.1).
@@ -37,20 +46,26 @@ pub(crate) struct State {
     pub(crate) config: Arc<Config>,
     pub(crate) rng: Rng,
     pub(crate) conns: BTreeMap<ConnId, Conn>,
+    pub(crate) arrivals: Arrivals,
     pub(crate) sessions: BTreeMap<SessionId, Session>,
+    /// Those that are nobody's yet, in the order in which they were begun.
+    pub(crate) half_open: Crowds<(u64, SessionId)>,
     pub(crate) opens: BTreeMap<OpenId, Open>,
     pub(crate) files: BTreeMap<FileKey, FileState>,
     pub(crate) changes: Changes,
     /// CREATEs that may come again.
     pub(crate) creations: BTreeMap<CreateKey, Creation>,
     pub(crate) enduring: Enduring,
+    pub(crate) promises: Promises,
     pub(crate) watches: Watches,
     pub(crate) guesses: Guesses,
     /// Oplocks and leases.
     pub(crate) leases: BTreeMap<Holder, Lease>,
     /// Those of [`Self::leases`] that are of directories.
     pub(crate) directories: BTreeSet<LeaseId>,
+    pub(crate) tally: Tally,
     next_conn: u64,
+    next_session: u64,
     next_open: u64,
     next_volatile: u64,
 }
@@ -61,20 +76,32 @@ impl State {
             config,
             rng: Rng::new(seed),
             conns: BTreeMap::new(),
+            arrivals: Arrivals::default(),
             sessions: BTreeMap::new(),
+            half_open: Crowds::default(),
             opens: BTreeMap::new(),
             files: BTreeMap::new(),
             changes: Changes::default(),
             creations: BTreeMap::new(),
             enduring: Enduring::default(),
+            promises: Promises::default(),
             watches: Watches::default(),
             guesses: Guesses::default(),
             leases: BTreeMap::new(),
             directories: BTreeSet::new(),
+            tally: Tally::default(),
             next_conn: 0,
+            next_session: 0,
             next_open: 0,
             next_volatile: 1 << 32,
         }
+    }
+
+    /// There have been so many servers before this one, whose clients remember FileIds.
+    pub(crate) fn follow(&mut self, servers: u32) {
+        let before = u64::from(servers) << 33;
+        self.next_open = before;
+        self.next_volatile = before + (1 << 32);
     }
 
     pub(crate) fn new_conn_id(&mut self) -> ConnId {
@@ -132,6 +159,13 @@ impl State {
 
     pub(crate) fn tree(&self, session: SessionId, tree: TreeId) -> Option<&Tree> {
         self.sessions.get(&session)?.trees.get(&tree).filter(|tree| !tree.ending)
+    }
+
+    /// An open has become a session's own, or is not any more.
+    pub(crate) fn count_open(&mut self, session: SessionId, more: bool) {
+        if let Some(session) = self.sessions.get_mut(&session) {
+            session.opens = if more { session.opens + 1 } else { session.opens.saturating_sub(1) };
+        }
     }
 
     /// Opens of a session, or of one of its trees, that are in the table.

@@ -1,7 +1,7 @@
 //! Requests that come late or twice, as an open sees them: the channel sequence (MS-SMB2 3.3.5.2.10)
 //! and the lock sequence (3.3.5.14). Both let a client that has lost a connection ask again.
 
-use alloc::collections::BTreeMap;
+use alloc::{collections::BTreeMap, vec::Vec};
 
 /// Open.ChannelSequence and the requests that are under way by it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +27,11 @@ impl ChannelSequence {
     /// Of an open that was made by a request with this number.
     pub(crate) fn new(number: u16) -> Self {
         Self { number, ..Self::default() }
+    }
+
+    /// As it is written down.
+    pub(crate) fn number(self) -> u16 {
+        self.number
     }
 
     /// MS-SMB2 3.3.5.2.10.
@@ -76,6 +81,26 @@ impl LockSequences {
             self.0.remove(&index);
         }
         same
+    }
+
+    /// It has not been done after all.
+    pub(crate) fn undone(&mut self, sequence: u32) {
+        if let Some((index, _)) = split(sequence) {
+            self.0.remove(&index);
+        }
+    }
+
+    /// Indices and numbers, as they are written down.
+    pub(crate) fn parts(&self) -> Vec<(u8, u8)> {
+        self.0.iter().map(|(index, number)| (*index, *number)).collect()
+    }
+
+    /// From [`Self::parts`]; what is none of them is not taken.
+    pub(crate) fn of(parts: &[(u8, u8)]) -> Self {
+        let is_one = |(index, number): &&(u8, u8)| {
+            (1..=LAST_INDEX).contains(&u32::from(*index)) && *number < 16
+        };
+        Self(parts.iter().filter(is_one).copied().collect())
     }
 
     /// It has been done.

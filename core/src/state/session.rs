@@ -12,6 +12,7 @@ use crate::{
     wire::fscc::AccessMask,
 };
 use alloc::{boxed::Box, collections::BTreeMap, string::String, sync::Arc};
+use core::net::IpAddr;
 
 pub(crate) struct Session {
     /// What NEGOTIATE settled where it was made: whoever joins has to have the same.
@@ -28,6 +29,10 @@ pub(crate) struct Session {
     pub(crate) setups: BTreeMap<ConnId, Setup>,
     pub(crate) trees: BTreeMap<TreeId, Tree>,
     next_tree: u32,
+    /// How many opens are its own.
+    pub(crate) opens: usize,
+    /// Nobody's yet: its number among those, and where it comes from.
+    pub(crate) half_open: Option<(u64, IpAddr)>,
     /// LOGOFF or hang-up has begun: no new work.
     pub(crate) ending: bool,
 }
@@ -99,6 +104,8 @@ impl Session {
             setups: BTreeMap::new(),
             trees: BTreeMap::new(),
             next_tree: 0,
+            opens: 0,
+            half_open: None,
             ending: false,
         }
     }

@@ -152,13 +152,14 @@ fn run(recording: &Path, options: &Options) -> Outcome<Replayed> {
         return again(path, &mut ());
     }
     if let Some(folder) = &options.corpus {
-        let mut frames = corpus::Frames::default();
-        let done = again(recording, &mut frames)?;
-        frames.save(folder, &name)?;
+        let mut seeds = corpus::Seeds::default();
+        // A recording without an end has as good a beginning.
+        let done = again(recording, &mut seeds);
+        seeds.save(folder, &name)?;
         let folder = folder.join("recording");
         fs::create_dir_all(&folder)?;
         fs::write(folder.join(&name), corpus::events(open(recording)?)?)?;
-        return Ok(done);
+        return done;
     }
     again(recording, &mut ())
 }

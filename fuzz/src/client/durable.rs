@@ -68,6 +68,19 @@ impl<'a> Create<'a> {
         self.with(&RequestContext::DH2Q { timeout, flags, create_guid })
     }
 
+    /// DH2Q for an open that outlives the server.
+    pub fn persistent(self, create_guid: Guid, timeout: u32) -> Self {
+        let flags = DurableFlags::PERSISTENT;
+        self.with(&RequestContext::DH2Q { timeout, flags, create_guid })
+    }
+
+    /// DH2C of such a one.
+    pub fn again_persistent(self, file: FileId, create_guid: Guid) -> Self {
+        let file_id = (file.persistent, file.volatile);
+        let flags = DurableFlags::PERSISTENT;
+        self.with(&RequestContext::DH2C { file_id, create_guid, flags })
+    }
+
     /// DH2C.
     pub fn again_v2(self, file: FileId, create_guid: Guid) -> Self {
         let file_id = (file.persistent, file.volatile);
@@ -90,6 +103,16 @@ pub fn durability(response: &CreateResponse) -> Option<u32> {
     contexts(response).into_iter().find_map(|context| match context {
         ResponseContext::DHnQ => Some(0),
         ResponseContext::DH2Q { timeout, .. } => Some(timeout),
+        _ => None,
+    })
+}
+
+/// A CREATE was answered with an open that outlives the server, for so many milliseconds.
+pub fn persistence(response: &CreateResponse) -> Option<u32> {
+    contexts(response).into_iter().find_map(|context| match context {
+        ResponseContext::DH2Q { timeout, flags } if flags.contains(DurableFlags::PERSISTENT) => {
+            Some(timeout)
+        }
         _ => None,
     })
 }

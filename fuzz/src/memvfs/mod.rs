@@ -2,6 +2,7 @@
 //! Linux one (`runtime-threads/src/vfs`), and fails on demand.
 
 mod handle;
+mod journal;
 mod list;
 mod look;
 mod open;
@@ -49,6 +50,7 @@ pub struct MemVfs {
     faults: VecDeque<(&'static str, VfsError)>,
     tears: VecDeque<(usize, Option<VfsError>)>,
     live: Live,
+    journal: journal::Journal,
 }
 
 impl MemVfs {
@@ -63,6 +65,7 @@ impl MemVfs {
             faults: VecDeque::new(),
             tears: VecDeque::new(),
             live: Live::default(),
+            journal: journal::Journal::default(),
         }
     }
 
@@ -154,6 +157,7 @@ impl MemVfs {
                 self.delete(root, &path, key, directory, who).map(|()| Done::Ok)?
             }
             Op::Watch { file, .. } => self.watch(&file)?,
+            Op::Remember(memo) => self.remember(memo)?,
             Op::CheckEmpty { file } => self.check_empty(&file).map(|()| Done::Ok)?,
             Op::List(how) => self.list(*how, who)?,
             Op::Volume { file } => Handle::of(&file).map(|_| Done::Volume(self.volume()))?,
@@ -359,6 +363,7 @@ pub fn op_name(op: &Op) -> &'static str {
         Op::CheckEmpty { .. } => "check empty",
         Op::List(_) => "list",
         Op::Watch { .. } => "watch",
+        Op::Remember(_) => "remember",
         Op::Volume { .. } => "volume",
         Op::Interfaces => "interfaces",
         Op::Logon { .. } => "logon",

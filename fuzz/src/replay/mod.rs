@@ -228,6 +228,9 @@ impl Player {
             Event::CloseKept(now) => {
                 self.enter(Some(now), |server, now, out| server.close_kept(now, out))
             }
+            Event::Restore(past, now) => {
+                self.enter(Some(now), |server, now, out| server.restore(now, past, out))
+            }
             Event::Seal(conn, sent) => self.seal(conn, sent, watch),
             Event::End(why) => {
                 self.done.full = why == Ended::Full;
@@ -255,8 +258,10 @@ impl Player {
     fn accept(&mut self, conn: ConnId, peer: Peer, now: Now, watch: &mut dyn Watch) -> Same {
         self.now = now;
         let server = self.server.as_mut().ok_or("the server was not started")?;
-        let accepted = server.accept(now, peer.clone());
-        let connection = accepted.map_err(|why| format!("{peer:?} is refused: {why}"))?;
+        let mut out = Out { lines: &mut self.lines, calls: &mut self.calls };
+        let accepted = server.accept(now, peer.clone(), &mut out);
+        let accepted = accepted.map_err(|why| format!("{peer:?} is refused: {why}"))?;
+        let connection = accepted.connection;
         if connection.id() != conn {
             return Err(format!("{:?} was {conn:?}", connection.id()));
         }

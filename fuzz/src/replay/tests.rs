@@ -147,13 +147,22 @@ fn a_recording_without_data_replays_too() {
         capture.windows(secret.len()).filter(|window| window == secret).count()
     };
     assert_eq!((shown(&recording), shown(&other)), (8, 0));
+    let holds =
+        |recording: &[u8], what: &[u8]| recording.windows(what.len()).any(|window| window == what);
+    assert!(holds(&recording, secret) && !holds(&other, secret), "also as it lies on the disk");
+    let hash = ksmbd_core::auth::ntlm::nt_hash(&password("alice"));
+    for recording in [&recording, &other] {
+        assert!(!holds(recording, &hash[..]), "no password's hash, in either");
+        assert!(!holds(recording, password("alice").as_bytes()));
+    }
 }
 
+#[cfg(feature = "targets")]
 #[test]
 fn seeds_run_in_their_targets() {
     let recording = small();
     let events = corpus::events(&*recording).unwrap();
-    crate::target::recording(&events);
+    crate::target::run("recording", &events);
     let mut rng = ksmbd_core::rng::Rng::new([5; 32]);
     for _ in 0..2000 {
         let mut events = events.clone();
@@ -161,14 +170,24 @@ fn seeds_run_in_their_targets() {
             let at = rng.u64() as usize % events.len();
             events[at] = rng.u64() as u8;
         }
-        crate::target::recording(&events);
+        crate::target::run("recording", &events);
     }
-    let mut frames = corpus::Frames::default();
-    replay(&*recording, &mut frames).unwrap();
+    let mut seeds = corpus::Seeds::default();
+    replay(&*recording, &mut seeds).unwrap();
     let folder = std::env::temp_dir().join(format!("ksmbd-corpus-{}", std::process::id()));
-    assert_eq!(frames.save(&folder, "small").unwrap(), 2);
-    for seed in std::fs::read_dir(folder.join("frame")).unwrap() {
-        crate::target::frame(&std::fs::read(seed.unwrap().path()).unwrap());
+    let count = seeds.save(&folder, "small").unwrap();
+    let mut run = Vec::new();
+    for target in std::fs::read_dir(&folder).unwrap() {
+        let target = target.unwrap();
+        let name = target.file_name().into_string().unwrap();
+        for seed in std::fs::read_dir(target.path()).unwrap() {
+            crate::target::run(&name, &std::fs::read(seed.unwrap().path()).unwrap());
+            run.push(name.clone());
+        }
+    }
+    assert_eq!(run.len(), count);
+    for target in ["frame", "wire", "der", "ntlm", "name", "create_context"] {
+        assert!(run.iter().any(|name| name == target), "no seed of {target}");
     }
     std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -26,10 +26,11 @@ pub(super) enum Action {
     Slow,
     LetThrough,
     Careful,
+    Restart,
 }
 
 impl Action {
-    pub(super) const COUNT: usize = 16;
+    pub(super) const COUNT: usize = 17;
 
     const ALL: [(Self, u32); Self::COUNT] = [
         (Self::Join, 4),
@@ -48,6 +49,7 @@ impl Action {
         (Self::Slow, 2),
         (Self::LetThrough, 8),
         (Self::Careful, 40),
+        (Self::Restart, 3),
     ];
 
     /// Some kinds never happen in a run, which reaches corners that an even mixture does not.
@@ -77,7 +79,10 @@ impl Swarm {
     pub(super) fn hold(&self, choices: &mut dyn Choices) {
         match choices.below(4) {
             0 => self.world.hold_calls(),
-            1 => self.world.hold(["read", "write", "open", "delete", "list"][choices.below(5)]),
+            1 => {
+                let ops = ["read", "write", "open", "delete", "list", "remember"];
+                self.world.hold(ops[choices.below(ops.len())]);
+            }
             _ => self.world.release_calls(),
         }
     }
@@ -112,9 +117,19 @@ impl Swarm {
     }
 
     pub(super) fn fault(&self, choices: &mut dyn Choices) {
-        let op =
-            ["open", "read", "write", "query", "list", "rename", "link", "delete", "overwrite"];
-        let op = op[choices.below(op.len())];
+        let ops = [
+            "open",
+            "read",
+            "write",
+            "query",
+            "list",
+            "rename",
+            "link",
+            "delete",
+            "overwrite",
+            "remember",
+        ];
+        let op = ops[choices.below(ops.len())];
         let errors = [
             VfsError::Io,
             VfsError::NoSpace,

@@ -8,12 +8,24 @@ use ksmbd_core::wire::{
     ioctl::{FsctlCode, IoctlFlags, IoctlRequest},
     message::RequestBody,
 };
+use std::collections::BTreeMap;
+
+/// The CreateGuids of opens, by the persistent halves of their ids.
+pub(super) type Made = BTreeMap<u64, [u8; 16]>;
 
 /// What an open shall outlive, or which one is wanted back of those that others have left behind.
-pub(super) fn ask_to_last(request: &mut CreateRequest, lost: &[FileId], choices: &mut dyn Choices) {
+/// Of those that the server has promised to keep most remember how they were made.
+pub(super) fn ask_to_last(
+    request: &mut CreateRequest,
+    (lost, made): (&[FileId], &Made),
+    choices: &mut dyn Choices,
+) {
+    if !made.is_empty() && choices.chance(2) {
+        return claim(request, made, choices);
+    }
     let create_guid = [choices.below(6) as u8; 16];
     let mut flags = DurableFlags::empty();
-    flags.set(DurableFlags::PERSISTENT, choices.chance(6));
+    flags.set(DurableFlags::PERSISTENT, !choices.chance(3));
     if choices.chance(2) {
         let timeout = [0, 1_000, 20_000, u32::MAX][choices.below(4)];
         add(
@@ -30,7 +42,7 @@ pub(super) fn ask_to_last(request: &mut CreateRequest, lost: &[FileId], choices:
             request,
             &match choices.below(2) {
                 0 => RequestContext::DHnC { file_id },
-                _ => RequestContext::DH2C { file_id, create_guid, flags: DurableFlags::empty() },
+                _ => RequestContext::DH2C { file_id, create_guid, flags },
             },
         );
     }
@@ -39,6 +51,21 @@ pub(super) fn ask_to_last(request: &mut CreateRequest, lost: &[FileId], choices:
         let (high, low) = (0, choices.below(3) as u64);
         add(request, &RequestContext::AppInstanceVersion { high, low });
     }
+}
+
+/// One of those that the server has promised to keep is wanted back, as it was made.
+fn claim(request: &mut CreateRequest, made: &Made, choices: &mut dyn Choices) {
+    if let Some((id, guid)) = made.iter().nth(choices.below(made.len())) {
+        let (file_id, flags) = ((*id, 0), DurableFlags::PERSISTENT);
+        add(request, &RequestContext::DH2C { file_id, create_guid: *guid, flags });
+    }
+}
+
+/// An open is asked for that outlives the server, and nothing else.
+pub(super) fn ask_for_ever(request: &mut CreateRequest, choices: &mut dyn Choices) {
+    let create_guid = [choices.below(100) as u8; 16];
+    let (timeout, flags) = ([0, 20_000][choices.below(2)], DurableFlags::PERSISTENT);
+    add(request, &RequestContext::DH2Q { timeout, flags, create_guid });
 }
 
 fn add(request: &mut CreateRequest, context: &RequestContext) {

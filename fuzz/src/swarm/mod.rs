@@ -8,6 +8,7 @@ mod durable;
 mod network;
 pub mod report;
 mod request;
+mod restart;
 mod script;
 mod shape;
 mod shrink;
@@ -18,7 +19,7 @@ pub use script::{Finding, Script, Totals, catch_findings};
 pub use shrink::shrink;
 
 use crate::{
-    client::Client,
+    client::{Client, durable::persistence},
     daemon::{READER, password},
     model::{Models, exercise},
     world::{Seen, World},
@@ -28,6 +29,7 @@ use careful::Careful;
 use core::time::Duration;
 use ksmbd_core::{
     auth::ntlm::client::Credentials,
+    id::OpenId,
     status::NtStatus,
     status_report::OpenStatus,
     wire::{
@@ -39,6 +41,7 @@ use ksmbd_core::{
 };
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeSet,
     rc::Rc,
 };
 
@@ -64,6 +67,10 @@ struct Actor {
     tag: Rc<Cell<u8>>,
     /// Ranges that it has asked to be locked.
     locks: RefCell<Vec<(FileId, u64, u64)>>,
+    /// How those of them were made that the server has promised to keep.
+    made: durable::Made,
+    /// It wants its opens to outlive the server.
+    keen: bool,
 }
 
 /// A run under way.
@@ -77,6 +84,10 @@ pub struct Swarm {
     came: u8,
     /// What those had open who have left, the last of it.
     lost: Vec<FileId>,
+    /// Opens outlive the server in this run.
+    persistent: bool,
+    /// Opens that somebody was told will.
+    promised: BTreeSet<OpenId>,
     /// How likely each kind of action is in this run; 0 is never.
     weights: [u32; Action::COUNT],
     models: Option<Models>,
@@ -87,13 +98,21 @@ pub struct Swarm {
     pub answered: usize,
     /// Connections that the server has dropped.
     pub dropped: usize,
+    /// Opens that have outlived a server.
+    pub survived: usize,
 }
 
 impl Swarm {
     /// A run whose shape is drawn first: limits, faults, and how likely each action is.
     pub fn new(choices: &mut dyn Choices) -> Self {
-        let world = shape::world(choices);
-        let cautious = choices.below(4);
+        let persistent = choices.chance(2);
+        Self::shaped(choices, persistent)
+    }
+
+    fn shaped(choices: &mut dyn Choices, persistent: bool) -> Self {
+        let world = shape::world(choices, persistent);
+        // They come back to no server that is another one.
+        let cautious = if persistent { 0 } else { choices.below(4) };
         let weights = Action::weights(choices);
         Self {
             world,
@@ -102,18 +121,26 @@ impl Swarm {
             cautious,
             came: 0,
             lost: Vec::new(),
+            persistent,
+            promised: BTreeSet::new(),
             weights,
             models: None,
             tag: Rc::default(),
             sent: 0,
             answered: 0,
             dropped: 0,
+            survived: 0,
         }
     }
 
-    /// The same with all models beside it.
+    /// The same with all models beside it. They do not know what outlives a server: a run in which it is
+    /// killed has none, but checks of its own (`restart.rs`).
     pub fn with_models(choices: &mut dyn Choices) -> Self {
-        let mut swarm = Self::new(choices);
+        let persistent = choices.chance(5);
+        let mut swarm = Self::shaped(choices, persistent);
+        if persistent {
+            return swarm;
+        }
         if choices.chance(16) {
             exercise(&swarm.world.config());
         }
@@ -144,6 +171,7 @@ impl Swarm {
             Action::Slow => self.slow(choices),
             Action::Careful => self.careful(choices),
             Action::LetThrough => self.let_through(choices),
+            Action::Restart => self.restart(choices),
         }
         let crowded = |actor: &Actor| actor.client.unanswered().len() > UNANSWERED;
         if choices.chance(8) {
@@ -260,8 +288,11 @@ impl Swarm {
         }
         // Two clients can be one, which shares its leases.
         client.offer.guid = [choices.below(3) as u8; 16];
+        client.offer.capabilities.set(Capabilities::PERSISTENT_HANDLES, self.persistent);
         let user = user(choices);
         let (lost, tag) = (self.lost.clone(), Rc::clone(&self.tag));
+        let made = self.world.promised().iter().map(|p| (p.id.0, p.create)).collect();
+        let keen = self.persistent;
         if choices.chance(2)
             && let Some((files, trees)) = self.join_session(&mut client, user, choices)
         {
@@ -273,6 +304,8 @@ impl Swarm {
                 lost,
                 tag,
                 locks: RefCell::default(),
+                made,
+                keen,
             });
         }
         if client.negotiated.is_none() {
@@ -280,12 +313,14 @@ impl Swarm {
         }
         let (files, broken, trees) = (Vec::new(), Vec::new(), Vec::new());
         let locks = RefCell::default();
-        let mut actor = Actor { client, files, broken, trees, lost, tag, locks };
+        let mut actor = Actor { client, files, broken, trees, lost, tag, locks, made, keen };
         if actor.client.logon(user, &password(user)).status == NtStatus::SUCCESS {
             self.world.see(Seen::User(actor.client.session_id, user.into()));
             actor.client.encrypt |= actor.client.cipher().is_some() && choices.chance(3);
             if !actor.client.is_dropped() {
-                actor.trees.push(actor.client.connect_tree("share"));
+                let lasting = self.persistent && !choices.chance(3);
+                let share = if lasting { "lasting" } else { "share" };
+                actor.trees.push(actor.client.connect_tree(share));
             }
         }
         self.actors.push(actor);
@@ -379,6 +414,9 @@ impl Swarm {
             self.answered += usize::from(response.status != NtStatus::PENDING);
             if let ksmbd_core::wire::message::ResponseBody::Create(create) = &response.body {
                 actor.files.push(create.file_id);
+                if persistence(create).is_some() {
+                    self.promised.insert(OpenId(create.file_id.persistent));
+                }
             }
             if let ksmbd_core::wire::message::ResponseBody::TreeConnect(_) = &response.body {
                 actor.trees.push(response.header.tree_id);
@@ -445,6 +483,21 @@ mod tests {
         let digest = swarm.digest();
         swarm.finish();
         digest
+    }
+
+    /// Servers are killed while they have promised something.
+    #[test]
+    fn opens_outlive_servers() {
+        let survived = |seed| {
+            let mut choices = Seed::new(seed);
+            let mut swarm = Swarm::new(&mut choices);
+            (0..400).for_each(|_| swarm.step(&mut choices));
+            let survived = swarm.survived;
+            swarm.finish();
+            survived
+        };
+        let counts: Vec<_> = (0..60).map(survived).collect();
+        assert!(counts.iter().filter(|count| **count > 0).count() > 3, "{counts:?}");
     }
 
     /// DESIGN 3, property 2: the same inputs give the same outputs, byte for byte.

@@ -2,7 +2,7 @@
 
 use super::{
     Actor, Choices, Swarm,
-    durable::{ask_to_last, resiliency},
+    durable::{ask_for_ever, ask_to_last, resiliency},
 };
 use crate::{
     client::{Message, body},
@@ -44,13 +44,22 @@ impl Actor {
         }
     }
 
+    fn create(&self, choices: &mut dyn Choices) -> CreateRequest {
+        let mut request = create(choices);
+        match self.keen && !choices.chance(3) {
+            true => ask_for_ever(&mut request, choices),
+            false => ask_to_last(&mut request, (&self.lost, &self.made), choices),
+        }
+        request
+    }
+
     /// Any request, with data for a WRITE.
     fn request(&self, choices: &mut dyn Choices) -> (RequestBody, Vec<u8>) {
         let file = self.file(choices);
         let offset = (choices.below(40) * 13) as u64;
         let length = choices.below(70) as u32;
         let body = match choices.below(22) {
-            0..4 => RequestBody::Create(create(&self.lost, choices)),
+            0..4 => RequestBody::Create(self.create(choices)),
             4..6 => body::read(file, offset, length),
             6..8 => {
                 self.tag.set(self.tag.get() % 255 + 1);
@@ -117,7 +126,7 @@ impl Actor {
     }
 }
 
-fn create(lost: &[FileId], choices: &mut dyn Choices) -> CreateRequest {
+fn create(choices: &mut dyn Choices) -> CreateRequest {
     let mut request = body::create(NAMES[choices.below(NAMES.len())]);
     request.create_disposition = CreateDisposition(choices.below(6) as u32);
     let access = [
@@ -133,7 +142,6 @@ fn create(lost: &[FileId], choices: &mut dyn Choices) -> CreateRequest {
     // Models know files by their number on the disk.
     request.contexts.push(RawContext { name: name::QFID.to_vec(), data: Vec::new() });
     ask_to_cache(&mut request, choices);
-    ask_to_last(&mut request, lost, choices);
     request.create_options.set(CreateOptions::DELETE_ON_CLOSE, choices.chance(5));
     request.create_options.set(CreateOptions::DIRECTORY_FILE, choices.chance(5));
     request

@@ -6,7 +6,7 @@ use core::time::Duration;
 use ksmbd_core::config::{Config, Encryption};
 
 /// A server of some shape.
-pub(super) fn world(choices: &mut dyn Choices) -> World {
+pub(super) fn world(choices: &mut dyn Choices, persistent: bool) -> World {
     World::with(|config| {
         config.max_read = 256 << 10;
         config.max_write = 256 << 10;
@@ -15,6 +15,7 @@ pub(super) fn world(choices: &mut dyn Choices) -> World {
         config.multi_channel = choices.chance(2);
         config.leases = !choices.chance(6);
         config.durable_handles = !choices.chance(6);
+        config.persistent_handles = persistent;
         let encryption = [Encryption::Auto, Encryption::Disabled, Encryption::Mandatory];
         config.encryption = encryption[choices.below(6) % 4 % 3];
         config.limits.break_time = Duration::from_secs([35, 3][choices.below(2)]);

@@ -82,6 +82,11 @@ impl Calls {
         if waits { self.held.push_back((op, call)) } else { self.ready.push_back((op, call)) }
     }
 
+    /// A call that will not be carried out; it completes all the same.
+    pub(super) fn abandon(&mut self, op: OpId) {
+        self.outstanding.insert(op);
+    }
+
     pub(super) fn next(&mut self) -> Option<(OpId, Call)> {
         self.ready.pop_front()
     }

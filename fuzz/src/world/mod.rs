@@ -6,6 +6,7 @@ mod history;
 mod link;
 mod network;
 mod outside;
+mod restart;
 mod run;
 mod tape;
 
@@ -51,6 +52,8 @@ pub(crate) struct Inner {
     server: Server,
     now: Now,
     links: BTreeMap<ConnId, Link>,
+    /// Those of them that have not hung up, oldest first: the others stay to be asked about.
+    alive: Vec<ConnId>,
     calls: Calls,
     pub(crate) vfs: MemVfs,
     pub(crate) daemon: Daemon,
@@ -64,6 +67,8 @@ pub(crate) struct Inner {
     pub(crate) history: history::History,
     /// How often the server was entered.
     entries: u64,
+    /// Servers before this one.
+    runs: u32,
 }
 
 /// All of the server's randomness.
@@ -74,7 +79,8 @@ impl World {
     /// may only read, and the shares
     /// `share`, `readonly` (the same files), `crypt` (the same, encrypted only), `private` (nobody
     /// may), `inside` (the same, watched for what SMB does alone), `quiet` (the same, not watched at
-    /// all), `broken` (its directory is missing) and `IPC$`.
+    /// all), `lasting` (the same, where opens outlive the server if [`Config::persistent_handles`]
+    /// allows it), `broken` (its directory is missing) and `IPC$`.
     pub fn new() -> Self {
         Self::with(|_| {})
     }
@@ -107,6 +113,7 @@ impl World {
             server: Server::new(Arc::clone(&config), SEED),
             now,
             links: BTreeMap::new(),
+            alive: Vec::new(),
             calls: Calls::default(),
             vfs,
             daemon,
@@ -118,6 +125,7 @@ impl World {
             tape: tape::Tape::default(),
             history: history::History::default(),
             entries: 0,
+            runs: 0,
         })))
     }
 
@@ -305,6 +313,7 @@ fn shares() -> Vec<Rules> {
         },
         open(Share { kernel_change_notify: false, ..disk("inside") }),
         open(Share { change_notify: false, ..disk("quiet") }),
+        open(Share { continuous: true, ..disk("lasting") }),
         open(Share::disk("broken", "/nowhere")),
         open(Share::ipc()),
     ]
@@ -314,11 +323,14 @@ impl Inner {
     fn accept(&mut self, address: [u8; 4]) -> Result<ConnId, Unwelcome> {
         let port = 40_000 + u16::try_from(self.links.len() % 20_000).unwrap_or(0);
         let peer = Peer { address: (address, port).into(), local: ([10, 0, 0, 254], 445).into() };
-        self.entries += 1;
-        let connection = self.server.accept(self.now, peer.clone())?;
+        let mut accepted = Err(Unwelcome::TooMany);
+        self.enter(|server, now, out| accepted = server.accept(now, peer.clone(), out));
+        let connection = accepted?.connection;
         let id = connection.id();
         self.note_now(|| put::accept(id, &peer));
         self.links.insert(id, Link::new(connection));
+        self.alive.push(id);
+        self.run();
         Ok(id)
     }
 

@@ -12,7 +12,7 @@ use ksmbd_core::{
     server::{Counters, Server},
     sink::{Executor, Sink},
     time::{FileTime, Now},
-    vfs::{Call, Done, File},
+    vfs::{Call, Done, File, VfsError},
 };
 use ksmbd_record::{Came, Sent, event::put};
 
@@ -128,9 +128,27 @@ impl Inner {
             return;
         };
         link.cut();
+        self.alive.retain(|alive| *alive != conn);
+        let before = self.take_calls(conn);
         self.history.see(Seen::Gone(conn));
         self.note_now(|| put::hang_up(conn));
         self.enter(|server, now, out| server.hang_up(now, conn, out));
+        for op in before {
+            self.completed(op, Done::Failed(VfsError::HungUp));
+        }
+    }
+
+    /// What was to run on the thread of a client before it was known that it has gone: it never does, and
+    /// fails. Calls that are asked for from now on are a bug.
+    fn take_calls(&mut self, conn: ConnId) -> Vec<OpId> {
+        let of = |output: &Output| match output {
+            Output::Call(Executor::Client(on), op, _) if *on == conn => Some(*op),
+            _ => None,
+        };
+        let taken: Vec<OpId> = self.outputs.iter().filter_map(of).collect();
+        self.outputs.retain(|output| of(output).is_none());
+        taken.iter().for_each(|op| self.calls.abandon(*op));
+        taken
     }
 
     /// The client closes its socket.
@@ -144,10 +162,11 @@ impl Inner {
 
     /// One frame of each connection, or one more piece of one.
     fn poll_links(&mut self) -> bool {
-        let ids: Vec<ConnId> = self.links.keys().copied().collect();
-        let mut busy = false;
-        for id in ids {
+        let (mut busy, mut at) = (false, 0);
+        while let Some(&id) = self.alive.get(at) {
             busy |= self.poll_link(id);
+            // It may have hung up, and the next one stands there.
+            at += usize::from(self.alive.get(at) == Some(&id));
         }
         busy
     }

@@ -15,12 +15,7 @@ impl World {
     pub fn record(&self) {
         self.inner(|world| {
             assert!(world.links.is_empty(), "a recording begins before the first client");
-            let made_by = "the simulator".into();
-            let config: Arc<Config> = Arc::clone(&world.config);
-            let mut writer = Writer::new(Vec::new(), u64::MAX).unwrap_or_else(|e| panic!("{e}"));
-            let start = Start { made_by, seed: super::SEED, config };
-            writer.start(&start).unwrap_or_else(|e| panic!("{e}"));
-            world.tape = Tape(Some(writer));
+            world.tape = Tape(Some(world.new_tape(super::SEED)));
         });
     }
 
@@ -33,6 +28,21 @@ impl World {
 }
 
 impl Inner {
+    fn new_tape(&self, seed: [u8; 32]) -> Writer<Vec<u8>> {
+        let config: Arc<Config> = Arc::clone(&self.config);
+        let mut writer = Writer::new(Vec::new(), u64::MAX).unwrap_or_else(|e| panic!("{e}"));
+        let start = Start { made_by: "the simulator".into(), seed, config };
+        writer.start(&start).unwrap_or_else(|e| panic!("{e}"));
+        writer
+    }
+
+    /// Another server begins: what is recorded from now on is its run.
+    pub(super) fn begin_tape(&mut self, seed: [u8; 32]) {
+        if self.tape.0.is_some() {
+            self.tape = Tape(Some(self.new_tape(seed)));
+        }
+    }
+
     /// Something happens.
     pub(super) fn note(&mut self, event: impl FnOnce() -> Vec<u8>) {
         if let Some(writer) = &mut self.tape.0 {

@@ -100,7 +100,12 @@ impl Accounts {
             }
             return Account::Unknown { guest: identity };
         };
-        found(hash, self.identity(user).unwrap_or_else(|| self.nobody(user)))
+        found(hash, self.of_account(user))
+    }
+
+    /// As whom an account uses files.
+    pub fn of_account(&self, name: &str) -> Identity {
+        self.identity(name).unwrap_or_else(|| self.nobody(name))
     }
 
     /// An account that the machine does not know as a user.

@@ -1,8 +1,9 @@
 //! `[global]`: what the server is told once.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ksmbd_adduser::{ConfProblem, Section, Severity};
+use ksmbd_adduser::{ConfProblem, Section, Severity, paths};
 use ksmbd_core::auth::ServerNames;
 use ksmbd_core::config::{Config, Encryption, Limits};
 use ksmbd_core::wire::negotiate::Dialect;
@@ -43,6 +44,8 @@ pub struct GlobalSettings {
     pub leases: bool,
     /// `durable handles`
     pub durable_handles: bool,
+    /// `state directory`: where what outlives the server is kept.
+    pub state_directory: PathBuf,
     /// `smb2 max trans`
     pub max_trans: u32,
     /// `smb2 max credits`
@@ -94,6 +97,7 @@ impl Default for GlobalSettings {
             max_write: 4 << 20,
             leases: false,
             durable_handles: false,
+            state_directory: paths::state(),
             max_trans: 1 << 20,
             max_credits: 8192,
             max_connections: 256,
@@ -140,6 +144,8 @@ impl GlobalSettings {
             max_trans: self.max_trans,
             leases: self.leases,
             durable_handles: self.durable_handles,
+            // Whoever has opened the journal knows.
+            persistent_handles: false,
             allow_anonymous: !self.restrict_anonymous,
             extra_fs_attributes: self.fake_fscaps,
             smbtorture_hooks: self.smbtorture_hooks,
@@ -261,6 +267,7 @@ impl GlobalSettings {
     fn read_limits(&mut self, reader: &mut Reader<'_>) {
         self.leases = reader.boolean("smb2 leases").unwrap_or(false);
         self.durable_handles = reader.boolean("durable handles").unwrap_or(false);
+        self.read_state_directory(reader);
         reader.io_size("smb2 max read", &mut self.max_read);
         reader.io_size("smb2 max write", &mut self.max_write);
         reader.io_size("smb2 max trans", &mut self.max_trans);
@@ -301,6 +308,16 @@ impl GlobalSettings {
             let what = "any client can make this server misbehave";
             let remedy = "remove the line where tests are not run";
             reader.problems.push(entry.problem(Severity::Warning, what, remedy));
+        }
+    }
+
+    fn read_state_directory(&mut self, reader: &mut Reader<'_>) {
+        if let Some(entry) = reader.section.get("state directory") {
+            let path = Path::new(entry.value());
+            match path.is_absolute() {
+                true => self.state_directory = path.to_owned(),
+                false => reader.error(entry, "does not begin with /", "write the whole path"),
+            }
         }
     }
 

@@ -31,7 +31,6 @@ fn usage(name: &str) -> Use {
         }
         "time machine" => NotOn("not supported yet: there is nothing for Time Machine"),
         "aapl model" => Not("not supported yet: there is nothing for Time Machine"),
-        "continuous availability" => NotOn("not supported yet: handles are not persistent"),
         "wide links" => NotOn("not supported yet: links that leave the share are not followed"),
         _ => Honoured,
     }
@@ -139,7 +138,7 @@ mod tests {
             let expected = format!("f:2: [global] {key}: not supported yet: ");
             assert!(warnings[0].starts_with(&expected), "{warnings:?}");
         }
-        let off = "time machine,continuous availability,wide links";
+        let off = "time machine,wide links";
         for key in off.split(',') {
             let warnings = problems(&format!("[a]\n{key} = yes\n"));
             assert!(warnings[0].starts_with(&format!("f:2: [a] {key}: not supported yet: ")));

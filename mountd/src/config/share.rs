@@ -135,6 +135,7 @@ impl<'a> Reader<'a> {
             self.refuse_printers();
         }
         self.read_files(&mut share);
+        self.read_continuous(&mut share, settings.pattern.is_some());
         settings.share = Arc::new(share);
         self.read_access(&mut settings);
         self.read_lists(&mut settings);
@@ -217,6 +218,30 @@ impl<'a> Reader<'a> {
         }
         self.read_veto(share);
         self.read_modules(share);
+    }
+
+    /// A persistent handle is a durable one that lasts longer. Whose directory is another one for each
+    /// connection would not find it again.
+    fn read_continuous(&mut self, share: &mut Share, varies: bool) {
+        let names = &["continuous availability"];
+        self.switch(names, &mut share.continuous);
+        if share.kind == ShareKind::Pipe {
+            share.continuous = false;
+        }
+        let (what, remedy) = if !self.context.global.durable_handles {
+            let what = "it has no effect without `durable handles`";
+            (what, "write `durable handles = yes` in [global]")
+        } else if varies {
+            let what = "it has no effect where `path` has variables";
+            (what, "name one directory with `path`")
+        } else {
+            return;
+        };
+        if std::mem::take(&mut share.continuous)
+            && let Some(entry) = self.get(names)
+        {
+            self.warn(entry, what, remedy);
+        }
     }
 
     /// `vfs objects` has Samba's name for it, as ksmbd has. In which form streams are kept is an

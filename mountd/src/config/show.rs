@@ -61,6 +61,7 @@ impl fmt::Display for GlobalSettings {
         )?;
         line(f, "smb2 leases", yes(self.leases))?;
         line(f, "durable handles", yes(self.durable_handles))?;
+        line(f, "state directory", self.state_directory.display())?;
         line(f, "server multi channel support", yes(self.multi_channel))?;
         line(f, "smb2 max read", self.max_read)?;
         line(f, "smb2 max write", self.max_write)?;
@@ -125,7 +126,8 @@ impl fmt::Display for ShareSettings {
         line(f, "follow symlinks", yes(share.follow_symlinks))?;
         line(f, "crossmnt", yes(share.cross_mounts))?;
         line(f, "change notify", yes(share.change_notify))?;
-        line(f, "kernel change notify", yes(share.kernel_change_notify))
+        line(f, "kernel change notify", yes(share.kernel_change_notify))?;
+        line(f, "continuous availability", yes(share.continuous))
     }
 }
 

@@ -69,7 +69,7 @@ fn global_settings_are_read() {
         "tcp port = 4450\nserver string = Box\nnetbios name = BOX\nworkgroup = HOME\n\
          server min protocol = smb3_00\nserver max protocol = SMB3_02\n\
          server signing = Mandatory\nsmb3 encryption = mandatory\nsmb2 max read = 8MB\n\
-         smb2 leases = yes\ndurable handles = yes\nsmb2 max write = 64K\nsmb2 max trans = 0x20000\nsmb2 max credits = 512\n\
+         smb2 leases = yes\ndurable handles = yes\nstate directory = /s\nsmb2 max write = 64K\nsmb2 max trans = 0x20000\nsmb2 max credits = 512\n\
          max connections = 5\nmax ip connections = 0\nmax active sessions = 7\n\
          max open files = 8\ndeadtime = 3\nfailed logons = 4\nfailed logon delay = 2\nguest account = bob\nmap to guest = Bad User\n\
          restrict anonymous = 2\nshare:fake_fscaps = 64\ninterfaces = eth0, lo\n\
@@ -88,6 +88,7 @@ fn global_settings_are_read() {
         encryption: Encryption::Mandatory,
         leases: true,
         durable_handles: true,
+        state_directory: "/s".into(),
         max_read: 8 << 20,
         max_write: 64 << 10,
         max_trans: 128 << 10,
@@ -379,4 +380,29 @@ fn a_line_that_says_nothing_stops_the_load() {
     let problem = problems.expect_err("no file")[0].to_string();
     assert!(problem.starts_with("/nonexistent/f: cannot read it: "), "{problem}");
     assert!(problem.ends_with("create the file, or name another with -C"), "{problem}");
+}
+
+/// A handle that outlives the server is a durable one first.
+#[test]
+fn availability_needs_durable_handles() {
+    let wanted = "[a]\npath = /tmp\ncontinuous availability = yes\n";
+    let settings = right(&format!("[global]\ndurable handles = yes\n{wanted}[b]\npath = /tmp\n"));
+    let continuous = |name| settings.share(name).expect("served").share.continuous;
+    assert!(continuous("a") && !continuous("b") && !continuous("IPC$"));
+    let (settings, problem) = one_problem(wanted);
+    assert!(!settings.share("a").expect("served").share.continuous);
+    assert_eq!(
+        problem,
+        "f:3: [a] continuous availability: it has no effect without `durable handles`; write \
+         `durable handles = yes` in [global]"
+    );
+    let (settings, problem) = one_problem(
+        "[global]\ndurable handles = yes\n[a]\npath = /tmp/%U\ncontinuous availability = yes\n",
+    );
+    assert!(!settings.share("a").expect("served").share.continuous);
+    assert_eq!(
+        problem,
+        "f:5: [a] continuous availability: it has no effect where `path` has variables; name one \
+         directory with `path`"
+    );
 }

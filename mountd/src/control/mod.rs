@@ -132,6 +132,27 @@ fn read_answer(stream: &mut impl Read) -> Result<Answer, String> {
     }
 }
 
+/// For fuzzing: what either end makes of any bytes.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing {
+    use super::{read_answer, read_line, write_answer};
+
+    /// The line that a client sends, without its end.
+    pub fn request(mut bytes: &[u8]) -> Option<Vec<u8>> {
+        read_line(&mut bytes).ok()
+    }
+
+    /// An answer: what was read is written to what reads as the same.
+    pub fn answer(mut bytes: &[u8]) {
+        if let Ok(answer) = read_answer(&mut bytes) {
+            let mut written = Vec::new();
+            assert!(write_answer(&mut written, &answer).is_ok());
+            assert_eq!(read_answer(&mut &written[..]), Ok(answer));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

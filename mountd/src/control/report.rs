@@ -23,6 +23,7 @@ pub fn status(status: &Status, settings: &Settings) -> Value {
         .budgets
         .iter()
         .map(|budget| json!({ "name": budget.name, "used": budget.used, "limit": budget.limit }));
+    let tally = status.tally.iter().map(|one| (one.name.to_owned(), json!(one.count)));
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
@@ -32,6 +33,7 @@ pub fn status(status: &Status, settings: &Settings) -> Value {
         "opens": status.opens.iter().map(open).collect::<Vec<_>>(),
         "shares": shares(status, settings),
         "budgets": budgets.collect::<Vec<_>>(),
+        "since_start": tally.collect::<serde_json::Map<_, _>>(),
     })
 }
 
@@ -86,7 +88,9 @@ pub(super) fn connection_of<'a>(
 }
 
 fn connection_with(id: ConnId, status: &Status) -> Option<&ConnectionStatus> {
-    status.connections.iter().find(|connection| connection.id == id)
+    // They are in the order in which they came, and there may be thousands.
+    let found = status.connections.binary_search_by_key(&id, |connection| connection.id).ok()?;
+    status.connections.get(found)
 }
 
 /// An IPv4 client of a socket that takes both is shown as what it is.
@@ -201,6 +205,7 @@ pub(super) fn endurance(endurance: OpenEndurance) -> &'static str {
         OpenEndurance::Closed => "closed",
         OpenEndurance::Durable => "durable",
         OpenEndurance::Resilient => "resilient",
+        OpenEndurance::Persistent => "persistent",
     }
 }
 
@@ -258,7 +263,7 @@ pub(super) mod tests {
     use std::time::Duration;
 
     use ksmbd_core::id::{OpenId, SessionId, TreeId};
-    use ksmbd_core::status_report::{Budget, ChannelStatus, LockStatus, NegotiatedStatus};
+    use ksmbd_core::status_report::{Budget, ChannelStatus, LockStatus, NegotiatedStatus, Tally};
     use ksmbd_core::vfs::Peer;
 
     use super::*;
@@ -331,6 +336,7 @@ pub(super) mod tests {
                 Budget { name: "opens", used: 1, limit: Some(10) },
                 Budget { name: "files", used: 1, limit: None },
             ],
+            tally: vec![Tally { name: "connections refused", count: 3 }],
         }
     }
 
@@ -373,6 +379,7 @@ pub(super) mod tests {
         assert_eq!(value["shares"], shares);
         assert_eq!(value["trees"][0]["share"], "IPC$");
         assert_eq!(value["budgets"][1], json!({ "name": "files", "used": 1, "limit": null }));
+        assert_eq!(value["since_start"], json!({ "connections refused": 3 }));
         // A control character is escaped, as JSON has it.
         assert!(value.to_string().contains("al\\u001bice"));
     }

@@ -19,6 +19,7 @@ pub fn status(status: &Status, settings: &Settings) -> String {
         let limit = budget.limit.map_or_else(|| "-".to_owned(), |limit| limit.to_string());
         vec![budget.name.to_owned(), budget.used.to_string(), limit]
     });
+    let tally = status.tally.iter().map(|one| vec![one.name.to_owned(), one.count.to_string()]);
     let tables = [
         table(
             "Connections",
@@ -37,6 +38,7 @@ pub fn status(status: &Status, settings: &Settings) -> String {
             status.opens.iter().map(open),
         ),
         table("Budgets", "WHAT USED LIMIT", budgets.chain(shares)),
+        table("Since the start", "WHAT TIMES", tally),
     ];
     tables.join("\n")
 }

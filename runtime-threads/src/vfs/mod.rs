@@ -8,6 +8,9 @@ mod directory;
 mod dos_attrib;
 mod ea;
 mod entries;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handle;
 pub mod identity;
 mod info;
@@ -17,6 +20,7 @@ mod ntacl;
 mod open;
 mod open_stream;
 pub mod outside;
+mod past;
 mod rename;
 mod resolve;
 mod rights;
@@ -24,6 +28,8 @@ mod streams;
 mod times;
 mod volume;
 mod xattr;
+
+pub(crate) use past::{anchor, reopen};
 
 use handle::Handle;
 use identity::Who;

@@ -52,8 +52,13 @@ pub(super) fn exclusively<T>(key: FileKey, act: impl FnOnce() -> Outcome<T>) -> 
 const PREFIX: &str = "DosStream.";
 const SUFFIX: &str = ":$DATA";
 
-fn attribute(name: &StreamName) -> String {
+pub(super) fn attribute(name: &StreamName) -> String {
     format!("user.{PREFIX}{}{SUFFIX}", name.as_str())
+}
+
+/// The stream that an attribute holds. What another program left under an impossible name is none.
+pub(super) fn of_attribute(name: &str) -> Option<StreamName> {
+    StreamName::new(name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?).ok()
 }
 
 /// Bytes that a stream of this share can have.
@@ -61,13 +66,10 @@ fn most(share: &Share) -> usize {
     xattr::MAX_VALUE - usize::from(share.streams_nul)
 }
 
-/// Names of the streams that are there. What another program left under an impossible name is not.
+/// Names of the streams that are there.
 fn names(path: &str) -> Outcome<Vec<StreamName>> {
-    let name = |name: String| {
-        let name = name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
-        StreamName::new(name).ok()
-    };
-    Ok(xattr::user_names(At::Descriptor(path))?.into_iter().filter_map(name).collect())
+    let names = xattr::user_names(At::Descriptor(path))?;
+    Ok(names.iter().filter_map(|name| of_attribute(name)).collect())
 }
 
 /// The stream of that name, exactly if it is there, else in another case.

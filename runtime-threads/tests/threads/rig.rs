@@ -49,8 +49,15 @@ impl Rig {
         thread::spawn(move || serve(&letters, &share));
         let config = Arc::new(Config { limits, ..Config::default() });
         let listen = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
-        let runtime =
-            Runtime::start(Options { listen, config, seed: [7; 32], daemon, record }).unwrap();
+        let runtime = Runtime::start(Options {
+            listen,
+            config,
+            seed: [7; 32],
+            daemon,
+            record,
+            journal: None,
+        })
+        .unwrap();
         Self { runtime, dir }
     }
 

@@ -17,7 +17,7 @@ use crate::{
         create::{CreateAction, OplockLevel},
         create_context::{DurableFlags, RequestContext, ResponseContext},
         header::FileId,
-        negotiate::Dialect,
+        negotiate::{Capabilities, Dialect},
     },
 };
 use core::time::Duration;
@@ -30,7 +30,7 @@ pub(super) struct Raw {
     /// SMB2_CREATE_DURABLE_HANDLE_RECONNECT.
     pub(super) again_v1: Option<FileId>,
     /// SMB2_CREATE_DURABLE_HANDLE_REQUEST_V2.
-    pub(super) v2: Option<(u32, Guid)>,
+    pub(super) v2: Option<(u32, Guid, DurableFlags)>,
     /// SMB2_CREATE_DURABLE_HANDLE_RECONNECT_V2.
     pub(super) again_v2: Option<(FileId, Guid, DurableFlags)>,
     /// SMB2_CREATE_APP_INSTANCE_ID.
@@ -48,6 +48,8 @@ pub(super) enum Asked {
         /// In milliseconds; 0 is as the server likes.
         timeout: u32,
         create: Guid,
+        /// SMB2_DHANDLE_FLAG_PERSISTENT.
+        persistent: bool,
     },
     /// An open that was made before.
     Again(Again),
@@ -67,8 +69,8 @@ impl Raw {
         match *context {
             RequestContext::DHnQ => self.v1 = true,
             RequestContext::DHnC { file_id } => self.again_v1 = Some(id(file_id)),
-            RequestContext::DH2Q { timeout, create_guid, .. } => {
-                self.v2 = Some((timeout, create_guid));
+            RequestContext::DH2Q { timeout, create_guid, flags } => {
+                self.v2 = Some((timeout, create_guid, flags));
             }
             RequestContext::DH2C { file_id, create_guid, flags } => {
                 self.again_v2 = Some((id(file_id), create_guid, flags));
@@ -93,7 +95,10 @@ impl Raw {
         }
         Ok(match (self.again_v1, v2, again_v2) {
             (Some(file_id), ..) => Asked::Again(Again { file_id, v2: None }),
-            (_, Some((timeout, create)), _) => Asked::V2 { timeout, create },
+            (_, Some((timeout, create, flags)), _) => {
+                let persistent = flags.contains(DurableFlags::PERSISTENT);
+                Asked::V2 { timeout, create, persistent }
+            }
             (.., Some((file_id, create, flags))) => {
                 Asked::Again(Again { file_id, v2: Some((create, flags)) })
             }
@@ -149,15 +154,25 @@ pub(super) fn claim(cx: &Cx<'_>, who: &Who, wanted: &Wanted, action: CreateActio
     }
 }
 
-/// Promises what can be promised: a file, with an oplock or lease that caches that it is open.
-pub(super) fn grant(cx: &mut Cx<'_>, id: OpenId, asked: Asked) {
-    let limits = cx.state.config.limits;
+/// Promises what can be promised: a file, with an oplock or lease that caches that it is open, or on a
+/// share where opens outlive the server.
+pub(super) fn grant(cx: &mut Cx<'_>, who: &Who, asked: Asked) -> Result<(), Refused> {
+    let (id, limits) = (who.open()?, cx.state.config.limits);
+    if let Asked::V2 { timeout, persistent: true, .. } = asked
+        && can_persist(cx, who, id)
+    {
+        let asked = Some(Duration::from_millis(timeout.into())).filter(|time| !time.is_zero());
+        let timeout = asked.unwrap_or(limits.persistent_time).min(limits.durable_time_max);
+        if durable::promise(cx, id, Endurance::Persistent, timeout) {
+            return Ok(());
+        }
+    }
     let timeout = match asked {
         Asked::V1 | Asked::V2 { timeout: 0, .. } => limits.durable_time,
         Asked::V2 { timeout, .. } => {
             Duration::from_millis(timeout.into()).min(limits.durable_time_max)
         }
-        Asked::Nothing | Asked::Again(_) => return,
+        Asked::Nothing | Asked::Again(_) => return Ok(()),
     };
     let can_be = cx.state.opens.get(&id).is_some_and(|open| {
         open.is_of(FileKind::File) && open.claim.owner.is_some() && cx.state.caches_handle(open)
@@ -165,6 +180,21 @@ pub(super) fn grant(cx: &mut Cx<'_>, id: OpenId, asked: Asked) {
     if cx.state.config.durable_handles && can_be {
         durable::promise(cx, id, Endurance::Durable, timeout);
     }
+    Ok(())
+}
+
+/// MS-SMB2 3.3.5.9.10: TreeConnect.Share.IsCA, and the client was told that it can.
+fn can_persist(cx: &Cx<'_>, who: &Who, id: OpenId) -> bool {
+    let told = settled(cx, who).is_ok_and(|settled| {
+        settled.server_capabilities.contains(Capabilities::PERSISTENT_HANDLES)
+    });
+    let config = &cx.state.config;
+    let here = config.durable_handles && config.persistent_handles;
+    let room = cx.state.promises.len() < config.limits.persistent_opens;
+    let can_be = cx.state.opens.get(&id).is_some_and(|open| {
+        open.share.continuous && open.is_of(FileKind::File) && open.claim.owner.is_some()
+    });
+    told && here && room && can_be
 }
 
 /// The context that says what was promised. A replay is told no more than what the level that it
@@ -177,13 +207,16 @@ pub(super) fn answer(
 ) -> Option<ResponseContext> {
     let claim = &state.opens.get(&id)?.claim;
     let caches = level == OplockLevel::BATCH || level == OplockLevel::LEASE;
-    if claim.endurance != Endurance::Durable || !caches {
-        return None;
+    let mut flags = DurableFlags::empty();
+    match claim.endurance {
+        Endurance::Durable if caches => {}
+        Endurance::Persistent => flags.insert(DurableFlags::PERSISTENT),
+        _ => return None,
     }
     let timeout = u32::try_from(claim.timeout.as_millis()).unwrap_or(u32::MAX);
     match asked {
         Asked::V1 => Some(ResponseContext::DHnQ),
-        Asked::V2 { .. } => Some(ResponseContext::DH2Q { timeout, flags: DurableFlags::empty() }),
+        Asked::V2 { .. } => Some(ResponseContext::DH2Q { timeout, flags }),
         Asked::Nothing | Asked::Again(_) => None,
     }
 }

@@ -12,7 +12,7 @@ mod validate;
 mod wanted;
 
 use super::{
-    Cx, Event, contend, ending, notice,
+    Cx, Event, contend, ending, notice, promise,
     read::{Io, begin_change, end_io},
 };
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
         refuse,
     },
     id::FileKey,
-    state::{durable::Creation, file::Change, session::Tree},
+    state::{durable::Creation, file::Change, promise::Pending, room::has_room, session::Tree},
     status::NtStatus,
     vfs::{Call, Done, FileInfo, FileKind, Op, Opened, VfsError},
     wire::{
@@ -49,12 +49,14 @@ pub(crate) enum Step {
     Refreshed(Box<Wanted>, CreateAction),
     /// A file that was made for nothing is being removed.
     Withdrawn(Refused),
+    /// What the open is promised is being written down.
+    Promised(Box<Made>, Pending),
     /// Others have been told that they may not cache what this would change; then it begins anew.
     Contended(Box<Wanted>),
     /// A pipe is being opened.
     Pipe,
-    /// An open is wanted back that a lost connection still uses.
-    Reclaim(Box<CreateRequest>),
+    /// An open is wanted back that a lost connection still uses. If it goes on using it, this is said.
+    Reclaim(Box<CreateRequest>, Refused),
     /// An open is given back; its metadata are asked for.
     Reclaimed(Box<Found>),
     /// The same CREATE again: the open is there.
@@ -80,7 +82,7 @@ pub(super) fn begin(
         }
         who.creating = durable::key(cx, who, asked);
     }
-    if is_full(cx) {
+    if is_full(cx, who) {
         return refuse(NtStatus::TOO_MANY_OPENED_FILES, "as many opens as allowed");
     }
     cx.state.creations.extend(who.creating.map(|key| (key, Creation::Pending)));
@@ -131,8 +133,12 @@ pub(super) fn settle(cx: &mut Cx<'_>, who: &mut Who, made: bool) {
 }
 
 /// Opens on their way count as well; they are only counted where it matters.
-fn is_full(cx: &Cx<'_>) -> bool {
+fn is_full(cx: &Cx<'_>, who: &Who) -> bool {
     let (limit, opens) = (cx.state.config.limits.opens, cx.state.opens.len());
+    let session = who.session.and_then(|id| cx.state.sessions.get(&id));
+    if !has_room(limit, opens, session.map_or(0, |session| session.opens)) {
+        return true;
+    }
     let opening =
         |step: &super::Step| matches!(step, super::Step::Create(Step::Opened(_) | Step::Pipe));
     opens + cx.flows.running.len() >= limit
@@ -147,11 +153,9 @@ pub(super) fn resume(
 ) -> Handled<super::Step> {
     let (step, event) = match (step, event) {
         (Step::Contended(wanted), Event::Wake(wake)) => return again(cx, who, wanted, wake),
-        (Step::Reclaim(_), Event::Wake(Wake::Cancelled)) => return Err(CANCELLED),
-        (Step::Reclaim(_), Event::Wake(Wake::TimedOut)) => {
-            return refuse(NtStatus::OBJECT_NAME_NOT_FOUND, reopen::IN_USE);
-        }
-        (Step::Reclaim(request), Event::Wake(_)) => return begin(cx, who, *request),
+        (Step::Reclaim(..), Event::Wake(Wake::Cancelled)) => return Err(CANCELLED),
+        (Step::Reclaim(_, in_use), Event::Wake(Wake::TimedOut)) => return Err(in_use),
+        (Step::Reclaim(request, _), Event::Wake(_)) => return begin(cx, who, *request),
         other => other,
     };
     match (step, event.done()) {
@@ -165,10 +169,16 @@ pub(super) fn resume(
                 | CompletionFilter::LAST_WRITE;
             changed.set(CompletionFilter::EA, !wanted.contexts.eas.is_empty());
             notice::modified(cx, who.open()?, changed);
-            finish(cx, who, &wanted, &info, action)
+            finish(cx, who, wanted, *info, action)
+        }
+        (Step::Promised(made, pending), done) => {
+            if !promise::written(cx, pending, &done) {
+                promise::break_off(cx, who.open()?);
+            }
+            answer(cx, who, &made)
         }
         (Step::Refreshed(wanted, action), Done::Info(info)) => {
-            finish(cx, who, &wanted, &info, action)
+            finish(cx, who, wanted, *info, action)
         }
         (Step::Overwritten(_, _, io), done) => {
             end_io(cx, &io);
@@ -276,7 +286,7 @@ fn opened(
                 let call = Call { identity, op: Op::Query { file } };
                 return Ok(Flow::Call(call, super::Step::Create(Step::Refreshed(wanted, action))));
             }
-            finish(cx, who, &wanted, &info, action)
+            finish(cx, who, wanted, info, action)
         }
         Err(refused) => {
             cx.out.release(file);
@@ -301,18 +311,39 @@ fn is_stale(cx: &Cx<'_>, who: &Who, key: FileKey, since: Change) -> Result<bool,
     Ok(changed && cx.state.holder(who.open()?).is_some())
 }
 
-/// A new open is answered.
+/// A new open that lacks nothing but its answer.
+#[derive(Debug)]
+pub(crate) struct Made {
+    wanted: Box<Wanted>,
+    info: FileInfo,
+    action: CreateAction,
+    asked: Asked,
+}
+
+/// A new open is answered, when what is promised with it is written.
 fn finish(
     cx: &mut Cx<'_>,
     who: &Who,
-    wanted: &Wanted,
-    info: &FileInfo,
+    wanted: Box<Wanted>,
+    info: FileInfo,
     action: CreateAction,
 ) -> Handled<super::Step> {
     let asked = wanted.contexts.asked(cx, who)?;
-    durable::grant(cx, who.open()?, asked);
-    let told = Told { contexts: &wanted.contexts, asked, level: None };
-    Flow::answer(ResponseBody::Create(response(cx, who, &told, info, action)?))
+    durable::grant(cx, who, asked)?;
+    let made = Made { wanted, info, action, asked };
+    match promise::due(cx, who.open()?) {
+        Some((call, pending)) => {
+            let step = Step::Promised(Box::new(made), pending);
+            Ok(Flow::Call(call, super::Step::Create(step)))
+        }
+        None => answer(cx, who, &made),
+    }
+}
+
+fn answer(cx: &Cx<'_>, who: &Who, made: &Made) -> Handled<super::Step> {
+    let Made { wanted, info, action, asked } = made;
+    let told = Told { contexts: &wanted.contexts, asked: *asked, level: None };
+    Flow::answer(ResponseBody::Create(response(cx, who, &told, info, *action)?))
 }
 
 /// What an answer depends on besides the open.

@@ -21,6 +21,7 @@ use crate::{
     },
     status::NtStatus,
     stream::{self, Suffix},
+    time::Instant,
     vfs::{Call, Op},
     wire::{
         create::{CreateRequest, OplockLevel},
@@ -59,13 +60,25 @@ pub(super) fn reclaim(
     let deadline = (open.stage == Stage::Live).then(|| cx.now.mono + LOSS_TIME);
     if open.running > 0 || deadline.is_some() {
         // What the lost connection has begun is through before anything new is.
-        let park = Park { wait: Wait::Idle(id), deadline, interim: false };
-        return Ok(Flow::Park(park, command::Step::Create(Step::Reclaim(Box::new(request)))));
+        let in_use = NtStatus::OBJECT_NAME_NOT_FOUND.at(IN_USE);
+        return wait(id, deadline, request, in_use);
     }
     let client = durable::settled(cx, who)?.client_guid;
     command::durable::take_back(cx, id, (who.session()?, who.tree()?), client);
     let found = Found { contexts, asked: Asked::Again(again), level: None };
     query(cx, who, id, found, Step::Reclaimed)
+}
+
+/// The loss of the connection that has it open is noticed before long, if it is lost.
+fn wait(
+    id: OpenId,
+    deadline: Option<Instant>,
+    request: CreateRequest,
+    in_use: Refused,
+) -> Handled<command::Step> {
+    let park = Park { wait: Wait::Idle(id), deadline, interim: false };
+    let step = Step::Reclaim(Box::new(request), in_use);
+    Ok(Flow::Park(park, command::Step::Create(step)))
 }
 
 /// Whether this client may have it back; there is no open else, as far as it is told.
@@ -97,19 +110,16 @@ fn check<'a>(
         if claim.create.unwrap_or_default() != create {
             return none("3.3.5.9.12: another CreateGuid");
         }
-        if flags.contains(DurableFlags::PERSISTENT) {
-            return none("3.3.5.9.12: it is not persistent");
+        if flags.contains(DurableFlags::PERSISTENT) != (claim.endurance == Endurance::Persistent) {
+            return none("3.3.5.9.12: one is persistent, and the other is not");
         }
     }
-    let (session, tree) = (who.session()?, who.tree()?);
-    let user = cx.state.sessions.get(&session).and_then(|session| session.user.as_ref());
-    if user.and_then(Owner::of) != claim.owner || claim.owner.is_none() {
-        return refuse(NtStatus::ACCESS_DENIED, "3.3.5.9.7: somebody else's open");
+    if claim.endurance == Endurance::Persistent
+        && (again.v2.is_none() || claim.client != settled.client_guid)
+    {
+        return none("3.3.5.9.12: another client's persistent open");
     }
-    let tree = cx.state.tree(session, tree).ok_or(NO_TREE)?;
-    if tree.share.name != open.share.name || tree.share.path != open.share.path {
-        return none("3.3.5.9.7: an open of another share");
-    }
+    check_owner(cx, who, open)?;
     let lease = cx.state.holder(open.id).and_then(|holder| match holder {
         Holder::Lease(id) => Some(id),
         Holder::Open(_) => None,
@@ -183,7 +193,10 @@ fn replayed(
     (id, asked): (OpenId, Asked),
 ) -> Handled<command::Step> {
     let open = cx.state.opens.get(&id).ok_or(NO_OPEN)?;
-    if Some(open.session) != who.session || Some(open.tree) != who.tree {
+    let elsewhere = Some(open.session) != who.session || Some(open.tree) != who.tree;
+    let persists = matches!(asked, Asked::V2 { persistent: true, .. })
+        && open.claim.endurance == Endurance::Persistent;
+    if elsewhere && !persists {
         return refuse(NtStatus::DUPLICATE_OBJECTID, "3.3.5.9.10: it is another session's");
     }
     let key = match cx.state.holder(id) {
@@ -194,8 +207,45 @@ fn replayed(
     if key != contexts.lease.filter(|_| lease).map(|asked| asked.lease_key) {
         return refuse(NtStatus::ACCESS_DENIED, "3.3.5.9.10: another lease, or none");
     }
+    if elsewhere {
+        check_owner(cx, who, open)?;
+        let deadline = (open.stage == Stage::Live).then(|| cx.now.mono + LOSS_TIME);
+        if open.running > 0 || deadline.is_some() {
+            let in_use = NtStatus::FILE_NOT_AVAILABLE.at(IN_USE);
+            return wait(id, deadline, request.clone(), in_use);
+        }
+        take_over(cx, who, id)?;
+    }
     let level = Some(request.requested_oplock_level);
     query(cx, who, id, Found { contexts, asked, level }, Step::Replayed)
+}
+
+/// The answer of a CREATE was lost with its session, or with its server; the persistent open that it
+/// made is there.
+fn take_over(cx: &mut Cx<'_>, who: &Who, id: OpenId) -> Result<(), Refused> {
+    let open = cx.state.opens.get(&id).ok_or(NO_OPEN)?;
+    if open.stage != Stage::Kept {
+        return refuse(NtStatus::FILE_NOT_AVAILABLE, "3.3.5.9.10: it is being closed");
+    }
+    let (client, create) = (open.claim.client, open.claim.create);
+    command::durable::take_back(cx, id, (who.session()?, who.tree()?), client);
+    let key = create.map(|create| (client, create));
+    cx.state.creations.extend(key.map(|key| (key, Creation::Done(id))));
+    Ok(())
+}
+
+/// It is this user's, and of this share.
+fn check_owner(cx: &Cx<'_>, who: &Who, open: &Open) -> Result<(), Refused> {
+    let (session, tree) = (who.session()?, who.tree()?);
+    let user = cx.state.sessions.get(&session).and_then(|session| session.user.as_ref());
+    if user.and_then(Owner::of) != open.claim.owner || open.claim.owner.is_none() {
+        return refuse(NtStatus::ACCESS_DENIED, "3.3.5.9.7: somebody else's open");
+    }
+    let tree = cx.state.tree(session, tree).ok_or(NO_TREE)?;
+    if tree.share.name != open.share.name || tree.share.path != open.share.path {
+        return refuse(NtStatus::OBJECT_NAME_NOT_FOUND, "3.3.5.9.7: an open of another share");
+    }
+    Ok(())
 }
 
 fn query(

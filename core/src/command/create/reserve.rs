@@ -12,6 +12,7 @@ use crate::{
     },
     id::{FileKey, OpenId},
     state::{
+        durable::Endurance,
         file::FileState,
         lease::Caching,
         open::{Listing, Open, Place, Stage, What},
@@ -24,6 +25,7 @@ use crate::{
         create_context::LeaseState,
         fscc::AccessMask,
         header::FileId,
+        negotiate::Dialect,
     },
 };
 use alloc::sync::Arc;
@@ -51,6 +53,7 @@ pub(super) fn reserve(
     let (share, identity) = (Arc::clone(&tree.share), Arc::clone(&tree.identity));
     let place = Place { share: Arc::clone(&share), root, path, stream, directory };
     let how = (created, file_created);
+    wait_for_owner(cx, who, info.key)?;
     let granted = grant::check(cx.state, tree, wanted, (&info, &place), how)?;
     let asked = Asked::of(cx.state, who.conn, tree, wanted);
     asked.check(cx, info.key, &place)?;
@@ -94,6 +97,22 @@ pub(super) fn reserve(
     let id = insert(cx, who, open);
     asked.grant(cx.state, info.key, id);
     Ok(Reserved::In(info, action))
+}
+
+/// MS-SMB2 3.3.5.9: who has lost its connection and was promised to find the file as it was left does
+/// so, though it caches nothing that others could ask for. Clients come again.
+fn wait_for_owner(cx: &Cx<'_>, who: &Who, key: FileKey) -> Result<(), Refused> {
+    let dialect = cx.state.conns.get(&who.conn).and_then(|conn| conn.dialect());
+    let away = |open: &Open| {
+        open.stage == Stage::Kept
+            && open.claim.endurance == Endurance::Persistent
+            && !cx.state.cached(open.id).contains(LeaseState::HANDLE_CACHING)
+    };
+    let three = dialect.is_some_and(|dialect| dialect >= Dialect::SMB_3_0);
+    if three && cx.state.siblings(key).any(away) {
+        return refuse(NtStatus::FILE_NOT_AVAILABLE, "3.3.5.9: its owner is awaited");
+    }
+    Ok(())
 }
 
 /// Breaks what others cache and this open would not leave true (MS-FSA 2.1.5.1.2, 2.1.4.12): that
@@ -149,6 +168,7 @@ pub(super) fn insert(cx: &mut Cx<'_>, who: &mut Who, mut open: Open) -> OpenId {
     }
     who.open = Some(id);
     who.identity = Some(Arc::clone(&open.identity));
+    cx.state.count_open(open.session, true);
     cx.state.opens.insert(id, open);
     id
 }

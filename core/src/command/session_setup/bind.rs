@@ -131,6 +131,7 @@ pub(super) fn commit(
     let signing = SigningKey::derive(dialect, &proof.session_key, algorithm, &setup.preauth);
     let keys = Arc::new(keys.on_channel(signing, number));
     session.channels.insert(who.conn, Channel { keys: Some(Arc::clone(&keys)) });
+    cx.state.regard(who.conn, cx.now.mono);
     cx.send(who.conn, Outbound::Keys(id, Some(Arc::clone(&keys))));
     who.sign = Some(keys);
     answer(NtStatus::SUCCESS, flags, proof.token)

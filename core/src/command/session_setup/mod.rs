@@ -18,7 +18,8 @@ use crate::{
     state::{
         conn::Settled,
         guess::Target,
-        session::{Session, User, UserKind},
+        room::has_room,
+        session::{User, UserKind},
     },
     status::NtStatus,
     time::FileTime,
@@ -127,18 +128,25 @@ fn find_or_make(cx: &mut Cx<'_>, who: &mut Who, settled: Settled) -> Result<Sess
         }
         return Ok(id);
     }
+    make_room(cx, who.conn)?;
+    Ok(cx.state.make_session(who.conn, settled, cx.now.mono))
+}
+
+/// Where there is no room for one more session, the oldest that is nobody's gives way.
+fn make_room(cx: &mut Cx<'_>, conn: ConnId) -> Result<(), Refused> {
     let limits = cx.state.config.limits;
-    let full = cx.state.sessions.len() >= limits.sessions;
-    let new = cx.state.new_session_id();
-    let Some(conn) = cx.state.conns.get_mut(&who.conn) else {
-        return Err(NO_SESSION);
-    };
-    if full || conn.sessions.len() >= limits.sessions_per_connection {
+    let own = cx.state.conns.get(&conn).ok_or(NO_SESSION)?.sessions.len();
+    let full = |cx: &Cx<'_>| !has_room(limits.sessions, cx.state.sessions.len(), own);
+    if full(cx)
+        && let Some(old) = cx.state.yielding_session(conn, cx.now.mono)
+    {
+        cx.state.tally.sessions_ended += 1;
+        ending::end_session(cx, old, Wake::LoggedOff, Fate::End);
+    }
+    if full(cx) || own >= limits.sessions_per_connection {
         return refuse(NtStatus::INSUFFICIENT_RESOURCES, "as many sessions as allowed");
     }
-    conn.sessions.insert(new);
-    cx.state.sessions.insert(new, Session::new(who.conn, settled));
-    Ok(new)
+    Ok(())
 }
 
 /// What the authentication protocol says to a token or to a proof.
@@ -186,6 +194,7 @@ fn attempt(cx: &mut Cx<'_>, mut step: Step) -> Handled<super::Step> {
     let Some((id, delay)) = cx.state.guesses.attempt(&mut step.guess, now, &limits) else {
         return look_up(step);
     };
+    cx.state.tally.attempts_delayed += 1;
     let park = Park { wait: Wait::Logon(id), deadline: Some(now + delay), interim: false };
     Ok(Flow::Park(park, super::Step::SessionSetup(step)))
 }
@@ -333,6 +342,8 @@ fn commit(cx: &mut Cx<'_>, who: &mut Who, id: SessionId, proven: Proven) -> Hand
     let sign = channel.keys.clone();
     let (flags, same_user) = (flags(&user), user.clone());
     session.user = Some(user);
+    cx.state.no_longer_half_open(id);
+    cx.state.regard(who.conn, cx.now.mono);
     if let Some(previous) = setup.previous {
         end_previous(cx, previous, &same_user);
     }

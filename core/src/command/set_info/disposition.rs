@@ -1,17 +1,14 @@
 //! SET_INFO that marks what is open for deletion (MS-FSA 2.1.5.15.3).
 
-use super::{Step, call, open_of, waits};
+use super::{Step, call, changed_for_all, open_of, waits};
 use crate::{
     command::{self, Cx, contend, notice},
-    flow::{Flow, Handled, refuse},
+    flow::{Handled, refuse},
     id::OpenId,
     state::open::Place,
     status::NtStatus,
     vfs::{FileInfo, Op},
-    wire::{
-        fscc::{FileAttributes, set_file::SetFileInformation},
-        message::ResponseBody,
-    },
+    wire::fscc::{FileAttributes, set_file::SetFileInformation},
 };
 
 /// MS-FSA 2.1.5.15.3.
@@ -37,7 +34,7 @@ fn spare(cx: &mut Cx<'_>, id: OpenId) -> Handled<command::Step> {
     {
         cx.out.release(spared.root);
     }
-    Flow::answer(ResponseBody::SetInfo)
+    changed_for_all(cx, id)
 }
 
 pub(super) fn may_delete(cx: &mut Cx<'_>, id: OpenId, info: &FileInfo) -> Handled<command::Step> {
@@ -60,5 +57,5 @@ pub(super) fn doom(cx: &mut Cx<'_>, id: OpenId) -> Handled<command::Step> {
         file.doom(place, &open.identity);
     }
     notice::doomed(cx, id);
-    Flow::answer(ResponseBody::SetInfo)
+    changed_for_all(cx, id)
 }

@@ -4,7 +4,7 @@ mod disposition;
 mod rename;
 
 use super::{
-    Cx, Event, contend, ea, notice,
+    Cx, Event, contend, ea, notice, promise,
     read::{Io, begin_change, end_io},
     security, stream,
 };
@@ -17,7 +17,7 @@ use crate::{
     },
     id::OpenId,
     name::SharePath,
-    state::open::Open,
+    state::{open::Open, promise::Pending},
     status::NtStatus,
     stream::StreamName,
     vfs::{Call, Done, Op, SetBasic},
@@ -53,6 +53,8 @@ pub(crate) enum Step {
     MayDelete,
     /// The directory is empty, or may not go.
     IsEmpty,
+    /// What persistent opens are now is being written down.
+    Promised(Pending),
     /// As [`Step::Renamed`], of a stream in its file.
     StreamRenamed { to: Option<StreamName> },
 }
@@ -157,8 +159,14 @@ pub(super) fn resume(
     if let Step::Sized(io) = &step {
         end_io(cx, io);
     }
-    if let Step::Target(naming) = step {
-        return rename::looked(cx, who.open()?, *naming, done);
+    match step {
+        Step::Target(naming) => return rename::looked(cx, who.open()?, *naming, done),
+        Step::Promised(pending) => {
+            // It is so, whether it is written or not: at worst the next server does not find the file.
+            promise::written(cx, pending, &done);
+            return Flow::answer(ResponseBody::SetInfo);
+        }
+        _ => {}
     }
     if let Done::Failed(error) = done {
         return Err(error.into());
@@ -170,12 +178,16 @@ pub(super) fn resume(
             rename::renamed(cx, who.open()?, &from, &to);
             contend::listing(cx, who.open()?);
             notice::renamed(cx, who.open()?, &from, replaced);
+            return changed_for_all(cx, who.open()?);
         }
         (Step::Linked, Done::Named { to, replaced }) => {
             contend::listed_at(cx, who.open()?, &to);
             notice::linked(cx, who.open()?, to, replaced);
         }
-        (Step::StreamRenamed { to }, _) => stream::renamed(cx, who.open()?, to),
+        (Step::StreamRenamed { to }, _) => {
+            stream::renamed(cx, who.open()?, to);
+            return changed_for_all(cx, who.open()?);
+        }
         (Step::Done(changed), _) => modified(cx, who.open()?, changed),
         (Step::Sized(_), _) => modified(cx, who.open()?, CompletionFilter::SIZE),
         (Step::MayDelete, Done::Info(info)) => {
@@ -185,6 +197,16 @@ pub(super) fn resume(
         _ => return Err(OUR_BUG),
     }
     Flow::answer(ResponseBody::SetInfo)
+}
+
+/// A file has another name, or is to go: who has it open persistently finds it so again.
+fn changed_for_all(cx: &mut Cx<'_>, id: OpenId) -> Handled<super::Step> {
+    match promise::due_to_all(cx, id) {
+        Some((call, pending)) => {
+            Ok(Flow::Call(call, super::Step::SetInfo(Step::Promised(pending))))
+        }
+        None => Flow::answer(ResponseBody::SetInfo),
+    }
 }
 
 /// What a directory says of the file is other than before.

@@ -13,6 +13,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("server max protocol", "SMB4", "`SMB4` is not a protocol of this server; write one of: "),
     ("server signing", "manditory", "`manditory` is not known; write auto, mandatory, "),
     ("smb3 encryption", "manditory", "`manditory` is not known; write auto, mandatory, "),
+    ("state directory", "var", "does not begin with /; write the whole path"),
     ("map to guest", "bad usr", "`bad usr` is not known; write never or bad user"),
     ("kerberos service name", "x", "not supported yet"),
     ("kerberos keytab file", "x", "not supported yet"),

@@ -1,0 +1,84 @@
+//! The server is killed, and another one goes on with what was written down.
+
+use super::{Inner, World};
+use ksmbd_core::{
+    server::Server,
+    status_report::{OpenEndurance, OpenStatus, Status},
+    vfs::{Past, Promise},
+};
+use ksmbd_record::event::put;
+use std::sync::Arc;
+
+impl World {
+    /// `kill -9`, and a new server: no client is told, no call completes, nothing is closed. Clients of
+    /// the old server are of no use any more.
+    pub fn restart(&self) {
+        self.0.borrow_mut().restart(false);
+    }
+
+    /// The same when the power fails: what nobody has waited for is lost, too.
+    pub fn fail_power(&self) {
+        self.0.borrow_mut().restart(true);
+    }
+
+    /// The server stops, after its last client.
+    pub fn close_kept(&self) {
+        let mut world = self.0.borrow_mut();
+        world.note_now(put::close_kept);
+        world.enter(|server, now, out| server.close_kept(now, out));
+        world.run();
+    }
+
+    /// What a server that began now would be told.
+    pub fn promised(&self) -> Vec<Promise> {
+        self.vfs(|vfs| vfs.promised())
+    }
+}
+
+impl Inner {
+    fn restart(&mut self, power_failed: bool) {
+        self.links.clear();
+        self.alive.clear();
+        self.outputs.clear();
+        self.calls = Default::default();
+        self.daemon.restart();
+        self.runs += 1;
+        let mut seed = super::SEED;
+        seed[..4].copy_from_slice(&self.runs.to_le_bytes());
+        // Its files are closed when it is gone.
+        self.server = Server::new(Arc::clone(&self.config), seed);
+        self.begin_tape(seed);
+        let daemon = &self.daemon;
+        let past = self.vfs.past(power_failed, |share| daemon.disk(share));
+        let promises: Vec<_> = past.opens.iter().map(|open| open.promise.clone()).collect();
+        self.restore(past);
+        let status = self.server.status(self.now.mono);
+        // A limit may be lower now, and then not all of them fit.
+        if status.opens.len() == promises.len() {
+            promises.iter().for_each(|promise| check(&status, promise));
+        }
+        self.run();
+    }
+
+    fn restore(&mut self, past: Past) {
+        self.note_now(|| put::restore(&past));
+        self.enter(|server, now, out| server.restore(now, past, out));
+    }
+}
+
+/// Exactly what was promised is there, and waits.
+fn check(status: &Status, promise: &Promise) {
+    let found = status.opens.iter().find(|open| open.id == promise.id);
+    let open = found.unwrap_or_else(|| panic!("{promise:?} is not there"));
+    let OpenStatus { path, access, share_access, endurance, kept, caching, locks, .. } = open;
+    assert_eq!(path.as_str(), promise.path.as_str(), "{promise:?}");
+    assert_eq!((*access, *share_access), (promise.granted, promise.share_access), "{promise:?}");
+    assert_eq!(*endurance, OpenEndurance::Persistent, "{promise:?}");
+    assert!(kept.is_some(), "{promise:?} is in use");
+    let locks: Vec<_> = locks.iter().map(|l| (l.offset, l.length, l.exclusive)).collect();
+    let promised: Vec<_> =
+        promise.locks.iter().map(|l| (l.offset, l.length, l.exclusive)).collect();
+    assert_eq!(locks, promised, "{promise:?}");
+    let cached = promise.cached.map(|cached| cached.state).unwrap_or_default();
+    assert!(caching.state.contains(cached), "{promise:?} is left {caching:?}");
+}
