@@ -96,6 +96,8 @@ fn is_late(status: NtStatus) -> bool {
         NtStatus::TOO_MANY_OPENED_FILES,
         NtStatus::CANCELLED,
         NtStatus::INSUFFICIENT_RESOURCES,
+        NtStatus::NETWORK_NAME_DELETED,
+        NtStatus::USER_SESSION_DELETED,
     ];
     is_torn(status) || faults.contains(&status)
 }
@@ -172,7 +174,23 @@ impl Checker for Contents {
         }
     }
 
-    fn gone(&mut self, _: &Ledger, conn: ConnId) {
+    fn gone(&mut self, ledger: &Ledger, conn: ConnId) {
+        for asked in ledger.pending.values().filter(|asked| asked.conn == conn) {
+            let key = (conn, asked.header.message_id);
+            let known = self.files.values().flatten().any(|put| put.key == Some(key));
+            let Some((offset, what)) = change(asked).filter(|_| !known) else {
+                continue;
+            };
+            // Behind a CREATE in its chain.
+            match ledger.open_of(asked).map(|open| open.inode) {
+                Some(Some(inode)) => {
+                    let put = Put { key: None, from: asked.at, until: u64::MAX, offset, what };
+                    self.file(inode).push(put);
+                }
+                None if asked.before.is_some() => self.blind = true,
+                _ => {}
+            }
+        }
         // What nobody was told of may have happened, or may yet.
         let puts = self.files.values_mut().flatten();
         puts.filter(|put| put.key.is_some_and(|key| key.0 == conn)).for_each(|put| put.key = None);

@@ -261,9 +261,9 @@ impl Ledger {
             }
             (Some(RequestBody::Close(_)), _) => {
                 // Which open of its chain it meant is known by now.
-                let others = self.opens.values_mut().filter(|open| Some(open.file) != file);
-                others.for_each(|open| _ = open.enders.remove(&key));
-                self.end(key, at);
+                self.opens.values_mut().for_each(|open| _ = open.enders.remove(&key));
+                self.opens.retain(|_, open| Some(open.file) != file);
+                self.ended = at;
             }
             (Some(RequestBody::Logoff), _) => {
                 self.sessions.remove(&asked.session);
@@ -389,16 +389,20 @@ impl Ledger {
         };
         let followers = self.followers(asked).filter(|(_, other)| ends(other));
         let keys: Vec<Key> = followers.map(|(key, _)| *key).collect();
-        // What was asked meanwhile over another connection may be meant for the whole session.
-        let others = self.pending.iter().filter(|(_, other)| {
-            other.session == asked.session
-                && other.at >= asked.at
-                && match other.body {
-                    Some(RequestBody::TreeDisconnect) => other.tree == asked.tree,
-                    Some(RequestBody::Logoff) => true,
-                    _ => false,
-                }
-        });
+        // What was asked over another connection may be meant for the whole session: it comes before
+        // this, or after it.
+        let others = || {
+            self.pending.iter().filter(|(_, other)| {
+                other.session == asked.session
+                    && match other.body {
+                        Some(RequestBody::TreeDisconnect) => other.tree == asked.tree,
+                        Some(RequestBody::Logoff) => true,
+                        _ => false,
+                    }
+            })
+        };
+        let earlier = others().any(|(_, other)| other.at < asked.at);
+        let others = others().filter(|(_, other)| other.at >= asked.at);
         let keys: BTreeSet<Key> = others.map(|(key, _)| *key).chain(keys).collect();
         let doubtful = self.pending.values().any(|other| {
             matches!(&other.body, Some(RequestBody::SessionSetup(setup))
@@ -409,7 +413,7 @@ impl Ledger {
         let alive = self.sessions.get(&asked.session).is_some_and(|s| !s.channels.is_empty());
         if let Some(open) = self.opens.get_mut(&id) {
             open.enders = keys;
-            open.doubtful |= doubtful || !alive;
+            open.doubtful |= doubtful || earlier || !alive;
         }
     }
 

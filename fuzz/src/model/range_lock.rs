@@ -71,6 +71,8 @@ struct Lock {
 #[derive(Default)]
 pub(super) struct RangeLocks {
     locks: Vec<Lock>,
+    /// What was unlocked lately, and when that was answered.
+    unlocked: Vec<(u64, u64, u64, u64)>,
     /// LOCKs that wait, as an interim answer has said.
     waiting: BTreeSet<Key>,
 }
@@ -120,6 +122,7 @@ impl Checker for RangeLocks {
 
     fn quiet(&mut self, ledger: &Ledger, _: &World) {
         let oldest = ledger.pending.values().map(|asked| asked.at).min().unwrap_or(u64::MAX);
+        self.unlocked.retain(|(.., at)| *at >= oldest);
         self.locks.retain(|lock| match lock.ended {
             Some(ended) => ended >= oldest,
             None => ledger.opens.contains_key(&lock.range.open),
@@ -165,11 +168,20 @@ impl RangeLocks {
         if !answered.is_ok() {
             return;
         }
-        // What comes twice is not done twice.
-        let doubtful = lock.lock_sequence != 0;
+        // What comes twice is not done twice; and what is answered late may be over by then.
+        let over = |range: &Range| {
+            self.unlocked.iter().any(|(of, offset, length, at)| {
+                (*of, *offset, *length) == (open, range.offset, range.length)
+                    && *at >= answered.asked.at
+            })
+        };
+        let doubtful = lock.lock_sequence != 0 || ranges.iter().any(over);
         for wanted in &ranges {
             let held = self.locks.iter().find(|held| {
-                Self::is_certain(held, ledger) && wanted.clashes(&held.range) && !doubtful
+                // Which of them came first is not known if the other's answer came meanwhile.
+                let first = held.since <= answered.asked.at || held.range.clashes(wanted);
+                let clash = wanted.clashes(&held.range) && first;
+                Self::is_certain(held, ledger) && clash && !doubtful
             });
             assert!(held.is_none(), "{wanted:?} was granted beside {held:?}");
         }
@@ -202,17 +214,29 @@ impl RangeLocks {
         else {
             return;
         };
-        // Whether it was one of these that was unlocked, or nothing because it came twice.
-        if lock.lock_sequence != 0 {
-            let held = self.locks.iter_mut().filter(|held| held.range.open == open);
+        let unlocks = |element: &LockElement| element.flags == LockFlags::UNLOCK;
+        if status == NtStatus::INVALID_PARAMETER && lock.locks.iter().all(unlocks) {
+            // It was not looked at.
+            return;
+        }
+        let ranges = lock.locks.iter().map(|e| (open, e.offset, e.length, answered.at));
+        self.unlocked.extend(ranges);
+        // Whether it was one of these that was unlocked, or nothing because it came twice; and whether
+        // those were there already whose answer came meanwhile.
+        let of_open = |held: &&mut Lock| held.range.open == open;
+        let young = |held: &&mut Lock| held.since >= answered.asked.at;
+        let late = self.locks.iter_mut().filter(of_open).any(|held| young(&held));
+        if lock.lock_sequence != 0 || late {
+            let held = self.locks.iter_mut().filter(of_open);
             return held.for_each(|held| held.doubtful = true);
         }
         let certain = ledger.opens.get(&open).is_some_and(super::Open::is_certain)
             && ledger.pending.values().all(|asked| lock_of(asked).is_none())
             && self.locks.iter().all(|held| held.range.open != open || !held.doubtful);
-        let all = lock.locks.iter().all(|element| {
-            element.flags == LockFlags::UNLOCK && self.end_one(open, element, answered.at)
-        });
+        let all = lock
+            .locks
+            .iter()
+            .all(|element| unlocks(element) && self.end_one(open, element, answered.at));
         let right = match status {
             NtStatus::SUCCESS => all,
             _ => !all,
