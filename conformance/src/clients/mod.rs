@@ -219,7 +219,7 @@ mod tests {
     fn every_check_has_its_expectation() {
         let suites = Path::new(env!("CARGO_MANIFEST_DIR")).join("suites");
         let mut expected = BTreeSet::new();
-        for file in ["clients.toml", "faults.toml"] {
+        for file in ["clients.toml", "dos.toml", "faults.toml"] {
             let suite = crate::expect::Suite::load(&suites.join(file)).unwrap();
             expected.extend(suite.tests.into_iter().map(|test| test.name));
         }

@@ -184,6 +184,10 @@ Budgets:
   opens          1     10
   files          1     -
   trees of IPC$  1     65536
+
+Since the start:
+  WHAT                 TIMES
+  connections refused  3
 ";
         assert_eq!(shown, expected);
         let nothing = status(&Status::default(), &settings());
