@@ -256,14 +256,12 @@ impl Ledger {
                 session.channels.insert(asked.conn);
             }
             (Some(RequestBody::TreeDisconnect), _) => {
-                self.trees.remove(&(asked.session, asked.tree));
-                self.end(key, at);
+                let tree = (asked.session, asked.tree);
+                self.trees.remove(&tree);
+                self.over(key, at, |open| (open.session, open.tree) == tree);
             }
             (Some(RequestBody::Close(_)), _) => {
-                // Which open of its chain it meant is known by now.
-                self.opens.values_mut().for_each(|open| _ = open.enders.remove(&key));
-                self.opens.retain(|_, open| Some(open.file) != file);
-                self.ended = at;
+                self.over(key, at, |open| Some(open.file) == file);
             }
             (Some(RequestBody::Logoff), _) => {
                 self.sessions.remove(&asked.session);
@@ -304,6 +302,13 @@ impl Ledger {
         let frame = |other: &&mut Asked| other.frame == asked.frame;
         let others = self.pending.range_mut(range).map(|(_, other)| other).filter(frame);
         others.take_while(|other| other.before.is_some()).for_each(|other| other.tree = tree);
+    }
+
+    /// A request has ended what it meant: in a chain that is known by now.
+    fn over(&mut self, key: Key, at: u64, ends: impl Fn(&Open) -> bool) {
+        self.opens.values_mut().for_each(|open| _ = open.enders.remove(&key));
+        self.opens.retain(|_, open| !ends(open));
+        self.ended = at;
     }
 
     fn end(&mut self, key: Key, at: u64) {
