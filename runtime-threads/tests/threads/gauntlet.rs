@@ -45,6 +45,11 @@ fn connections_come_and_go() {
         })
         .collect();
     clients.into_iter().for_each(|client| client.join().unwrap());
+    // Who comes last is accepted last, or turned away: nobody waits to be accepted any more.
+    let last = rig.connect();
+    send_quietly(&last, &negotiate());
+    let _ = last.peek(&mut [0]);
+    drop(last);
     rig.wait_until_empty();
     is_served(&rig);
     rig.stop();
