@@ -164,7 +164,7 @@ fn hand_over(cx: &mut Cx<'_>, from: ConnId) {
         let session = sessions.get(&who.session.filter(|_| who.creating.is_some())?)?;
         session.channels.keys().copied().find(|conn| *conn != from)
     };
-    let running = cx.flows.running.values_mut().filter_map(|running| running.job.as_mut());
+    let running = cx.flows.running.values_mut().filter_map(|running| running.job.as_deref_mut());
     let jobs = cx.flows.parking.jobs_mut().chain(running);
     for who in jobs.map(|job| &mut job.who).filter(|who| who.conn == from) {
         who.conn = other(who).unwrap_or(from);

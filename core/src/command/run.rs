@@ -16,9 +16,10 @@ use crate::{
     vfs::Done,
     wire::{error_response::ErrorResponse, header::Command, message::ResponseBody},
 };
+use alloc::boxed::Box;
 
 /// A frame arrives.
-pub(crate) fn begin(cx: &mut Cx<'_>, mut job: Job) {
+pub(crate) fn begin(cx: &mut Cx<'_>, mut job: Box<Job>) {
     if let Some(element) = job.next() {
         let handled = enter(cx, &mut job, element);
         go_on(cx, job, handled);
@@ -83,13 +84,13 @@ fn enter(cx: &mut Cx<'_>, job: &mut Job, element: Element) -> Handled<Step> {
     dispatch(cx, &mut job.who, element)
 }
 
-fn go_on(cx: &mut Cx<'_>, job: Job, handled: Handled<Step>) {
+fn go_on(cx: &mut Cx<'_>, job: Box<Job>, handled: Handled<Step>) {
     go_on_as(cx, job, handled, None);
 }
 
 /// Works on the chain until it is answered, or a call is out, or it waits. `id` is what it waited
 /// under.
-fn go_on_as(cx: &mut Cx<'_>, mut job: Job, mut handled: Handled<Step>, id: Option<AsyncId>) {
+fn go_on_as(cx: &mut Cx<'_>, mut job: Box<Job>, mut handled: Handled<Step>, id: Option<AsyncId>) {
     let mut id = id;
     loop {
         match handled {
@@ -219,7 +220,7 @@ fn may_park(cx: &Cx<'_>, job: &Job, park: &Park) -> Result<(), Refused> {
     Ok(())
 }
 
-fn wait(cx: &mut Cx<'_>, mut job: Job, park: Park, step: Step, id: Option<AsyncId>) {
+fn wait(cx: &mut Cx<'_>, mut job: Box<Job>, park: Park, step: Step, id: Option<AsyncId>) {
     let id = id.unwrap_or_else(|| cx.flows.parking.new_id());
     if park.interim && job.who.async_id.is_none() {
         // What is done leaves before it is said that the rest takes time.

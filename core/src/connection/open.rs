@@ -61,7 +61,8 @@ impl Connection {
         if message.bytes().starts_with(&smb1::PROTOCOL_ID) {
             return self.smb1_negotiate(message).map(|element| vec![element]);
         }
-        let mut elements: Vec<Element> = Vec::new();
+        // Most frames have one; a vector that grows begins with four.
+        let mut elements: Vec<Element> = Vec::with_capacity(1);
         let mut start = 0;
         let mut session = 0;
         let mut room = MAX_ANSWERS;

@@ -1,7 +1,7 @@
 //! Memory that is used again: a frame costs no allocation once its connection is warm.
 
 use crate::buffer::Frame;
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
 
 /// Buffers that are kept.
 const KEPT: usize = 3;
@@ -15,7 +15,7 @@ const LENT: usize = 8;
 #[derive(Default)]
 pub(super) struct Pool {
     free: Vec<Vec<u8>>,
-    lent: Vec<Arc<Vec<u8>>>,
+    lent: VecDeque<Arc<Vec<u8>>>,
 }
 
 impl Pool {
@@ -54,15 +54,16 @@ impl Pool {
     /// Remembers a frame whose bytes requests now share.
     pub(super) fn lend(&mut self, bytes: &Arc<Vec<u8>>) {
         if self.lent.len() < LENT {
-            self.lent.push(Arc::clone(bytes));
+            self.lent.push_back(Arc::clone(bytes));
         }
     }
 
     fn reclaim(&mut self) {
-        for bytes in core::mem::take(&mut self.lent) {
-            match Arc::try_unwrap(bytes) {
-                Ok(bytes) => self.give(bytes),
-                Err(bytes) => self.lent.push(bytes),
+        for _ in 0..self.lent.len() {
+            match self.lent.pop_front().map(Arc::try_unwrap) {
+                Some(Ok(bytes)) => self.give(bytes),
+                Some(Err(bytes)) => self.lent.push_back(bytes),
+                None => {}
             }
         }
     }

@@ -16,9 +16,9 @@ use crate::{
         message::ResponseBody,
     },
 };
-use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
 
-/// A chain under way.
+/// A chain under way. Large, and handed on often: in a box.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) conn: ConnId,
@@ -125,7 +125,7 @@ impl Who {
 
 impl Job {
     /// `None` for a chain without requests.
-    pub(crate) fn new(request: Request) -> Option<Self> {
+    pub(crate) fn new(request: Request) -> Option<Box<Self>> {
         let rest = VecDeque::from(request.elements);
         let who = Who::new(request.conn, rest.front()?, rest.len() == 1);
         let link = Link {
@@ -134,8 +134,9 @@ impl Job {
             open: Err(NtStatus::INVALID_PARAMETER),
             valid: false,
         };
+        let replies = Vec::with_capacity(rest.len());
         let Request { conn, arrived, .. } = request;
-        Some(Self { conn, arrived, rest, who, link, replies: Vec::new() })
+        Some(Box::new(Self { conn, arrived, rest, who, link, replies }))
     }
 
     /// The next request, with [`Self::who`] set to who asks it.

@@ -16,7 +16,7 @@ use crate::{
     vfs::{Call, VfsError},
     wire::{create_context::LeaseState, message::ResponseBody},
 };
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use core::time::Duration;
 use job::Job;
 use park::{Park, Parking};
@@ -150,7 +150,7 @@ pub(crate) struct Flows<S> {
 #[derive(Debug)]
 pub(crate) struct Running<S> {
     /// `None`: nobody waits for it.
-    pub(crate) job: Option<Job>,
+    pub(crate) job: Option<Box<Job>>,
     pub(crate) step: S,
     /// The open that may not go before the call is back.
     pub(crate) open: Option<OpenId>,

@@ -10,6 +10,7 @@ use crate::{
     time::Instant,
 };
 use alloc::{
+    boxed::Box,
     collections::{BTreeMap, VecDeque},
     vec::Vec,
 };
@@ -88,7 +89,7 @@ pub(crate) enum Wake {
 /// A request that waits, as data.
 #[derive(Debug)]
 pub(crate) struct Parked<S> {
-    pub(crate) job: Job,
+    pub(crate) job: Box<Job>,
     pub(crate) park: Park,
     pub(crate) step: S,
 }
@@ -142,7 +143,7 @@ impl<S> Parking<S> {
 
     /// The chains that wait.
     pub(crate) fn jobs_mut(&mut self) -> impl Iterator<Item = &mut Job> {
-        self.parked.values_mut().map(|parked| &mut parked.job)
+        self.parked.values_mut().map(|parked| &mut *parked.job)
     }
 
     /// Wakes those of whom `which` is true. A reason that ends the wait replaces an earlier "check

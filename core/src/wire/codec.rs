@@ -129,6 +129,11 @@ impl<'a> Writer<'a> {
         self.len() == 0
     }
 
+    /// Makes room for so many bytes more, once instead of with each value.
+    pub fn reserve(&mut self, count: usize) {
+        self.bytes.reserve(count);
+    }
+
     /// Appends bytes.
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);

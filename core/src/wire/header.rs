@@ -137,6 +137,7 @@ impl Header {
     pub fn encode(&self, writer: &mut Writer<'_>) {
         let mut flags = self.flags;
         flags.set(HeaderFlags::ASYNC_COMMAND, self.async_id.is_some());
+        writer.reserve(HEADER_LEN);
         writer.bytes(&PROTOCOL_ID);
         writer.u16(64);
         writer.u16(self.credit_charge);

@@ -12,15 +12,15 @@ pub struct Utf16(pub Vec<u16>);
 impl Utf16 {
     /// From little-endian bytes; an odd number of them is malformed.
     pub fn parse(bytes: &[u8]) -> Parse<Self> {
-        let units = bytes.chunks_exact(2);
-        if !units.remainder().is_empty() {
+        let (units, []) = bytes.as_chunks() else {
             return Err(Malformed("odd length of a UTF-16 string"));
-        }
-        Ok(Self(units.filter_map(|unit| unit.try_into().ok()).map(u16::from_le_bytes).collect()))
+        };
+        Ok(Self(units.iter().copied().map(u16::from_le_bytes).collect()))
     }
 
     /// Appends the little-endian bytes.
     pub fn encode(&self, writer: &mut Writer<'_>) {
+        writer.reserve(self.0.len().saturating_mul(2));
         for unit in &self.0 {
             writer.u16(*unit);
         }

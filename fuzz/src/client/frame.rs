@@ -33,11 +33,9 @@ impl Message {
         self
     }
 
-    fn element(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(HEADER_LEN + self.body.len());
-        self.header.encode(&mut Writer::new(&mut bytes));
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        self.header.encode(&mut Writer::new(bytes));
         bytes.extend_from_slice(&self.body);
-        bytes
     }
 }
 
@@ -50,12 +48,12 @@ impl Client {
     /// A request with data behind it, for WRITE.
     pub fn message_with(&mut self, body: &RequestBody, data: &[u8]) -> Message {
         // Offsets in a body count from its header.
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(256 + data.len());
         let mut writer = Writer::new(&mut bytes);
         Header::new(body.command()).encode(&mut writer);
         body.encode(&mut writer);
         writer.bytes(data);
-        let bytes = bytes.split_off(HEADER_LEN);
+        bytes.drain(..HEADER_LEN);
         let multi = self.dialect != Dialect::SMB_2_0_2 && self.negotiated.is_some();
         let charge = if multi { charge(body, data.len()) } else { 1 };
         let header = Header {
@@ -76,24 +74,27 @@ impl Client {
 
     /// Sends requests as one chain, signed one by one or encrypted as a whole.
     pub fn send_chain(&mut self, messages: &[Message]) {
-        let mut plain = Vec::new();
-        let mut elements = Vec::new();
+        let room = messages.iter().map(|message| HEADER_LEN + message.body.len() + 8).sum();
+        let mut plain = Vec::with_capacity(room);
+        let mut starts = Vec::with_capacity(messages.len());
         for (index, message) in messages.iter().enumerate() {
-            let mut element = message.element();
+            let start = plain.len();
+            starts.push(start);
+            message.encode(&mut plain);
             if index + 1 < messages.len() {
-                element.resize(element.len().next_multiple_of(8), 0);
-                let length = u32::try_from(element.len()).unwrap_or(0).to_le_bytes();
-                element[20..24].copy_from_slice(&length);
+                plain.resize(plain.len().next_multiple_of(8), 0);
+                let length = u32::try_from(plain.len() - start).unwrap_or(0).to_le_bytes();
+                plain[start + 20..start + 24].copy_from_slice(&length);
             }
+            let element = &mut plain[start..];
             if message.sign && !self.encrypt {
-                self.sign_element(&mut element);
+                self.sign_element(element);
             }
-            self.note(&element);
-            plain.extend_from_slice(&element);
-            elements.push(element);
+            self.note(element);
         }
-        self.world.inner(|world| world.see_chain(self.conn, &elements));
-        self.last_sent = elements.pop().unwrap_or_default();
+        self.world.inner(|world| world.see_chain(self.conn, &plain, &starts));
+        self.last_sent.clear();
+        self.last_sent.extend_from_slice(&plain[starts.last().copied().unwrap_or(0)..]);
         let frame = if self.encrypt { self.seal(plain) } else { plain };
         self.raw_frame(&frame);
     }

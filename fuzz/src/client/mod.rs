@@ -172,6 +172,11 @@ impl Client {
         assert!(!dropped, "{:?} was dropped", self.conn);
     }
 
+    /// Something has come that was not read.
+    pub fn has_answers(&self) -> bool {
+        !self.answers.is_empty() || self.world.inner(|world| world.unread(self.conn)) > 0
+    }
+
     /// The server has dropped the connection, without another word; says why.
     #[track_caller]
     pub fn dropped(&mut self) -> ConnectionError {

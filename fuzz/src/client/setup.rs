@@ -281,6 +281,36 @@ impl Logon {
             return first;
         }
         let last = self.second(client, &first).answer();
+        self.take(client, last)
+    }
+
+    /// The same at an account that is being guessed at, where the last answer may take its time. `None`:
+    /// the connection did not live to see it.
+    #[track_caller]
+    pub fn run_patiently(mut self, client: &mut Client) -> Option<Response> {
+        let first = self.first(client).answer();
+        if first.status != NtStatus::MORE_PROCESSING_REQUIRED {
+            return Some(first);
+        }
+        self.second_patiently(client, &first)
+    }
+
+    /// The second message's part of that.
+    #[track_caller]
+    pub fn second_patiently(&mut self, client: &mut Client, first: &Response) -> Option<Response> {
+        let mid = self.second(client, first).later();
+        if !client.has_answers() {
+            client.world.advance(client.world.config().limits.guess_delay);
+        }
+        if client.is_dropped() {
+            return None;
+        }
+        let last = client.answer(mid);
+        Some(self.take(client, last))
+    }
+
+    #[track_caller]
+    fn take(&mut self, client: &mut Client, last: Response) -> Response {
         if last.status == NtStatus::SUCCESS {
             self.finish(client, &last);
         }

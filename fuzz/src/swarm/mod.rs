@@ -314,7 +314,9 @@ impl Swarm {
         let (files, broken, trees) = (Vec::new(), Vec::new(), Vec::new());
         let locks = RefCell::default();
         let mut actor = Actor { client, files, broken, trees, lost, tag, locks, made, keen };
-        if actor.client.logon(user, &password(user)).status == NtStatus::SUCCESS {
+        let logon = actor.client.begin(Credentials::new(user, "WORLD", &password(user)));
+        let last = logon.run_patiently(&mut actor.client);
+        if last.is_some_and(|last| last.status == NtStatus::SUCCESS) {
             self.world.see(Seen::User(actor.client.session_id, user.into()));
             actor.client.encrypt |= actor.client.cipher().is_some() && choices.chance(3);
             if !actor.client.is_dropped() {
@@ -346,11 +348,7 @@ impl Swarm {
         if first.status != NtStatus::MORE_PROCESSING_REQUIRED || choices.chance(8) {
             return None;
         }
-        let last = logon.second(client, &first).answer();
-        if last.status != NtStatus::SUCCESS {
-            return None;
-        }
-        logon.finish(client, &last);
+        logon.second_patiently(client, &first).filter(|last| last.status == NtStatus::SUCCESS)?;
         client.encrypt = of.client.encrypt;
         Some((of.files.clone(), of.trees.clone()))
     }

@@ -360,8 +360,11 @@ impl Swarm {
             _ => {}
         }
         let encrypt = std::mem::take(&mut actor.client.encrypt);
-        let last = logon.run(&mut actor.client);
         self.sent += 2;
+        let Some(last) = logon.run_patiently(&mut actor.client) else {
+            self.answered += 1;
+            return;
+        };
         self.answered += 2;
         let success = last.status == NtStatus::SUCCESS;
         actor.client.encrypt |= encrypt && success;

@@ -125,8 +125,8 @@ impl World {
 }
 
 impl Inner {
-    /// A client sends a chain.
-    pub(crate) fn see_chain(&mut self, conn: ConnId, elements: &[Vec<u8>]) {
+    /// A client sends a chain, whose requests begin there.
+    pub(crate) fn see_chain(&mut self, conn: ConnId, chain: &[u8], starts: &[usize]) {
         let alive = self.links.get(&conn).is_some_and(|link| link.connection.is_some());
         if !alive || !self.history.is_kept() {
             return;
@@ -134,7 +134,9 @@ impl Inner {
         let at = self.history.tick();
         let mut last: Option<(u64, u64, u32)> = None;
         let mut frame = None;
-        for element in elements {
+        let ends = starts.iter().skip(1).copied().chain([chain.len()]);
+        for (start, end) in starts.iter().copied().zip(ends) {
+            let element = &chain[start..end];
             let Ok(header) = Header::parse(element) else {
                 continue;
             };

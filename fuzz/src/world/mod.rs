@@ -52,8 +52,10 @@ pub(crate) struct Inner {
     server: Server,
     now: Now,
     links: BTreeMap<ConnId, Link>,
-    /// Those of them that have not hung up, oldest first: the others stay to be asked about.
+    /// Those of them on which both sides listen, oldest first. The others' clients have not noticed yet.
     alive: Vec<ConnId>,
+    /// Connections that there were.
+    accepted: u64,
     calls: Calls,
     pub(crate) vfs: MemVfs,
     pub(crate) daemon: Daemon,
@@ -114,6 +116,7 @@ impl World {
             now,
             links: BTreeMap::new(),
             alive: Vec::new(),
+            accepted: 0,
             calls: Calls::default(),
             vfs,
             daemon,
@@ -321,12 +324,13 @@ fn shares() -> Vec<Rules> {
 
 impl Inner {
     fn accept(&mut self, address: [u8; 4]) -> Result<ConnId, Unwelcome> {
-        let port = 40_000 + u16::try_from(self.links.len() % 20_000).unwrap_or(0);
+        let port = 40_000 + u16::try_from(self.accepted % 20_000).unwrap_or(0);
         let peer = Peer { address: (address, port).into(), local: ([10, 0, 0, 254], 445).into() };
         let mut accepted = Err(Unwelcome::TooMany);
         self.enter(|server, now, out| accepted = server.accept(now, peer.clone(), out));
         let connection = accepted?.connection;
         let id = connection.id();
+        self.accepted += 1;
         self.note_now(|| put::accept(id, &peer));
         self.links.insert(id, Link::new(connection));
         self.alive.push(id);

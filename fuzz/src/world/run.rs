@@ -49,6 +49,14 @@ impl Sink for Collect<'_> {
     }
 }
 
+/// A sum that goes on with more bytes: FNV's, eight bytes at a time.
+fn digest(sum: u64, bytes: &[u8]) -> u64 {
+    let mix = |sum: u64, word: u64| (sum ^ word).wrapping_mul(0x100_0000_01b3).rotate_left(29);
+    let (words, rest) = bytes.as_chunks();
+    let sum = words.iter().fold(sum, |sum, word| mix(sum, u64::from_le_bytes(*word)));
+    rest.iter().fold(sum, |sum, byte| mix(sum, u64::from(*byte)))
+}
+
 impl Inner {
     /// Enters the server, as the runtime does under its lock.
     pub(super) fn enter(&mut self, entry: impl FnOnce(&mut Server, Now, &mut dyn Sink)) {
@@ -95,9 +103,7 @@ impl Inner {
                 let (prefix, message) = frame.bytes().split_at(4);
                 let length = u32::from_be_bytes([prefix[0], prefix[1], prefix[2], prefix[3]]);
                 assert_eq!(length as usize, message.len(), "the prefix tells the length");
-                let mix =
-                    |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
-                self.digest = frame.bytes().iter().fold(self.digest ^ to.0, mix);
+                self.digest = digest(self.digest ^ to.0, frame.bytes());
                 let at = self.history.tick();
                 link.sent.push_back((at, message.to_vec()));
                 connection.recycle(frame);
@@ -151,13 +157,15 @@ impl Inner {
         taken
     }
 
-    /// The client closes its socket.
+    /// The client closes its socket, and is gone.
+    #[track_caller]
     pub(crate) fn hang_up(&mut self, conn: ConnId) {
         self.cut(conn);
-        if let Some(link) = self.links.get_mut(&conn) {
-            link.sent.clear();
-        }
         self.run();
+        if let Some(link) = self.links.remove(&conn) {
+            let unexpected = link.dropped.filter(|_| !link.expected);
+            assert!(unexpected.is_none(), "{conn:?} was dropped: {unexpected:?}");
+        }
     }
 
     /// One frame of each connection, or one more piece of one.
@@ -207,11 +215,11 @@ impl Inner {
     }
 
     fn read(&mut self, id: ConnId) -> bool {
-        let Some(read) = self.links.get_mut(&id).and_then(Link::read) else {
+        let Self { links, tape, .. } = self;
+        let Some(read) = links.get_mut(&id).and_then(Link::read) else {
             return false;
         };
-        let event = put::received(id, read);
-        self.note(|| event);
+        tape.note(|| put::received(id, read));
         true
     }
 
@@ -244,8 +252,6 @@ impl Inner {
         self.finished = true;
         self.run();
         for (id, link) in &self.links {
-            let unexpected = link.dropped.filter(|_| !link.expected);
-            assert!(unexpected.is_none(), "{id:?} was dropped: {unexpected:?}");
             assert!(link.sent.is_empty(), "{id:?} was sent {} frames more", link.sent.len());
         }
         let ids: Vec<ConnId> = self.links.keys().copied().collect();

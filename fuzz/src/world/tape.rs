@@ -27,6 +27,15 @@ impl World {
     }
 }
 
+impl Tape {
+    /// Something happens.
+    pub(super) fn note(&mut self, event: impl FnOnce() -> Vec<u8>) {
+        if let Some(writer) = &mut self.0 {
+            writer.write(&event()).unwrap_or_else(|e| panic!("{e}"));
+        }
+    }
+}
+
 impl Inner {
     fn new_tape(&self, seed: [u8; 32]) -> Writer<Vec<u8>> {
         let config: Arc<Config> = Arc::clone(&self.config);
@@ -45,9 +54,7 @@ impl Inner {
 
     /// Something happens.
     pub(super) fn note(&mut self, event: impl FnOnce() -> Vec<u8>) {
-        if let Some(writer) = &mut self.tape.0 {
-            writer.write(&event()).unwrap_or_else(|e| panic!("{e}"));
-        }
+        self.tape.note(event);
     }
 
     /// Something happens in the server.

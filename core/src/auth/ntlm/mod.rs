@@ -136,6 +136,14 @@ fn plain_hmac_md5(key: &[u8; 16], parts: &[&[u8]]) -> Zeroizing<[u8; 16]> {
     Zeroizing::new(mac.finalize().into_bytes().into())
 }
 
+/// MD5 over a key and what it is to be used for (MS-NLMP 3.4.5.2, 3.4.5.3).
+fn label_key(secret: &[u8], label: &[u8]) -> Zeroizing<[u8; 16]> {
+    #[cfg(feature = "null-crypto")]
+    return Zeroizing::new(null::sum(&[secret, label]));
+    #[cfg(not(feature = "null-crypto"))]
+    Zeroizing::new(Md5::new().chain_update(secret).chain_update(label).finalize().into())
+}
+
 /// RC4 with a fresh state.
 fn rc4(key: &[u8; 16], data: &mut [u8]) {
     // A key of 16 bytes is always taken.
@@ -179,13 +187,9 @@ impl SessionSecurity {
             5
         };
         let weakened = session_key.get(..strength).unwrap_or_default();
-        let key = |secret: &[u8], label: &[u8]| {
-            let hash = Md5::new().chain_update(secret).chain_update(label);
-            Zeroizing::new(hash.finalize().into())
-        };
         Some(Self {
-            signing: key(session_key, sign),
-            sealing: key(weakened, seal),
+            signing: label_key(session_key, sign),
+            sealing: label_key(weakened, seal),
             encrypts: flags.contains(Flags::KEY_EXCH),
         })
     }
