@@ -86,6 +86,24 @@ pub struct Call {
     pub op: Op,
 }
 
+impl Call {
+    /// The same once more, if it is one that has to be done whoever does it.
+    pub(crate) fn duty(&self) -> Option<Self> {
+        let op = match &self.op {
+            Op::Leave { share } => Op::Leave { share: Arc::clone(share) },
+            Op::DeleteStream { file } => Op::DeleteStream { file: file.clone() },
+            Op::Delete { root, path, key, directory } => Op::Delete {
+                root: root.clone(),
+                path: path.clone(),
+                key: *key,
+                directory: *directory,
+            },
+            _ => return None,
+        };
+        Some(Self { identity: Arc::clone(&self.identity), op })
+    }
+}
+
 /// The vocabulary of effects.
 #[derive(Debug)]
 pub enum Op {

@@ -156,3 +156,26 @@ fn idle_connections() {
     w.advance(Duration::from_secs(120));
     assert_eq!(busy.dropped(), ConnectionError::Closed("idle"));
 }
+
+/// A connection that the server gives up while its client's thread has work to do that nobody waits for:
+/// somebody does it all the same. (What is told a daemon is counted there; what is to be deleted is the
+/// user's.)
+#[test]
+fn what_nobody_waits_for_is_done_by_somebody() {
+    let w = World::new();
+    w.put("x", b"");
+    let mut a = w.client(Dialect::SMB_3_0).logged_on("alice");
+    let mut b = w.logged_on("alice");
+    let f = a.create("x").access(AccessMask::DELETE).delete_on_close().ok();
+    // MS-SMB2 3.3.5.15.12: whoever repeats his NEGOTIATE wrongly is hung up on.
+    let code = ksmbd_core::wire::fsctl::FsctlCode::VALIDATE_NEGOTIATE_INFO;
+    let wrong = a.message(&body::ioctl(FileId::ANY, code, &[0; 24], 24));
+    let close = a.message(&body::close(f));
+    let leave = a.message(&RequestBody::TreeDisconnect);
+    a.send_chain(&[wrong, close, leave]);
+    a.forget();
+    assert!(a.is_dropped());
+    assert!(!w.exists("x"));
+    assert_eq!(w.daemon(|daemon| daemon.admitted()), 1);
+    b.create("x").disposition(CreateDisposition::CREATE).ok();
+}

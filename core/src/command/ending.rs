@@ -7,6 +7,7 @@ use super::{
     notice, promise,
 };
 use crate::{
+    config::Share,
     flow::{
         Running, breaks,
         job::{Job, Who},
@@ -15,15 +16,14 @@ use crate::{
     },
     id::{ConnId, FileKey, OpenId, SessionId, TreeId},
     message::Outbound,
-    sink::{Executor, Sink},
     state::{
         open::{Open, Place, Stage, What},
         session::Tree,
     },
-    vfs::{Call, Done, Op},
+    vfs::{Call, Done, Identity, Op},
     wire::header::Command,
 };
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 
 /// The open takes no new work; what waits on it is woken with `why`.
 pub(super) fn end_open(cx: &mut Cx<'_>, id: OpenId, why: Wake) {
@@ -211,7 +211,7 @@ pub(super) fn advance(cx: &mut Cx<'_>, id: OpenId) {
     if let Some(open) = cx.state.opens.get_mut(&id) {
         open.stage = Stage::Deleting;
     }
-    cx.start(conn, call, Running { job: None, step: Step::DeleteOnClose(id), open: None });
+    cx.start(conn, call, Running::alone(Step::DeleteOnClose(id)));
 }
 
 /// What goes with the last open: of a stream, with its own; of a file's name, with the last that was
@@ -301,25 +301,19 @@ fn forget(cx: &mut Cx<'_>, key: FileKey) {
 
 /// A tree that has ended goes when its last open is gone, and so does a session.
 pub(super) fn forget_if_empty(cx: &mut Cx<'_>, id: SessionId) {
-    let on = cx.state.notify_on(id, None).map_or(Executor::Worker, Executor::Client);
     let Some(session) = cx.state.sessions.get_mut(&id) else {
         return;
     };
     let opens = &cx.state.opens;
     let in_use = |tree| opens.values().any(|open| (open.session, open.tree) == (id, tree));
-    let gone: Vec<_> = session
-        .trees
-        .iter()
-        .filter(|(tree, state)| state.ending && !in_use(**tree))
-        .map(|(tree, _)| *tree)
-        .collect();
-    for tree in gone {
-        let Some(tree) = session.trees.remove(&tree) else {
-            continue;
-        };
-        leave(cx.out, on, tree, cx.flows);
-    }
+    let gone = session.trees.extract_if(.., |tree, state| state.ending && !in_use(*tree));
+    let trees: Vec<Tree> = gone.map(|(_, tree)| tree).collect();
     let gone = session.ending && session.trees.is_empty();
+    let on = cx.state.notify_on(id, None);
+    for Tree { share, root, identity, .. } in trees {
+        leave(cx, on, share, identity);
+        root.into_iter().for_each(|root| cx.out.release(root));
+    }
     let Some(session) = gone.then(|| cx.state.sessions.remove(&id)).flatten() else {
         return;
     };
@@ -330,11 +324,15 @@ pub(super) fn forget_if_empty(cx: &mut Cx<'_>, id: SessionId) {
     }
 }
 
-/// Tells the daemon, and lets the share's directory go.
-fn leave(out: &mut dyn Sink, on: Executor, tree: Tree, flows: &mut crate::flow::Flows<Step>) {
-    let op = flows.start(Running { job: None, step: Step::Nothing, open: None });
-    out.call(on, op, Call { identity: tree.identity, op: Op::Leave { share: tree.share } });
-    tree.root.into_iter().for_each(|root| out.release(root));
+/// Tells the daemon that an admission is taken back.
+pub(super) fn leave(
+    cx: &mut Cx<'_>,
+    on: Option<ConnId>,
+    share: Arc<Share>,
+    identity: Arc<Identity>,
+) {
+    let call = Call { identity, op: Op::Leave { share } };
+    cx.start(on, call, Running::alone(Step::Nothing));
 }
 
 /// What ended with an open has to be answered before the request that ended it: its keys may go with

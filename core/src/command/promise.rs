@@ -101,5 +101,5 @@ pub(super) fn give_up(cx: &mut Cx<'_>, promise: &Promise) {
 fn start(cx: &mut Cx<'_>, key: FileKey, gone: Vec<OpenId>, identity: Arc<Identity>) {
     let (memo, pending) = cx.state.obituary(key, gone);
     let call = Call { identity, op: Op::Remember(memo) };
-    cx.start(None, call, Running { job: None, step: Step::Forgotten(pending), open: None });
+    cx.start(None, call, Running::alone(Step::Forgotten(pending)));
 }

@@ -28,9 +28,12 @@ pub(crate) fn begin(cx: &mut Cx<'_>, mut job: Box<Job>) {
 
 /// A call is back.
 pub(crate) fn completed(cx: &mut Cx<'_>, op: OpId, done: Done) {
-    let Some(running) = cx.flows.running.remove(&op) else {
+    let Some(mut running) = cx.flows.running.remove(&op) else {
         return;
     };
+    if let Some(call) = running.left_undone(&done) {
+        return cx.start(None, call, running);
+    }
     if let Some(open) = running.open.and_then(|id| cx.state.opens.get_mut(&id)) {
         open.running -= 1;
         if open.running == 0 && open.stage == Stage::Kept {
@@ -96,7 +99,7 @@ fn go_on_as(cx: &mut Cx<'_>, mut job: Box<Job>, mut handled: Handled<Step>, id: 
         match handled {
             Ok(Flow::Call(call, step)) => {
                 let (conn, open) = (job.conn, job.who.open);
-                return cx.start(Some(conn), call, Running { job: Some(job), step, open });
+                return cx.start(Some(conn), call, Running::of(job, step, open));
             }
             // The connection died while a call was out: there is nobody to wait for.
             Ok(Flow::Park(_, step)) if !cx.state.conns.contains_key(&job.conn) => {

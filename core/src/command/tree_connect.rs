@@ -1,6 +1,6 @@
 //! TREE_CONNECT.
 
-use super::{Cx, Event, access};
+use super::{Cx, Event, access, ending};
 use crate::{
     acl::{Token, TokenKind},
     config::{Encryption, Share, ShareKind},
@@ -82,7 +82,8 @@ pub(super) fn resume(
             connect(cx, who, *admission, Some(file), maximal)
         }
         (Step::Open(admission), Done::Failed(error)) => {
-            leave(cx, who, &admission.share, identity(cx, who, &admission));
+            let identity = identity(cx, who, &admission);
+            ending::leave(cx, Some(who.conn), admission.share, identity);
             let status = match error {
                 VfsError::AccessDenied => NtStatus::ACCESS_DENIED,
                 _ => NtStatus::BAD_NETWORK_NAME,
@@ -106,7 +107,7 @@ fn share_name(path: &str) -> Result<String, Refused> {
 fn admitted(cx: &mut Cx<'_>, who: &mut Who, admission: Admission) -> Handled<super::Step> {
     let identity = identity(cx, who, &admission);
     if admission.share.encrypt && !can_encrypt(cx, who) {
-        leave(cx, who, &admission.share, identity);
+        ending::leave(cx, Some(who.conn), admission.share, identity);
         return refuse(NtStatus::ACCESS_DENIED, "3.3.5.7: the share wants encryption");
     }
     if admission.share.kind == ShareKind::Pipe {
@@ -141,7 +142,7 @@ fn connect(
     let id = who.session()?;
     let capabilities = capabilities(cx, who, &share);
     let Some(session) = cx.state.session_mut(who.conn, id) else {
-        leave(cx, who, &share, identity);
+        ending::leave(cx, Some(who.conn), share, identity);
         root.into_iter().for_each(|root| cx.out.release(root));
         return Err(NO_SESSION);
     };
@@ -183,11 +184,4 @@ fn share_flags(share: &Share) -> ShareFlags {
     flags.set(ShareFlags::ENCRYPT_DATA, share.encrypt);
     flags.set(ShareFlags::ACCESS_BASED_DIRECTORY_ENUM, share.hide_unreadable);
     flags
-}
-
-/// Takes back an admission that came to nothing.
-fn leave(cx: &mut Cx<'_>, who: &Who, share: &Arc<Share>, identity: Arc<Identity>) {
-    let call = Call { identity, op: Op::Leave { share: Arc::clone(share) } };
-    let running = crate::flow::Running { job: None, step: super::Step::Nothing, open: None };
-    cx.start(Some(who.conn), call, running);
 }

@@ -13,7 +13,7 @@ use crate::{
     state::State,
     status::NtStatus,
     time::Now,
-    vfs::{Call, VfsError},
+    vfs::{Call, Done, VfsError},
     wire::{create_context::LeaseState, message::ResponseBody},
 };
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
@@ -43,12 +43,13 @@ impl<S> Cx<'_, S> {
     }
 
     /// Starts a call. It runs on the client's thread while there is one.
-    pub(crate) fn start(&mut self, conn: Option<ConnId>, call: Call, running: Running<S>) {
+    pub(crate) fn start(&mut self, conn: Option<ConnId>, call: Call, mut running: Running<S>) {
         if let Some(open) = running.open.and_then(|id| self.state.opens.get_mut(&id)) {
             open.running += 1;
         }
         let alive = conn.filter(|conn| self.state.conns.contains_key(conn));
         let on = alive.map_or(Executor::Worker, Executor::Client);
+        running.again = alive.and_then(|_| call.duty());
         let op = self.flows.start(running);
         self.out.call(on, op, call);
     }
@@ -154,6 +155,27 @@ pub(crate) struct Running<S> {
     pub(crate) step: S,
     /// The open that may not go before the call is back.
     pub(crate) open: Option<OpenId>,
+    /// The call, where it has to be done and a client's thread has it: the worker does it when that
+    /// thread ends before.
+    again: Option<Call>,
+}
+
+impl<S> Running<S> {
+    /// What a request waits for.
+    pub(crate) fn of(job: Box<Job>, step: S, open: Option<OpenId>) -> Self {
+        Self { job: Some(job), step, open, again: None }
+    }
+
+    /// What nobody waits for.
+    pub(crate) fn alone(step: S) -> Self {
+        Self { job: None, step, open: None, again: None }
+    }
+
+    /// The call that somebody else has to do, after this result.
+    pub(crate) fn left_undone(&mut self, done: &Done) -> Option<Call> {
+        let call = self.again.take();
+        call.filter(|_| matches!(done, Done::Failed(VfsError::HungUp)))
+    }
 }
 
 impl<S> Flows<S> {
