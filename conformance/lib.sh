@@ -73,6 +73,6 @@ guest_kernel() {
 }
 
 build() {
-    cargo build --release -p ksmbd-mountd -p ksmbd-adduser -p ksmbd-conformance -p ksmbd-fuzz \
-        -p ksmbd-load </dev/null
+    cargo build --release -p ksmbd-mountd -p ksmbd-adduser -p ksmbd-conformance -p ksmbd-load </dev/null &&
+        cargo build --release -p ksmbd-fuzz --no-default-features --bin sim --bin ksmbd-replay </dev/null
 }
