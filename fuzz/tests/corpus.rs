@@ -114,6 +114,6 @@ macro_rules! targets {
 }
 
 targets! {
-    parser frame session models structured recording wire create_context security der ntlm name pattern xattr pwddb
+    parser frame session models structured recording journal wire create_context security der ntlm name pattern xattr pwddb
     control conf rpc
 }

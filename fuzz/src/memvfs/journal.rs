@@ -42,6 +42,16 @@ impl MemVfs {
         self.journal.written.opens().map(|(_, promise, _)| promise.clone()).collect()
     }
 
+    /// Something else is on the disk.
+    pub(crate) fn replace_journal(&mut self, ledger: Ledger) {
+        self.journal = Journal { written: ledger.clone(), synced: ledger };
+    }
+
+    /// What is on the disk.
+    pub fn journal(&self) -> Vec<u8> {
+        self.journal.written.journal()
+    }
+
     /// A server begins: what is left to it. With `power_failed` nothing counts that was not synced.
     pub(crate) fn past(
         &mut self,

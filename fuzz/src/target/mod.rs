@@ -7,6 +7,7 @@ mod control;
 mod create_context;
 mod der;
 mod frame;
+mod journal;
 mod models;
 mod name;
 mod ntlm;
@@ -43,6 +44,7 @@ pub const TARGETS: &[Target] = &[
     server("models", models::run),
     server("structured", structured::run),
     server("recording", recording::run),
+    server("journal", journal::run),
     parser("wire", wire::run),
     parser("create_context", create_context::run),
     parser("security", security::run),

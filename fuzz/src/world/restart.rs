@@ -7,7 +7,7 @@ use ksmbd_core::{
     vfs::{Past, Promise},
     wire::create_context::LeaseState,
 };
-use ksmbd_record::event::put;
+use ksmbd_record::{event::put, journal::Ledger};
 use std::sync::Arc;
 
 impl World {
@@ -20,6 +20,15 @@ impl World {
     /// The same when the power fails: what nobody has waited for is lost, too.
     pub fn fail_power(&self) {
         self.0.borrow_mut().restart(true);
+    }
+
+    /// The server is killed, and the next one reads another journal, in which anything may be said.
+    pub fn restart_with(&self, journal: Ledger) {
+        let mut world = self.0.borrow_mut();
+        world.vfs.replace_journal(journal);
+        let past = world.begin_again(false);
+        world.restore(past);
+        world.run();
     }
 
     /// The server stops, after its last client.
@@ -38,6 +47,19 @@ impl World {
 
 impl Inner {
     fn restart(&mut self, power_failed: bool) {
+        let past = self.begin_again(power_failed);
+        let promises: Vec<_> = past.opens.iter().map(|open| open.promise.clone()).collect();
+        self.restore(past);
+        let status = self.server.status(self.now.mono);
+        // A limit may be lower now, and then not all of them fit.
+        if status.opens.len() == promises.len() {
+            promises.iter().for_each(|promise| check(&status, promise));
+        }
+        self.run();
+    }
+
+    /// Another server; what is left to it.
+    fn begin_again(&mut self, power_failed: bool) -> Past {
         self.links.clear();
         self.alive.clear();
         self.outputs.clear();
@@ -50,15 +72,7 @@ impl Inner {
         self.server = Server::new(Arc::clone(&self.config), seed);
         self.begin_tape(seed);
         let daemon = &self.daemon;
-        let past = self.vfs.past(power_failed, |share| daemon.disk(share));
-        let promises: Vec<_> = past.opens.iter().map(|open| open.promise.clone()).collect();
-        self.restore(past);
-        let status = self.server.status(self.now.mono);
-        // A limit may be lower now, and then not all of them fit.
-        if status.opens.len() == promises.len() {
-            promises.iter().for_each(|promise| check(&status, promise));
-        }
-        self.run();
+        self.vfs.past(power_failed, |share| daemon.disk(share))
     }
 
     fn restore(&mut self, past: Past) {
