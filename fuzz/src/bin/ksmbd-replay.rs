@@ -2,12 +2,15 @@
 //! into something else.
 
 use ksmbd_fuzz::replay::{
-    self, Failed, Replayed, Watch, blank, corpus, pcap::Pcap, scenario::Transcript,
+    self, Failed, Replayed, Watch, corpus,
+    pcap::Pcap,
+    rewrite::{Without, rewrite},
+    scenario::Transcript,
 };
 use ksmbd_record::file;
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, BufReader, BufWriter},
+    io::{self, BufReader, BufWriter, Read},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -23,6 +26,7 @@ Has the recorded run again, and says where it differs. RECORDING is a file, or t
      --to-corpus=DIR     write seeds for the fuzz targets `frame` and `recording`
      --pcap=FILE         write a capture for Wireshark, of what was said without encryption
      --without-data=FILE write another recording, without the data of files
+     --without-keys=FILE write another recording, without session keys and proofs of passwords
 
 Exit status 1: something differs, or a recording is damaged.
 ";
@@ -35,12 +39,14 @@ struct Options {
     corpus: Option<PathBuf>,
     pcap: Option<PathBuf>,
     without_data: Option<PathBuf>,
+    without_keys: Option<PathBuf>,
 }
 
 impl Options {
     /// A file is to be made of one recording.
     fn one(&self) -> bool {
-        [&self.scenario, &self.pcap, &self.without_data].iter().any(|path| path.is_some())
+        let files = [&self.scenario, &self.pcap, &self.without_data, &self.without_keys];
+        files.iter().any(|path| path.is_some())
     }
 }
 
@@ -87,6 +93,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Option<Options> {
             "--to-corpus" => &mut options.corpus,
             "--pcap" => &mut options.pcap,
             "--without-data" => &mut options.without_data,
+            "--without-keys" => &mut options.without_keys,
             path if !path.starts_with('-') && options.recording.as_os_str().is_empty() => {
                 options.recording = path.into();
                 continue;
@@ -147,9 +154,14 @@ fn run(recording: &Path, options: &Options) -> Outcome<Replayed> {
         pcap.finish()?;
         return done;
     }
-    if let Some(path) = &options.without_data {
-        blank::blank(|| Ok(Box::new(BufReader::new(File::open(recording)?))), secret(path)?)?;
-        return again(path, &mut ());
+    for (path, without) in
+        [(&options.without_data, Without::Data), (&options.without_keys, Without::Keys)]
+    {
+        if let Some(path) = path {
+            let read = || Ok(Box::new(BufReader::new(File::open(recording)?)) as Box<dyn Read>);
+            rewrite(read, secret(path)?, without)?;
+            return again(path, &mut ());
+        }
     }
     if let Some(folder) = &options.corpus {
         let mut seeds = corpus::Seeds::default();

@@ -1,9 +1,10 @@
 //! Recorded runs, had again: what the server was told is told to a fresh one, in the recorded order
 //! and by one thread, and every byte that it sends has to be the recorded one.
 
-pub mod blank;
 pub mod corpus;
+pub mod logon;
 pub mod pcap;
+pub mod rewrite;
 pub mod scenario;
 
 use ksmbd_core::{
@@ -237,6 +238,12 @@ impl Player {
                 Ok(())
             }
         }
+    }
+
+    /// What a client signs and encrypts with.
+    fn keys(&self, conn: ConnId, session: SessionId) -> Option<Arc<SessionKeys>> {
+        let known = self.lines.get(&conn).and_then(|line| line.keys.get(&session)).cloned();
+        known.or_else(|| self.server.as_ref()?.keys_of(session))
     }
 
     fn line(&mut self, conn: ConnId) -> Same<&mut Line> {

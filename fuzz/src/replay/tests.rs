@@ -1,7 +1,15 @@
-use super::{Sent, *};
+use super::{
+    Sent,
+    rewrite::{Without, rewrite},
+    *,
+};
 use crate::{
     prelude::*,
     swarm::{Choices, Seed, Swarm},
+};
+use ksmbd_core::{
+    auth::ntlm::{client::Credentials, message::Authenticate},
+    vfs::{Account, Done},
 };
 use ksmbd_record::event::put;
 
@@ -66,7 +74,7 @@ fn a_difference_is_named() {
     let recording = small();
     check(&recording);
     let failed = changed(&recording, |event| match event {
-        Event::Complete(_, ksmbd_core::vfs::Done::Read(data), _) => {
+        Event::Complete(_, Done::Read(data), _) => {
             data.vec().push(b'!');
             true
         }
@@ -112,6 +120,11 @@ fn onlookers_see_what_was_said() {
     }
 }
 
+fn without(recording: &[u8], what: Without) -> Vec<u8> {
+    let read = || Ok(Box::new(std::io::Cursor::new(recording.to_vec())) as Box<dyn Read>);
+    rewrite(read, Vec::new(), what).unwrap_or_else(|e| panic!("{what:?}: {e}"))
+}
+
 /// The same bytes in as many events, and no data in them.
 #[test]
 fn a_recording_without_data_replays_too() {
@@ -134,8 +147,7 @@ fn a_recording_without_data_replays_too() {
     }
     world.finish();
     let recording = world.recording();
-    let other = blank::blank(|| Ok(Box::new(std::io::Cursor::new(recording.clone()))), Vec::new());
-    let other = other.unwrap();
+    let other = without(&recording, Without::Data);
     let (before, after) =
         (replay(&*recording, &mut ()).unwrap(), replay(&*other, &mut ()).unwrap());
     assert_eq!(before, after);
@@ -154,6 +166,120 @@ fn a_recording_without_data_replays_too() {
     for recording in [&recording, &other] {
         assert!(!holds(recording, &hash[..]), "no password's hash, in either");
         assert!(!holds(recording, password("alice").as_bytes()));
+    }
+}
+
+/// What an onlooker with all keys of a recording sees of its frames.
+#[derive(Default)]
+struct Keys {
+    encrypted: Vec<Vec<u8>>,
+    keys: Vec<Arc<SessionKeys>>,
+}
+
+impl Watch for Keys {
+    fn frame(&mut self, _: ConnId, framed: &Framed<'_>) {
+        if framed.raw.starts_with(&PROTOCOL_ID) {
+            self.encrypted.push(framed.raw.to_vec());
+        }
+        self.keys.extend(framed.keys.values().cloned());
+    }
+}
+
+impl Keys {
+    fn of(recording: &[u8]) -> Self {
+        let mut keys = Self::default();
+        replay(recording, &mut keys).unwrap();
+        keys
+    }
+
+    /// How many frames of `other` these keys open.
+    fn opened(&self, other: &Self) -> usize {
+        let opens = |keys: &Arc<SessionKeys>, frame: &[u8]| {
+            let (head, message) = frame.split_first_chunk::<TRANSFORM_LEN>().unwrap();
+            let key = keys.client_to_server();
+            key.is_some_and(|key| key.open(head, &mut message.to_vec()).is_ok())
+        };
+        let opened = |frame: &&Vec<u8>| self.keys.iter().any(|keys| opens(keys, frame));
+        other.encrypted.iter().filter(opened).count()
+    }
+}
+
+/// A run with every way to log on, and what is secret about it: session base keys, and proofs.
+fn logons() -> (Vec<u8>, Vec<Vec<u8>>) {
+    let world = World::with(|config| config.multi_channel = true);
+    world.record();
+    for dialect in [Dialect::SMB_2_0_2, Dialect::SMB_3_0_2, Dialect::SMB_3_1_1] {
+        let mut alice = world.client(dialect);
+        alice.logon("alice", "guess").is(NtStatus::LOGON_FAILURE);
+        let mut alice = alice.logged_on("alice");
+        alice.create("file").ok();
+        alice.encrypt = dialect != Dialect::SMB_2_0_2;
+        let mut again = alice.begin(Credentials::new("alice", "WORLD", &password("alice")));
+        again.session_id = alice.session_id;
+        again.run(&mut alice).ok();
+        alice.create("file").ok();
+        if dialect != Dialect::SMB_2_0_2 {
+            let mut other = world.channel(&alice, "alice");
+            other.create("file").ok();
+        }
+    }
+    world.finish();
+    let recording = world.recording();
+    let mut secrets = Vec::new();
+    let mut reader = Reader::new(&*recording).unwrap();
+    while let Some(event) = reader.next_event().unwrap() {
+        match event {
+            Event::Complete(_, Done::Account(Account::Checked { base_key: Some(key), .. }), _) => {
+                secrets.push(key.to_vec())
+            }
+            Event::Bytes(_, bytes) => secrets.extend(proof(&bytes)),
+            _ => {}
+        }
+    }
+    (recording, secrets)
+}
+
+/// NTProofStr of an AUTHENTICATE_MESSAGE somewhere in `bytes`, and the response to LM's challenge.
+fn proof(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let at = bytes.windows(12).position(|window| window == b"NTLMSSP\0\x03\0\0\0");
+    let message = at.map(|at| Authenticate::parse(&bytes[at..]).unwrap());
+    let proofs = message.map(|message| [&message.nt_response[..16], message.lm_response]);
+    let proofs = proofs.into_iter().flatten().filter(|proof| proof.iter().any(|byte| *byte != 0));
+    proofs.map(<[u8]>::to_vec).collect()
+}
+
+/// Whoever has it and a capture of the same connections can read nothing of that, nor look for the
+/// passwords.
+#[test]
+fn a_recording_without_keys_replays_too() {
+    let (recording, secrets) = logons();
+    let other = without(&recording, Without::Keys);
+    let (before, after) =
+        (replay(&*recording, &mut ()).unwrap(), replay(&*other, &mut ()).unwrap());
+    assert_eq!(before, after);
+    let holds =
+        |recording: &[u8], what: &[u8]| recording.windows(what.len()).any(|window| window == what);
+    assert!(secrets.len() >= 3 * 2 + 3 * 2 + 2 * 2, "{}", secrets.len());
+    for secret in &secrets {
+        assert!(holds(&recording, secret) && !holds(&other, secret), "{secret:02x?}");
+    }
+    let (keys, others) = (Keys::of(&recording), Keys::of(&other));
+    assert!(keys.encrypted.len() > 4);
+    assert_eq!(keys.opened(&keys), keys.encrypted.len());
+    assert_eq!(others.opened(&others), keys.encrypted.len());
+    assert_eq!((others.opened(&keys), keys.opened(&others)), (0, 0));
+}
+
+#[test]
+fn random_runs_replay_without_this_and_that() {
+    for seed in 0..30 {
+        let recording = random(seed);
+        let before = replay(&*recording, &mut ()).unwrap();
+        for what in [Without::Data, Without::Keys] {
+            let other = without(&recording, what);
+            let after = replay(&*other, &mut ()).unwrap_or_else(|e| panic!("{what:?} {seed}: {e}"));
+            assert_eq!(before, after, "{what:?} {seed}");
+        }
     }
 }
 
