@@ -348,6 +348,11 @@ impl Server {
         }
     }
 
+    /// All that it has said.
+    pub(crate) fn log(&self) -> std::io::Result<String> {
+        Ok(String::from_utf8_lossy(&fs::read(&self.log)?).into_owned())
+    }
+
     fn log_tail(&self) -> String {
         let mut text = Vec::new();
         if let Ok(mut file) = File::open(&self.log) {

@@ -11,6 +11,7 @@ mod matrix;
 mod rclone;
 mod refusals;
 mod rpcclient;
+mod secrets;
 mod slow;
 mod smbclient;
 mod tap;
@@ -119,6 +120,7 @@ fn groups() -> Vec<Group> {
         Group { setup: Setup::clients("guessing", &[]), checks: guessing::checks() },
         Group { setup: Setup::clients("daemon", &[]), checks: daemon::checks() },
         Group { setup: Setup::clients("wireshark", &[]), checks: wireshark::checks() },
+        Group { setup: Setup::clients("secrets", &[]), checks: secrets::checks() },
         Group { setup: Setup::clients("faults", &[]), checks: crate::faults::checks() },
         Group { setup: Setup::clients("dos", &[]), checks: crate::dos::checks() },
     ]

@@ -76,15 +76,20 @@ fn capture(context: &Context<'_>, protection: &str) -> Checked {
     Ok(())
 }
 
-fn converted(env: &Env, folder: &Path, pcap: &Path) -> Checked {
+/// The recording that a server has left there.
+pub(super) fn recording_in(folder: &Path) -> Checked<PathBuf> {
     let files = fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path()));
     let recordings: Vec<PathBuf> =
         files.filter(|path| path.extension().is_some_and(|end| end == "rec")).collect();
-    let [recording] = &recordings[..] else {
-        return wrong(format!("recordings: {recordings:?}"));
-    };
+    match &recordings[..] {
+        [recording] => Ok(recording.clone()),
+        _ => wrong(format!("recordings: {recordings:?}")),
+    }
+}
+
+fn converted(env: &Env, folder: &Path, pcap: &Path) -> Checked {
     let mut command = env.tool("ksmbd-replay");
-    command.arg(recording).arg(format!("--pcap={}", pcap.display()));
+    command.arg(recording_in(folder)?).arg(format!("--pcap={}", pcap.display()));
     let output = run(&mut command, b"", LIMIT)?;
     if output.success() {
         return Ok(());

@@ -230,7 +230,7 @@ fn logons() -> (Vec<u8>, Vec<Vec<u8>>) {
     while let Some(event) = reader.next_event().unwrap() {
         match event {
             Event::Complete(_, Done::Account(Account::Checked { base_key: Some(key), .. }), _) => {
-                secrets.push(key.to_vec())
+                secrets.push(key.to_vec());
             }
             Event::Bytes(_, bytes) => secrets.extend(proof(&bytes)),
             _ => {}
