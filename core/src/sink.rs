@@ -22,7 +22,8 @@ pub trait Sink {
     fn send(&mut self, to: ConnId, message: Outbound);
     /// Do this once the server is no longer borrowed, then call
     /// [`Server::complete`](crate::server::Server::complete) exactly once, with
-    /// [`VfsError::HungUp`](crate::vfs::VfsError::HungUp) where it cannot be done any more.
+    /// [`VfsError::HungUp`](crate::vfs::VfsError::HungUp) where it cannot be done any more. A client's
+    /// call that has to be done all the same is then asked of the worker.
     fn call(&mut self, on: Executor, op: OpId, call: Call);
     /// Drop this once the server is no longer borrowed: a close is I/O too.
     fn release(&mut self, file: File);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::daemon::ours;
-use super::wireshark::recording_in;
+use super::wireshark::{recording_in, replayed};
 use super::{Check, Checked, Context, Plain, Smbclient, wrong};
 use crate::config::{Setup, USERS};
 use crate::process::run;
@@ -123,8 +123,8 @@ fn recording(context: &Context<'_>) -> Checked {
     }
     let recorded = recording_in(&folder)?;
     let (blank, other) = (work.join("blank.rec"), work.join("other.rec"));
-    without(&env, "data", &recorded, &blank)?;
-    without(&env, "keys", &blank, &other)?;
+    replayed(&env, &recorded, "--without-data", &blank)?;
+    replayed(&env, &blank, "--without-keys", &other)?;
     let bytes = fs::read(&other)?;
     let holds = |what: &[u8]| bytes.windows(what.len()).any(|window| window == what);
     let _ = fs::remove_dir_all(&folder);
@@ -132,15 +132,4 @@ fn recording(context: &Context<'_>) -> Checked {
         return wrong("it is not what it was, without data");
     }
     Ok(())
-}
-
-/// Writes another recording, and has that again.
-fn without(env: &Env, what: &str, recording: &Path, other: &Path) -> Checked {
-    let mut command = env.tool("ksmbd-replay");
-    command.arg(recording).arg(format!("--without-{what}={}", other.display()));
-    let output = run(&mut command, b"", LIMIT)?;
-    if output.success() {
-        return Ok(());
-    }
-    wrong(format!("ksmbd-replay: {}: {}", output.ending(), output.tail()))
 }

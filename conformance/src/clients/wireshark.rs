@@ -51,7 +51,7 @@ fn capture(context: &Context<'_>, protection: &str) -> Checked {
         return wrong(troubles.join("; "));
     }
     let pcap = work.join("seen.pcap");
-    converted(context.env, &folder, &pcap)?;
+    replayed(context.env, &recording_in(&folder)?, "--pcap", &pcap)?;
     let _ = fs::remove_dir_all(&folder);
     let seen = shark(&pcap, &["-Y", "smb2", "-T", "fields", "-e", "smb2.cmd"])?;
     let seen: BTreeSet<&str> = seen.split([',', '\n']).map(str::trim).collect();
@@ -87,9 +87,10 @@ pub(super) fn recording_in(folder: &Path) -> Checked<PathBuf> {
     }
 }
 
-fn converted(env: &Env, folder: &Path, pcap: &Path) -> Checked {
+/// `ksmbd-replay` with an option.
+pub(super) fn replayed(env: &Env, recording: &Path, option: &str, file: &Path) -> Checked {
     let mut command = env.tool("ksmbd-replay");
-    command.arg(recording_in(folder)?).arg(format!("--pcap={}", pcap.display()));
+    command.arg(recording).arg(format!("{option}={}", file.display()));
     let output = run(&mut command, b"", LIMIT)?;
     if output.success() {
         return Ok(());

@@ -28,6 +28,7 @@ Has the recorded run again, and says where it differs. RECORDING is a file, or t
      --without-data=FILE write another recording, without the data of files
      --without-keys=FILE write another recording, without session keys and proofs of passwords
 
+One of them at a time: to leave out both, make the second recording of the first.
 Exit status 1: something differs, or a recording is damaged.
 ";
 
@@ -43,10 +44,10 @@ struct Options {
 }
 
 impl Options {
-    /// A file is to be made of one recording.
-    fn one(&self) -> bool {
+    /// What files are to be made of one recording.
+    fn files(&self) -> usize {
         let files = [&self.scenario, &self.pcap, &self.without_data, &self.without_keys];
-        files.iter().any(|path| path.is_some())
+        files.iter().filter(|path| path.is_some()).count()
     }
 }
 
@@ -63,7 +64,7 @@ fn main() -> ExitCode {
         }
     };
     let several = recordings.len() > 1;
-    if several && options.one() {
+    if several && options.files() > 0 {
         eprintln!("ksmbd-replay: there are {} recordings: name one", recordings.len());
         return ExitCode::FAILURE;
     }
@@ -102,7 +103,8 @@ fn parse(arguments: impl Iterator<Item = String>) -> Option<Options> {
         };
         *slot = Some(value.or_else(|| arguments.next())?.into());
     }
-    (!options.recording.as_os_str().is_empty()).then_some(options)
+    let made = options.files() + usize::from(options.corpus.is_some());
+    (!options.recording.as_os_str().is_empty() && made <= 1).then_some(options)
 }
 
 fn said(done: &Replayed) -> String {
@@ -159,7 +161,9 @@ fn run(recording: &Path, options: &Options) -> Outcome<Replayed> {
     {
         if let Some(path) = path {
             let read = || Ok(Box::new(BufReader::new(File::open(recording)?)) as Box<dyn Read>);
-            rewrite(read, secret(path)?, without)?;
+            let written = rewrite(read, secret(path)?, without);
+            // Half of one would look like a run without an end.
+            written.inspect_err(|_| drop(fs::remove_file(path)))?;
             return again(path, &mut ());
         }
     }

@@ -166,8 +166,7 @@ impl Client {
     /// Nothing has come that was not read.
     #[track_caller]
     pub fn nothing(&self) {
-        let unread = self.world.inner(|world| world.unread(self.conn)) + self.answers.len();
-        assert_eq!(unread, 0, "{:?} was sent something", self.conn);
+        assert!(!self.has_answers(), "{:?} was sent something", self.conn);
         let dropped = self.world.inner(|world| world.is_dropped(self.conn));
         assert!(!dropped, "{:?} was dropped", self.conn);
     }
@@ -180,8 +179,7 @@ impl Client {
     /// The server has dropped the connection, without another word; says why.
     #[track_caller]
     pub fn dropped(&mut self) -> ConnectionError {
-        let unread = self.world.inner(|world| world.unread(self.conn)) + self.answers.len();
-        assert_eq!(unread, 0, "{:?} was sent something before it was dropped", self.conn);
+        assert!(!self.has_answers(), "{:?} was sent something before it was dropped", self.conn);
         let dropped = self.world.inner(|world| world.dropped(self.conn));
         dropped.unwrap_or_else(|| panic!("{:?} was not dropped", self.conn))
     }

@@ -36,6 +36,14 @@ struct Said {
     mech_list: Vec<u8>,
 }
 
+/// A token that proves something: all of it, NTLM's message in it, what that says, and mechListMIC.
+struct Proven<'a> {
+    whole: &'a [u8],
+    message: &'a [u8],
+    was: Authenticate<'a>,
+    list_mic: Option<&'a [u8]>,
+}
+
 /// The logons of a recording.
 #[derive(Default)]
 pub(super) struct Logons {
@@ -66,13 +74,13 @@ impl Logons {
         }
     }
 
-    /// A SESSION_SETUP: what it proves is made anew. `false`: that is nothing.
-    pub(super) fn asked(&mut self, conn: ConnId, element: &mut [u8]) -> bool {
+    /// A SESSION_SETUP: what it proves is made anew.
+    pub(super) fn asked(&mut self, conn: ConnId, element: &mut [u8]) {
         let Ok(header) = Header::parse(element) else {
-            return false;
+            return;
         };
         let Some(blob) = blob_mut(element) else {
-            return false;
+            return;
         };
         let begun = self.begun.entry(conn).or_default();
         let whole = blob.to_vec();
@@ -83,19 +91,19 @@ impl Logons {
             }
             Ok(Token::Response(response)) => (response.token, response.mic),
             Ok(Token::Ntlm(message)) => (Some(message), None),
-            Err(_) => return false,
+            Err(_) => return,
         };
         let Some(message) = message else {
-            return false;
+            return;
         };
-        match self.challenged.get(&(conn, header.session_id)) {
-            Some(said) if Authenticate::parse(message).is_ok() => {
-                self.prove(said, blob, &whole, message, list_mic)
+        match Authenticate::parse(message) {
+            Ok(was) if was.is_anonymous() => {}
+            Ok(was) => {
+                let said = self.challenged.get(&(conn, header.session_id));
+                let said = said.cloned().unwrap_or_default();
+                self.prove(&said, blob, Proven { whole: &whole, message, was, list_mic });
             }
-            _ => {
-                begun.negotiate = message.to_vec();
-                false
-            }
+            Err(_) => begun.negotiate = message.to_vec(),
         }
     }
 
@@ -126,22 +134,10 @@ impl Logons {
         }
     }
 
-    /// `blob` becomes what it would be under [`KEY`]; `whole` is what it was, and `message` and `list_mic`
-    /// are in that.
-    fn prove(
-        &self,
-        said: &Said,
-        blob: &mut [u8],
-        whole: &[u8],
-        message: &[u8],
-        list_mic: Option<&[u8]>,
-    ) -> bool {
-        let Ok(was) = Authenticate::parse(message) else {
-            return false;
-        };
-        if was.is_anonymous() {
-            return false;
-        }
+    /// `blob` becomes what it would be under [`KEY`]. What was proven wrongly stays wrong, but tells as
+    /// little about the password that was meant.
+    fn prove(&self, said: &Said, blob: &mut [u8], proven: Proven<'_>) {
+        let Proven { whole, message, was, list_mic } = proven;
         let exchange = |authenticate| Exchange {
             negotiate: &said.negotiate,
             challenge: &said.challenge,
@@ -151,29 +147,29 @@ impl Logons {
             let keys = SessionSecurity::new(Direction::ClientToServer, was.flags, key)?;
             Some(keys.first_mac(&said.mech_list))
         };
-        // What was proven wrongly stays so.
         let keys = self.base_keys.iter().filter_map(|base| exported_session_key(base, &was).ok());
-        let (mut right, mut list_right) = (false, false);
-        for key in keys {
-            right |= has_mic(&was) && mic_is_right(exchange(message), &was, &key);
-            list_right |=
-                list_mic.is_some_and(|mic| list_mic_of(&key).is_some_and(|own| own == mic));
-        }
+        let keys: Vec<_> = keys.collect();
+        let right = keys.iter().any(|key| mic_is_right(exchange(message), &was, key));
+        let list_right = |mic| {
+            let own = |key| list_mic_of(key).is_some_and(|own| own == mic);
+            keys.iter().any(|key| own(key))
+        };
         let proof = if was.nt_response.len() > NTLM_V1 { PROOF } else { was.nt_response.len() };
         blob[place(whole, was.lm_response)].fill(0);
         blob[place(whole, &was.nt_response[..proof])].fill(0);
-        let Ok(key) = exported_session_key(&KEY, &was) else {
-            return true;
-        };
-        let here = place(whole, message);
-        if right {
-            let mic = exchange(&blob[here.clone()]).mic(&key);
+        let key = exported_session_key(&KEY, &was).unwrap_or_default();
+        if was.mic.is_some() && has_mic(&was) {
+            let here = place(whole, message);
+            let mic = if right { exchange(&blob[here.clone()]).mic(&key) } else { [0; 16] };
             blob[here][MIC].copy_from_slice(&mic);
         }
-        if let (true, Some(mic), Some(own)) = (list_right, list_mic, list_mic_of(&key)) {
-            blob[place(whole, mic)].copy_from_slice(&own);
+        if let Some(mic) = list_mic {
+            let place = &mut blob[place(whole, mic)];
+            match list_mic_of(&key).filter(|own| own.len() == mic.len() && list_right(mic)) {
+                Some(own) => place.copy_from_slice(&own),
+                None => place.fill(0),
+            }
         }
-        true
     }
 }
 

@@ -1,7 +1,7 @@
 //! Another recording of the same run, in which something is not told: the clients' messages are changed,
 //! and signed and encrypted anew, so that it replays as any other.
 
-use super::{Failed, Framed, Player, Watch, logon::Logons};
+use super::{Failed, Framed, PREFIX, Player, Watch, logon::Logons};
 use ksmbd_core::{
     buffer::ReplyBuf,
     crypto::SessionKeys,
@@ -11,7 +11,7 @@ use ksmbd_core::{
     time::Now,
     vfs::Done,
     wire::{
-        header::{Command, HeaderFlags},
+        header::{Command, HEADER_LEN, HeaderFlags},
         message::RequestBody,
         transform::TRANSFORM_LEN,
     },
@@ -25,6 +25,9 @@ use std::{
 
 /// Events that are written together.
 const BLOCK: usize = 64 << 10;
+
+/// Bytes that stay of a frame that the server has not taken: the transport's prefix and a header.
+const UNTAKEN: u64 = (PREFIX + HEADER_LEN) as u64;
 
 /// What is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,11 +117,6 @@ struct Frame {
 }
 
 impl Frame {
-    fn len(&self) -> u64 {
-        let head = self.sealed.map_or(0, |(head, _)| head.len());
-        (head + self.message.len()) as u64
-    }
-
     /// What the client would have sent.
     fn bytes(mut self, keys: impl Fn(SessionId) -> Option<Arc<SessionKeys>>) -> Vec<u8> {
         let mut rest = self.message.as_mut_slice();
@@ -155,6 +153,8 @@ struct Frames {
     passing: BTreeMap<ConnId, (u64, Vec<u8>)>,
     /// How much of all that each has sent has passed.
     passed: BTreeMap<ConnId, u64>,
+    /// How much of that is frames that the server has taken.
+    shown: BTreeMap<ConnId, u64>,
 }
 
 impl Watch for Frames {
@@ -169,15 +169,16 @@ impl Watch for Frames {
             let Some((bytes, behind)) = rest.split_at_mut_checked(element.bytes.len()) else {
                 break;
             };
-            changed |= match (self.without, element.header.command) {
-                (Without::Data, Command::WRITE) => blank(bytes),
+            match (self.without, element.header.command) {
+                (Without::Data, Command::WRITE) => changed |= blank(bytes),
                 (Without::Keys, Command::SESSION_SETUP) => self.logons.asked(conn, bytes),
-                _ => false,
-            };
+                _ => {}
+            }
             let signer = Signer::of(element, SessionId(session), framed.request.arrived);
             elements.push((bytes.len(), signer));
             rest = behind;
         }
+        self.shown.insert(conn, framed.at + framed.raw.len() as u64);
         let sealed = match framed.request.arrived {
             Arrived::Encrypted(by) => framed.raw.first_chunk().map(|head| (*head, by)),
             Arrived::Plain => None,
@@ -205,8 +206,8 @@ impl Frames {
                 logons.learn(account);
             }
         }
-        let (frames, passing, passed) = Default::default();
-        Ok(Self { without, logons, frames, passing, passed })
+        let (frames, passing, passed, shown) = Default::default();
+        Ok(Self { without, logons, frames, passing, passed, shown })
     }
 
     fn apply(&mut self, event: Event, player: &Player) -> Event {
@@ -231,6 +232,11 @@ impl Frames {
         let passed = self.passed.entry(conn).or_default();
         let (begin, end) = (*passed, *passed + data.len() as u64);
         *passed = end;
+        // A frame that was cut off, or refused: how it begins decides what becomes of it.
+        let untold = self.shown.get(&conn).copied().unwrap_or(0) + UNTAKEN;
+        if let Some(rest) = data.get_mut(untold.saturating_sub(begin) as usize..) {
+            rest.fill(0);
+        }
         let frames = self.frames.entry(conn).or_default();
         loop {
             if let Some((at, bytes)) = self.passing.get(&conn) {
@@ -248,10 +254,8 @@ impl Frames {
             }
             match frames.pop_front() {
                 Some(frame) if frame.at < end => {
-                    let (at, length) = (frame.at, frame.len());
-                    let bytes = frame.bytes(|session| player.keys(conn, session));
-                    debug_assert_eq!(bytes.len() as u64, length);
-                    self.passing.insert(conn, (at, bytes));
+                    let bytes = (frame.at, frame.bytes(|session| player.keys(conn, session)));
+                    self.passing.insert(conn, bytes);
                 }
                 later => {
                     later.into_iter().for_each(|frame| frames.push_front(frame));

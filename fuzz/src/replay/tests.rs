@@ -169,6 +169,44 @@ fn a_recording_without_data_replays_too() {
     }
 }
 
+/// Frames that the server has not taken are told from what it has, and have data and proofs, too.
+#[test]
+fn what_was_cut_off_or_refused_is_left_out() {
+    let secret = b"of nobody's business at all";
+    let world = World::new();
+    world.record();
+    for cut in [true, false] {
+        let mut alice = world.client(Dialect::SMB_2_0_2).logged_on("alice");
+        alice.sign = false;
+        let file = alice.create("file").ok();
+        let (body, offset) =
+            (crate::client::body::write(file, 0, secret.len()), if cut { 2 } else { 0 });
+        let mut message = alice.message_with(&body, secret);
+        if !cut {
+            // Far out of sequence.
+            message.header.message_id += 100_000;
+        }
+        let mut bytes = Vec::new();
+        message.header.encode(&mut ksmbd_core::wire::codec::Writer::new(&mut bytes));
+        bytes.extend_from_slice(&message.body);
+        let length = u32::try_from(bytes.len() + offset).unwrap().to_be_bytes();
+        alice.raw_bytes(&[&length[..], &bytes].concat());
+        assert_eq!(alice.is_dropped(), !cut);
+        alice.forget();
+        alice.hang_up();
+    }
+    world.finish();
+    let recording = world.recording();
+    let holds = |recording: &[u8]| recording.windows(secret.len()).any(|window| window == secret);
+    let before = replay(&*recording, &mut ()).unwrap();
+    assert!(holds(&recording));
+    for what in [Without::Data, Without::Keys] {
+        let other = without(&recording, what);
+        assert!(!holds(&other), "{what:?}");
+        assert_eq!(replay(&*other, &mut ()).unwrap(), before, "{what:?}");
+    }
+}
+
 /// What an onlooker with all keys of a recording sees of its frames.
 #[derive(Default)]
 struct Keys {
@@ -221,6 +259,14 @@ fn logons() -> (Vec<u8>, Vec<Vec<u8>>) {
         if dialect != Dialect::SMB_2_0_2 {
             let mut other = world.channel(&alice, "alice");
             other.create("file").ok();
+            // Refused, with a signature of the first channel.
+            let (own, encrypt) = (other.keys(), std::mem::take(&mut other.encrypt));
+            other.set_keys(other.session_id, alice.keys());
+            let mut again = other.begin(Credentials::new("alice", "WORLD", &password("alice")));
+            again.session_id = other.session_id;
+            assert!(again.first(&mut other).is(NtStatus::ACCESS_DENIED).signed);
+            other.set_keys(other.session_id, own);
+            other.encrypt = encrypt;
         }
     }
     world.finish();
@@ -239,13 +285,16 @@ fn logons() -> (Vec<u8>, Vec<Vec<u8>>) {
     (recording, secrets)
 }
 
-/// NTProofStr of an AUTHENTICATE_MESSAGE somewhere in `bytes`, and the response to LM's challenge.
+/// NTProofStr of an AUTHENTICATE_MESSAGE somewhere in `bytes`, its MIC, and the response to LM's challenge.
 fn proof(bytes: &[u8]) -> Vec<Vec<u8>> {
     let at = bytes.windows(12).position(|window| window == b"NTLMSSP\0\x03\0\0\0");
     let message = at.map(|at| Authenticate::parse(&bytes[at..]).unwrap());
-    let proofs = message.map(|message| [&message.nt_response[..16], message.lm_response]);
-    let proofs = proofs.into_iter().flatten().filter(|proof| proof.iter().any(|byte| *byte != 0));
-    proofs.map(<[u8]>::to_vec).collect()
+    let proofs = message.map(|message| {
+        let mic = message.mic.unwrap_or_default();
+        [message.nt_response[..16].to_vec(), message.lm_response.to_vec(), mic.to_vec()]
+    });
+    let told = |proof: &Vec<u8>| proof.iter().any(|byte| *byte != 0);
+    proofs.into_iter().flatten().filter(told).collect()
 }
 
 /// Whoever has it and a capture of the same connections can read nothing of that, nor look for the
@@ -259,7 +308,9 @@ fn a_recording_without_keys_replays_too() {
     assert_eq!(before, after);
     let holds =
         |recording: &[u8], what: &[u8]| recording.windows(what.len()).any(|window| window == what);
-    assert!(secrets.len() >= 3 * 2 + 3 * 2 + 2 * 2, "{}", secrets.len());
+    // Of each dialect a guess (2), a logon (3) and another one (1, and 2 more where it is not encrypted), and of
+    // two of them a channel (3).
+    assert_eq!(secrets.len(), 3 * (2 + 3 + 1) + 2 + 2 * 3);
     for secret in &secrets {
         assert!(holds(&recording, secret) && !holds(&other, secret), "{secret:02x?}");
     }
