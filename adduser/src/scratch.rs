@@ -46,7 +46,10 @@ pub fn sleeper(scratch: &Scratch, name: &str) -> Child {
     let program = scratch.path().join(name);
     // Not a copy: while another test forks, a file just written cannot be executed.
     symlink("/bin/sleep", &program).expect("linked");
-    let child = Command::new(&program).arg("60").spawn().expect("started");
+    // Under nohup(1) our children ignore SIGHUP, too.
+    let mut command = Command::new("env");
+    let child = command.arg("--default-signal=HUP").arg(&program).arg("60").spawn();
+    let child = child.expect("started");
     // Until it has executed, the process still has our name.
     for _ in 0..500 {
         let of = |what| fs::read_to_string(format!("/proc/{}/{what}", child.id()));
