@@ -9,6 +9,9 @@ pub const MAX_SHARE_NAME: usize = 63;
 /// The longest password in bytes of UTF-8.
 pub const MAX_PASSWORD: usize = 128;
 
+/// What an editor may put in front of a file: nobody sees it, and there it belongs to no name.
+pub const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// Why a name or a password cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameError {
@@ -23,7 +26,7 @@ pub enum NameError {
     },
     /// It is not UTF-8.
     NotUtf8,
-    /// It contains a control character.
+    /// It contains a control character, or [`BYTE_ORDER_MARK`].
     Unprintable(char),
     /// It contains a character that the file format uses itself.
     Reserved(char),
@@ -76,7 +79,7 @@ fn check(name: &str, limit: usize, reserved: &[char]) -> Result<(), NameError> {
         return Err(NameError::TooLong { length: name.len(), limit });
     }
     for c in name.chars() {
-        if c.is_control() {
+        if c.is_control() || c == BYTE_ORDER_MARK {
             return Err(NameError::Unprintable(c));
         }
         if reserved.contains(&c) {
@@ -103,6 +106,7 @@ mod tests {
         assert_eq!(check_user_name("a:b"), Err(NameError::Reserved(':')));
         assert_eq!(check_user_name("a\tb"), Err(NameError::Unprintable('\t')));
         assert_eq!(check_user_name("a\u{7f}"), Err(NameError::Unprintable('\u{7f}')));
+        assert_eq!(check_user_name("\u{feff}a"), Err(NameError::Unprintable('\u{feff}')));
     }
 
     #[test]

@@ -148,6 +148,7 @@ fn harmless_values_are_replaced_and_it_is_said() {
         ("max connections = 70000", "70000 is more than can be, 65536 is used"),
         ("deadtime = soon", "`soon` is not a number, the default is used"),
         ("netbios name = ABCDEFGHIJKLMNOP", "longer than 15 bytes, `ABCDEFGHIJKLMNO` is used"),
+        ("netbios name = ABCDEFGHIJKLMN OP", "longer than 15 bytes, `ABCDEFGHIJKLMN` is used"),
         ("server min protocol = SMB3", "`SMB3` means SMB3_11"),
         ("server min protocol = NT1", "there is no SMB1 in this server; SMB2_02 is used"),
         ("server max protocol = SMB2", "it is taken for SMB2_10"),

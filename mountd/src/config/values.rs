@@ -72,13 +72,13 @@ impl Reader<'_> {
         self.section.get(key).map(|entry| entry.boolean(self.problems))
     }
 
-    /// At most `limit` bytes, cut between characters.
+    /// At most `limit` bytes, cut between characters, and without blanks at the end.
     pub(super) fn text(&mut self, names: &[&str], limit: usize, target: &mut String) {
         let Some(entry) = first(self.section, names) else {
             return;
         };
         let value = entry.value();
-        let kept = &value[..value.floor_char_boundary(limit)];
+        let kept = value[..value.floor_char_boundary(limit)].trim_end();
         if kept.len() < value.len() {
             let what = format!("it is longer than {limit} bytes, `{kept}` is used");
             self.problems.push(entry.problem(Severity::Warning, what, "write less"));

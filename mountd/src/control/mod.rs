@@ -44,7 +44,10 @@ impl Command {
     /// What is wrong with it.
     pub fn parse(line: &[u8]) -> Result<Self, String> {
         let line = str::from_utf8(line).map_err(|_| "the request is not UTF-8".to_owned())?;
-        let (word, argument) = line.split_once(' ').unwrap_or((line, ""));
+        let (word, argument) = match line.split_once(' ') {
+            Some((word, argument)) => (word, Some(argument)),
+            None => (line, None),
+        };
         let command = match word {
             "shutdown" => Self::Shutdown,
             "reload" => Self::Reload,
@@ -52,13 +55,15 @@ impl Command {
             "version" => Self::Version,
             "status" => Self::Status,
             "status-json" => Self::StatusJson,
-            "debug" if argument.is_empty() => return Err("debug needs a component".to_owned()),
-            "debug" => return Ok(Self::Debug(argument.to_owned())),
+            "debug" => match argument {
+                None | Some("") => return Err("debug needs a component".to_owned()),
+                Some(component) => return Ok(Self::Debug(component.to_owned())),
+            },
             _ => return Err(format!("there is no command `{}`", word.escape_debug())),
         };
         match argument {
-            "" => Ok(command),
-            _ => Err(format!("{word} has no argument")),
+            None => Ok(command),
+            Some(_) => Err(format!("{word} has no argument")),
         }
     }
 }
@@ -174,7 +179,9 @@ mod tests {
         assert_eq!(wrong(b"reload\r"), "there is no command `reload\\r`");
         assert_eq!(wrong(b"\xff"), "the request is not UTF-8");
         assert_eq!(wrong(b"reload now"), "reload has no argument");
+        assert_eq!(wrong(b"reload "), "reload has no argument");
         assert_eq!(wrong(b"debug"), "debug needs a component");
+        assert_eq!(wrong(b"debug "), "debug needs a component");
     }
 
     #[test]
