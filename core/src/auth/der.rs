@@ -96,23 +96,28 @@ pub fn single(bytes: &[u8], tag: u8) -> Parse<&[u8]> {
     Elements::new(bytes).expect(tag)
 }
 
-/// Writes one element whose content is `parts`, one behind the other, with the shortest length.
-pub fn encode(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let length: usize = parts.iter().fold(0, |sum, part| sum.saturating_add(part.len()));
-    let mut bytes = Vec::with_capacity(length.saturating_add(6));
-    bytes.push(tag);
+/// Appends one element with the shortest length; `content` appends what is inside of it.
+pub fn element(bytes: &mut Vec<u8>, tag: u8, content: impl FnOnce(&mut Vec<u8>)) {
+    bytes.extend_from_slice(&[tag, 0]);
+    let start = bytes.len();
+    content(bytes);
+    let length = bytes.len().saturating_sub(start);
     let [a, b, c, d] = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
-    match length {
-        0..=0x7f => bytes.push(d),
-        0x80..=0xff => bytes.extend_from_slice(&[0x81, d]),
-        0x100..=0xffff => bytes.extend_from_slice(&[0x82, c, d]),
-        0x1_0000..=0xff_ffff => bytes.extend_from_slice(&[0x83, b, c, d]),
-        _ => bytes.extend_from_slice(&[0x84, a, b, c, d]),
-    }
-    for part in parts {
-        bytes.extend_from_slice(part);
-    }
-    bytes
+    // Most are short, and their length has its place; the others' moves what is inside.
+    let place = start.saturating_sub(1)..start;
+    let long: &[u8] = match length {
+        0..=0x7f => &[d],
+        0x80..=0xff => &[0x81, d],
+        0x100..=0xffff => &[0x82, c, d],
+        0x1_0000..=0xff_ffff => &[0x83, b, c, d],
+        _ => &[0x84, a, b, c, d],
+    };
+    bytes.splice(place, long.iter().copied());
+}
+
+/// Appends one element with this content.
+pub fn primitive(bytes: &mut Vec<u8>, tag: u8, content: &[u8]) {
+    element(bytes, tag, |bytes| bytes.extend_from_slice(content));
 }
 
 #[cfg(test)]
@@ -124,7 +129,8 @@ mod tests {
     fn lengths_round_trip() {
         for length in [0, 1, 0x7f, 0x80, 0xff, 0x100, 0xffff, 0x1_0000, 0x100_0000] {
             let content = vec![7; length];
-            let bytes = encode(SEQUENCE, &[&content]);
+            let mut bytes = Vec::new();
+            primitive(&mut bytes, SEQUENCE, &content);
             let mut elements = Elements::new(&bytes);
             let element = elements.element().unwrap();
             assert_eq!(element.content, content);
@@ -134,8 +140,24 @@ mod tests {
     }
 
     #[test]
+    fn elements_nest_behind_what_is_there() {
+        let mut bytes = b"before".to_vec();
+        element(&mut bytes, SEQUENCE, |bytes| {
+            primitive(bytes, OCTET_STRING, &[7; 0x80]);
+            element(bytes, context(0), |bytes| primitive(bytes, OID, b"x"));
+        });
+        let Some(bytes) = bytes.strip_prefix(b"before") else { panic!() };
+        let mut inside = Elements::new(single(bytes, SEQUENCE).unwrap());
+        assert_eq!(inside.expect(OCTET_STRING), Ok(&[7; 0x80][..]));
+        assert_eq!(inside.expect(context(0)), Ok(&[OID, 1, b'x'][..]));
+        assert!(inside.is_empty());
+    }
+
+    #[test]
     fn optional_elements_stay_when_they_are_others() {
-        let bytes = [&encode(OID, &[b"x"])[..], &encode(SEQUENCE, &[])].concat();
+        let mut bytes = Vec::new();
+        primitive(&mut bytes, OID, b"x");
+        primitive(&mut bytes, SEQUENCE, b"");
         let mut elements = Elements::new(&bytes);
         assert_eq!(elements.optional(SEQUENCE), Ok(None));
         assert_eq!(elements.optional(OID), Ok(Some(&b"x"[..])));

@@ -88,10 +88,12 @@ impl<'a> NegTokenInit<'a> {
 
     /// The token with its GSS-API frame (RFC 2743 3.1).
     pub fn encode(&self) -> Vec<u8> {
-        let mechs = der::encode(context(0), &[self.mech_list]);
-        let token = optional_octets(2, self.token);
-        let mic = optional_octets(3, self.mic);
-        frame(&[&mechs, &token, &mic])
+        let size = [Some(self.mech_list), self.token, self.mic].into_iter().flatten();
+        frame(size.map(<[u8]>::len).sum(), |fields| {
+            der::primitive(fields, context(0), self.mech_list);
+            optional_octets(fields, 2, self.token);
+            optional_octets(fields, 3, self.mic);
+        })
     }
 
     fn parse(framed: &'a [u8]) -> Parse<Self> {
@@ -131,16 +133,18 @@ pub struct NegTokenResp<'a> {
 impl<'a> NegTokenResp<'a> {
     /// The token.
     pub fn encode(&self) -> Vec<u8> {
-        let state = self.state.map_or_else(Vec::new, |state| {
-            der::encode(context(0), &[&der::encode(der::ENUMERATED, &[&[state as u8]])])
+        let size = [self.mech, self.token, self.mic].into_iter().flatten();
+        let mut bytes = with_room(size.map(<[u8]>::len).sum());
+        let state = self.state.map(|state| [state as u8]);
+        der::element(&mut bytes, context(1), |bytes| {
+            der::element(bytes, der::SEQUENCE, |fields| {
+                optional(fields, 0, der::ENUMERATED, state.as_ref().map(|state| &state[..]));
+                optional(fields, 1, der::OID, self.mech);
+                optional_octets(fields, 2, self.token);
+                optional_octets(fields, 3, self.mic);
+            });
         });
-        let mech = self.mech.map_or_else(Vec::new, |mech| {
-            der::encode(context(1), &[&der::encode(der::OID, &[mech])])
-        });
-        let token = optional_octets(2, self.token);
-        let mic = optional_octets(3, self.mic);
-        let fields = der::encode(der::SEQUENCE, &[&state, &mech, &token, &mic]);
-        der::encode(context(1), &[&fields])
+        bytes
     }
 
     fn parse(content: &'a [u8]) -> Parse<Self> {
@@ -190,31 +194,53 @@ impl<'a> Token<'a> {
 
 /// The MechTypeList of these mechanisms, with tag and length.
 pub fn mech_list(mechs: &[Mech]) -> Vec<u8> {
-    let oids: Vec<Vec<u8>> =
-        mechs.iter().map(|mech| der::encode(der::OID, &[mech.oid()])).collect();
-    let oids: Vec<&[u8]> = oids.iter().map(Vec::as_slice).collect();
-    der::encode(der::SEQUENCE, &oids)
+    let mut bytes = with_room(0);
+    push_mech_list(&mut bytes, mechs);
+    bytes
 }
 
 /// The NegTokenInit2 that the server sends with its NEGOTIATE response (MS-SPNG 2.2.1, 3.2.5.2): the
 /// mechanisms it has, the preferred one first.
 pub fn hint(mechs: &[Mech]) -> Vec<u8> {
-    let mechs = der::encode(context(0), &[&mech_list(mechs)]);
-    let name = der::encode(context(0), &[&der::encode(der::GENERAL_STRING, &[NO_HINT])]);
-    let hints = der::encode(context(3), &[&der::encode(der::SEQUENCE, &[&name])]);
-    frame(&[&mechs, &hints])
-}
-
-fn frame(fields: &[&[u8]]) -> Vec<u8> {
-    let init = der::encode(context(0), &[&der::encode(der::SEQUENCE, fields)]);
-    der::encode(der::APPLICATION_0, &[&der::encode(der::OID, &[SPNEGO]), &init])
-}
-
-fn optional_octets(number: u8, octets: Option<&[u8]>) -> Vec<u8> {
-    octets.map_or_else(Vec::new, |octets| {
-        let octets = der::encode(der::OCTET_STRING, &[octets]);
-        der::encode(context(number), &[&octets])
+    frame(NO_HINT.len(), |fields| {
+        der::element(fields, context(0), |list| push_mech_list(list, mechs));
+        der::element(fields, context(3), |hints| {
+            der::element(hints, der::SEQUENCE, |hints| {
+                optional(hints, 0, der::GENERAL_STRING, Some(NO_HINT));
+            });
+        });
     })
+}
+
+/// A vector for a token with so many bytes inside, tags and lengths not counted.
+fn with_room(inside: usize) -> Vec<u8> {
+    Vec::with_capacity(inside.saturating_add(64))
+}
+
+fn push_mech_list(bytes: &mut Vec<u8>, mechs: &[Mech]) {
+    der::element(bytes, der::SEQUENCE, |list| {
+        mechs.iter().for_each(|mech| der::primitive(list, der::OID, mech.oid()));
+    });
+}
+
+/// A NegTokenInit with these fields, in its GSS-API frame.
+fn frame(size: usize, fields: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut bytes = with_room(size);
+    der::element(&mut bytes, der::APPLICATION_0, |bytes| {
+        der::primitive(bytes, der::OID, SPNEGO);
+        der::element(bytes, context(0), |init| der::element(init, der::SEQUENCE, fields));
+    });
+    bytes
+}
+
+fn optional_octets(fields: &mut Vec<u8>, number: u8, octets: Option<&[u8]>) {
+    optional(fields, number, der::OCTET_STRING, octets);
+}
+
+fn optional(fields: &mut Vec<u8>, number: u8, tag: u8, content: Option<&[u8]>) {
+    if let Some(content) = content {
+        der::element(fields, context(number), |field| der::primitive(field, tag, content));
+    }
 }
 
 fn octets(field: Option<&[u8]>) -> Parse<Option<&[u8]>> {

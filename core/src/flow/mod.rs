@@ -49,7 +49,7 @@ impl<S> Cx<'_, S> {
         }
         let alive = conn.filter(|conn| self.state.conns.contains_key(conn));
         let on = alive.map_or(Executor::Worker, Executor::Client);
-        running.again = alive.and_then(|_| call.duty());
+        running.again = alive.and_then(|_| call.duty()).map(Box::new);
         let op = self.flows.start(running);
         self.out.call(on, op, call);
     }
@@ -157,7 +157,7 @@ pub(crate) struct Running<S> {
     pub(crate) open: Option<OpenId>,
     /// The call, where it has to be done and a client's thread has it: the worker does it when that
     /// thread ends before.
-    again: Option<Call>,
+    again: Option<Box<Call>>,
 }
 
 impl<S> Running<S> {
@@ -174,7 +174,7 @@ impl<S> Running<S> {
     /// The call that somebody else has to do, after this result.
     pub(crate) fn left_undone(&mut self, done: &Done) -> Option<Call> {
         let call = self.again.take();
-        call.filter(|_| matches!(done, Done::Failed(VfsError::HungUp)))
+        call.filter(|_| matches!(done, Done::Failed(VfsError::HungUp))).map(|call| *call)
     }
 }
 

@@ -2,8 +2,7 @@
 //! spent and by the clock on the wall. With `--floor`, fewer than are aimed at is a failure.
 //! Built with `null-crypto` and optimised, or it says nothing.
 
-use ksmbd_core::wire::negotiate::Dialect;
-use ksmbd_fuzz::{Client, World, client::Offer, daemon::password, target::TARGETS};
+use ksmbd_fuzz::{Client, World, daemon::password, target::TARGETS};
 use rustix::time::{ClockId, clock_gettime};
 use std::{
     path::Path,
@@ -95,11 +94,10 @@ fn sessions() -> impl FnMut() -> usize {
     }
 }
 
-/// NEGOTIATE, SESSION_SETUP (twice), TREE_CONNECT, CREATE, WRITE, READ, CLOSE and LOGOFF; every answer is
+/// NEGOTIATE of 3.1.1, SESSION_SETUP (twice), TREE_CONNECT, CREATE, WRITE, READ, CLOSE and LOGOFF; every answer is
 /// checked.
 fn session(mut client: Client, name: &str) {
     const DATA: [u8; 512] = [7; 512];
-    client.offer = Offer::only(Dialect::SMB_3_1_1);
     client.negotiate().ok();
     client.logon("alice", &password("alice")).ok();
     client.connect_tree("share");

@@ -33,6 +33,11 @@ impl Message {
         self
     }
 
+    /// Bytes, what pads it in a chain not counted.
+    fn len(&self) -> usize {
+        HEADER_LEN + self.body.len()
+    }
+
     fn encode(&self, bytes: &mut Vec<u8>) {
         self.header.encode(&mut Writer::new(bytes));
         bytes.extend_from_slice(&self.body);
@@ -74,29 +79,34 @@ impl Client {
 
     /// Sends requests as one chain, signed one by one or encrypted as a whole.
     pub fn send_chain(&mut self, messages: &[Message]) {
-        let room = messages.iter().map(|message| HEADER_LEN + message.body.len() + 8).sum();
-        let mut plain = Vec::with_capacity(room);
-        let mut starts = Vec::with_capacity(messages.len());
+        let mut plain = std::mem::take(&mut self.last_sent);
+        plain.clear();
+        plain.reserve(messages.iter().map(|message| message.len() + 8).sum());
+        let mut last = 0;
         for (index, message) in messages.iter().enumerate() {
-            let start = plain.len();
-            starts.push(start);
+            last = plain.len();
             message.encode(&mut plain);
             if index + 1 < messages.len() {
                 plain.resize(plain.len().next_multiple_of(8), 0);
-                let length = u32::try_from(plain.len() - start).unwrap_or(0).to_le_bytes();
-                plain[start + 20..start + 24].copy_from_slice(&length);
+                let length = u32::try_from(plain.len() - last).unwrap_or(0).to_le_bytes();
+                plain[last + 20..last + 24].copy_from_slice(&length);
             }
-            let element = &mut plain[start..];
+            let element = &mut plain[last..];
             if message.sign && !self.encrypt {
                 self.sign_element(element);
             }
             self.note(element);
         }
-        self.world.inner(|world| world.see_chain(self.conn, &plain, &starts));
-        self.last_sent.clear();
-        self.last_sent.extend_from_slice(&plain[starts.last().copied().unwrap_or(0)..]);
-        let frame = if self.encrypt { self.seal(plain) } else { plain };
-        self.raw_frame(&frame);
+        let lengths = messages.iter().map(Message::len);
+        self.world.inner(|world| world.see_chain(self.conn, &plain, lengths));
+        if self.encrypt {
+            let frame = self.seal(plain.clone());
+            self.raw_frame(&frame);
+        } else {
+            self.raw_frame(&plain);
+        }
+        plain.drain(..last);
+        self.last_sent = plain;
     }
 
     fn sign_element(&self, element: &mut [u8]) {

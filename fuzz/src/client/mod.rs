@@ -202,13 +202,13 @@ impl Client {
 
     /// Bytes on the socket, as they are.
     pub fn raw_bytes(&mut self, bytes: &[u8]) {
-        self.world.inner(|world| world.deliver(self.conn, bytes));
+        self.world.inner(|world| world.deliver(self.conn, &[bytes]));
     }
 
     /// A whole frame, with the prefix that it needs.
     pub fn raw_frame(&mut self, message: &[u8]) {
         let length = u32::try_from(message.len()).unwrap_or(0).to_be_bytes();
-        self.raw_bytes(&[&length[..], message].concat());
+        self.world.inner(|world| world.deliver(self.conn, &[&length, message]));
     }
 
     /// Bytes that the connection would take from the socket at once.

@@ -193,12 +193,12 @@ impl Client {
 
     #[track_caller]
     fn take_frame(&mut self, at: u64, frame: Vec<u8>) {
-        let (message, sealed_for) = self.open(frame);
-        let mut rest = &message[..];
-        while !rest.is_empty() {
-            let header = Header::parse(rest).unwrap_or_else(|why| panic!("{why}"));
-            let (element, behind) = header.split(rest).unwrap_or_else(|why| panic!("{why}"));
-            let mut response = self.check(header, element, sealed_for);
+        let (mut message, sealed_for) = self.open(frame);
+        while !message.is_empty() {
+            let header = Header::parse(&message).unwrap_or_else(|why| panic!("{why}"));
+            let (element, _) = header.split(&message).unwrap_or_else(|why| panic!("{why}"));
+            let behind = message.split_off(element.len());
+            let mut response = self.check(header, message, sealed_for);
             response.last = behind.is_empty();
             self.world.inner(|world| {
                 if world.history.is_kept() {
@@ -207,7 +207,7 @@ impl Client {
                 }
             });
             self.answers.push_back(response);
-            rest = behind;
+            message = behind;
         }
     }
 
@@ -231,7 +231,7 @@ impl Client {
 
     /// Who asked, what protects it, and what it grants.
     #[track_caller]
-    fn check(&mut self, header: Header, element: &[u8], sealed_for: Option<u64>) -> Response {
+    fn check(&mut self, header: Header, element: Vec<u8>, sealed_for: Option<u64>) -> Response {
         let (command, status) = (header.command, header.nt_status());
         if header.message_id == u64::MAX {
             return self.check_notification(header, element, sealed_for);
@@ -244,15 +244,15 @@ impl Client {
         assert!(header.flags.contains(HeaderFlags::SERVER_TO_REDIR), "not a response");
         self.check_async(&header, asked);
         if !self.lenient {
-            self.check_protection(&header, element, asked, sealed_for);
+            self.check_protection(&header, &element, asked, sealed_for);
         }
         self.credits += u64::from(header.credits);
-        let body = ResponseBody::parse(command, status, element);
+        let body = ResponseBody::parse(command, status, &element);
         Response {
             header,
             status,
             body: body.unwrap_or_else(|why| panic!("{command:?}, {status:?}: {why}")),
-            element: element.to_vec(),
+            element,
             encrypted: sealed_for.is_some(),
             signed: header.flags.contains(HeaderFlags::SIGNED),
             last: true,
@@ -264,19 +264,19 @@ impl Client {
     fn check_notification(
         &self,
         header: Header,
-        element: &[u8],
+        element: Vec<u8>,
         sealed_for: Option<u64>,
     ) -> Response {
         assert_eq!(header.command, Command::OPLOCK_BREAK, "an answer to nothing");
         let flags = header.flags;
         assert_eq!(flags, HeaderFlags::SERVER_TO_REDIR, "flags of a notification");
         assert_eq!((header.credits, header.tree_id), (0, 0), "credits or a tree of a notification");
-        let body = ResponseBody::parse(header.command, header.nt_status(), element);
+        let body = ResponseBody::parse(header.command, header.nt_status(), &element);
         Response {
             status: header.nt_status(),
             body: body.unwrap_or_else(|why| panic!("a notification: {why}")),
             header,
-            element: element.to_vec(),
+            element,
             encrypted: sealed_for.is_some(),
             signed: false,
             last: true,

@@ -182,13 +182,12 @@ impl Negotiation<'_> {
     #[track_caller]
     pub fn ok(self) -> Response {
         let client = self.client;
-        let request = client.last_sent.clone();
         let response = client.answer(self.mid).ok();
         let ResponseBody::Negotiate(body) = &response.body else {
             panic!("{:?}", response.body);
         };
         client.preauth = PreauthHash::default();
-        client.preauth.extend(&request);
+        client.preauth.extend(&client.last_sent);
         client.preauth.extend(&response.element);
         client.dialect = body.dialect_revision;
         let before_311 = body.capabilities.contains(Capabilities::ENCRYPTION);

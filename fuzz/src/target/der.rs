@@ -38,7 +38,8 @@ fn elements(bytes: &[u8], depth: usize) {
     while let Ok(element) = list.element() {
         read += element.encoded.len();
         assert!(element.content.len() < element.encoded.len() && read <= bytes.len());
-        let again = der::encode(element.tag, &[element.content]);
+        let mut again = Vec::new();
+        der::primitive(&mut again, element.tag, element.content);
         assert!(again.len() <= element.encoded.len(), "longer than it need be");
         assert_eq!(der::single(&again, element.tag), Ok(element.content));
         if depth < DEPTH && element.tag & 0x20 != 0 {

@@ -125,8 +125,13 @@ impl World {
 }
 
 impl Inner {
-    /// A client sends a chain, whose requests begin there.
-    pub(crate) fn see_chain(&mut self, conn: ConnId, chain: &[u8], starts: &[usize]) {
+    /// A client sends a chain of requests that are so long, before they are padded.
+    pub(crate) fn see_chain(
+        &mut self,
+        conn: ConnId,
+        mut chain: &[u8],
+        lengths: impl Iterator<Item = usize>,
+    ) {
         let alive = self.links.get(&conn).is_some_and(|link| link.connection.is_some());
         if !alive || !self.history.is_kept() {
             return;
@@ -134,9 +139,9 @@ impl Inner {
         let at = self.history.tick();
         let mut last: Option<(u64, u64, u32)> = None;
         let mut frame = None;
-        let ends = starts.iter().skip(1).copied().chain([chain.len()]);
-        for (start, end) in starts.iter().copied().zip(ends) {
-            let element = &chain[start..end];
+        for length in lengths {
+            let (element, behind) = chain.split_at(length.next_multiple_of(8).min(chain.len()));
+            chain = behind;
             let Ok(header) = Header::parse(element) else {
                 continue;
             };

@@ -339,9 +339,9 @@ impl Inner {
     }
 
     /// Bytes of a client, as many and as few as it likes.
-    pub(crate) fn deliver(&mut self, conn: ConnId, bytes: &[u8]) {
+    pub(crate) fn deliver(&mut self, conn: ConnId, parts: &[&[u8]]) {
         if let Some(link) = self.links.get_mut(&conn) {
-            link.receive(bytes);
+            parts.iter().for_each(|bytes| link.receive(bytes));
         }
         self.run();
     }

@@ -4,6 +4,7 @@ use super::{Flags, SIGNATURE, utf16le};
 use crate::time::FileTime;
 use crate::wire::codec::{Malformed, Parse, Reader, Writer};
 use crate::wire_enum;
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -267,9 +268,9 @@ impl<'a> Authenticate<'a> {
     }
 
     /// One of the names in UTF-16LE, as NTOWFv2 takes it.
-    pub fn wide(&self, name: &[u8]) -> Vec<u8> {
+    pub fn wide<'n>(&self, name: &'n [u8]) -> Cow<'n, [u8]> {
         if self.flags.contains(Flags::UNICODE) {
-            return name.to_vec();
+            return name.into();
         }
         name.iter().flat_map(|byte| [*byte, 0]).collect()
     }
@@ -281,7 +282,10 @@ impl<'a> Authenticate<'a> {
             [low, high] => u16::from_le_bytes([*low, *high]),
             _ => 0,
         });
-        char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+        let mut text = String::with_capacity(wide.len() / 2);
+        let chars = char::decode_utf16(units);
+        text.extend(chars.map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)));
+        text
     }
 
     /// Whether the client asks to be nobody (MS-NLMP 3.2.5.1.2).
@@ -329,8 +333,8 @@ struct Payload<'a> {
 
 impl<'a> Payload<'a> {
     fn at(offset: usize) -> Self {
-        let values = Vec::new();
-        Self { offset, values }
+        // As many as AUTHENTICATE has.
+        Self { offset, values: Vec::with_capacity(6) }
     }
 
     fn field(&mut self, writer: &mut Writer<'_>, value: &'a [u8]) {
