@@ -140,7 +140,8 @@ impl fmt::Display for Net {
 impl fmt::Display for HostList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut words: Vec<_> = self.listed.iter().map(ToString::to_string).collect();
-        if !self.except.is_empty() {
+        // Without a word it would be no list, which keeps nobody out.
+        if words.is_empty() || !self.except.is_empty() {
             words.push("EXCEPT".to_owned());
             words.extend(self.except.iter().map(ToString::to_string));
         }

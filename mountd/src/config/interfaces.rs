@@ -14,7 +14,7 @@ use super::hosts::Net;
 mod advertise;
 
 pub use advertise::advertised;
-pub(super) use advertise::{check, words};
+pub(super) use advertise::{check, words, written};
 
 /// An address of the machine, and the interface that has it.
 #[derive(Clone, Debug, PartialEq, Eq)]

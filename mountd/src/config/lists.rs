@@ -41,9 +41,12 @@ impl UserList {
     }
 }
 
-/// As it is written: `alice @staff`.
+/// As it is written: `alice @staff`, and `@` when nobody is on it.
 impl fmt::Display for UserList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("@");
+        }
         for (at, member) in self.0.iter().enumerate() {
             f.write_str(if at > 0 { " " } else { "" })?;
             match member {

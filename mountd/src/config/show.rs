@@ -5,7 +5,7 @@ use std::fmt;
 use ksmbd_core::config::{Encryption, ShareKind};
 
 use super::values::dialect_name;
-use super::{GlobalSettings, Settings, ShareSettings};
+use super::{GlobalSettings, Settings, ShareSettings, interfaces};
 
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -42,7 +42,7 @@ impl fmt::Display for GlobalSettings {
             writeln!(f, "    # root directory = {root}: the paths below begin with it")?;
         }
         line(f, "tcp port", self.port)?;
-        line(f, "interfaces", self.interfaces.join(" "))?;
+        line(f, "interfaces", interfaces::written(&self.interfaces))?;
         line(f, "bind interfaces only", yes(self.bind_interfaces_only))?;
         line(f, "server string", &self.server_string)?;
         line(f, "netbios name", &self.netbios_name)?;
@@ -164,6 +164,7 @@ mod tests {
              hosts deny = ALL\nguest account = bob\nforce user = alice\nforce group = staff\n\
              create mask = 0600\nvfs objects = acl_xattr streams_xattr\nveto files = /*.exe/.*/\ninherit owner = yes\n\
              follow symlinks = yes\ncrossmnt = no\nchange notify = no\nkernel change notify = no\nmax connections = 2\n",
+            "[global]\ninterfaces = \"a b\" a,\";if_index=1\"\n[a]\npath = /tmp\nvalid users = @\nhosts allow = ,\n",
         ] {
             let settings = read(text);
             let shown = settings.to_string();

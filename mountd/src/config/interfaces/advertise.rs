@@ -99,6 +99,16 @@ pub(in crate::config) fn words(text: &str) -> Vec<String> {
     words
 }
 
+/// What [`words`] reads as these words.
+pub(in crate::config) fn written(words: &[String]) -> String {
+    let written = words.iter().map(|word| {
+        let parts = word.contains(char::is_whitespace) || named(word).contains(',');
+        // Behind a blank a `;` begins a comment.
+        if parts || word.starts_with(';') { format!("\"{word}\"") } else { word.clone() }
+    });
+    written.collect::<Vec<_>>().join(" ")
+}
+
 /// The interface, address or net of a word.
 pub(super) fn named(word: &str) -> &str {
     word.split(';').next().unwrap_or_default()
@@ -217,6 +227,9 @@ mod tests {
         assert_eq!(words(samba), ["10.0.0.7;speed=1,capability=RSS", "eth1", "eth2"]);
         assert_eq!(words("10.0.0.7;speed=1,if_index=2 lo"), ["10.0.0.7;speed=1,if_index=2", "lo"]);
         assert!(words(" ,\t").is_empty());
+        let odd = "\"a b\" \"a,b;c\" \";c\" a;b,c";
+        assert_eq!(words(odd), ["a b", "a,b;c", ";c", "a;b,c"]);
+        assert_eq!(written(&words(odd)), odd);
     }
 
     #[test]
