@@ -102,6 +102,15 @@ impl Call {
         };
         Some(Self { identity: Arc::clone(&self.identity), op })
     }
+
+    /// The file that a [`duty`](Self::duty) keeps open.
+    pub(crate) fn into_file(self) -> Option<File> {
+        match self.op {
+            Op::DeleteStream { file } => Some(file),
+            Op::Delete { root, .. } => Some(root),
+            _ => None,
+        }
+    }
 }
 
 /// The vocabulary of effects.

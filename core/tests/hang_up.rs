@@ -7,7 +7,7 @@ use ksmbd_fuzz::prelude::*;
 #[test]
 fn while_any_call_runs() {
     type Start = fn(&mut Client, FileId) -> u64;
-    let starts: [(&str, Start); 9] = [
+    let starts: [(&str, Start); 10] = [
         ("open", |a, _| a.create("y").send().later()),
         ("overwrite", |a, _| {
             a.create("x").disposition(CreateDisposition::OVERWRITE).send().later()
@@ -21,6 +21,10 @@ fn while_any_call_runs() {
         ("delete", |a, f| {
             a.delete(f, true).ok();
             a.close(f).later()
+        }),
+        ("delete", |a, f| {
+            a.delete(f, true).ok();
+            a.logoff().later()
         }),
     ];
     for (op, start) in starts {

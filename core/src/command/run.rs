@@ -31,7 +31,7 @@ pub(crate) fn completed(cx: &mut Cx<'_>, op: OpId, done: Done) {
     let Some(mut running) = cx.flows.running.remove(&op) else {
         return;
     };
-    if let Some(call) = running.left_undone(&done) {
+    if let Some(call) = running.left_undone(&done, cx.out) {
         return cx.start(None, call, running);
     }
     if let Some(open) = running.open.and_then(|id| cx.state.opens.get_mut(&id)) {

@@ -171,10 +171,15 @@ impl<S> Running<S> {
         Self { job: None, step, open: None, again: None }
     }
 
-    /// The call that somebody else has to do, after this result.
-    pub(crate) fn left_undone(&mut self, done: &Done) -> Option<Call> {
-        let call = self.again.take();
-        call.filter(|_| matches!(done, Done::Failed(VfsError::HungUp))).map(|call| *call)
+    /// The call that somebody else has to do, after this result. Where nobody has to, the file that was
+    /// kept for it may be the last one, and is not closed here.
+    pub(crate) fn left_undone(&mut self, done: &Done, out: &mut dyn Sink) -> Option<Call> {
+        let call = *self.again.take()?;
+        if matches!(done, Done::Failed(VfsError::HungUp)) {
+            return Some(call);
+        }
+        call.into_file().into_iter().for_each(|file| out.release(file));
+        None
     }
 }
 
