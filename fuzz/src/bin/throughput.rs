@@ -94,8 +94,8 @@ fn sessions() -> impl FnMut() -> usize {
     }
 }
 
-/// NEGOTIATE of 3.1.1, SESSION_SETUP (twice), TREE_CONNECT, CREATE, WRITE, READ, CLOSE and LOGOFF; every answer is
-/// checked.
+/// NEGOTIATE of 3.1.1, SESSION_SETUP (twice), TREE_CONNECT, CREATE, WRITE, READ, CLOSE and LOGOFF; every answer
+/// is checked.
 fn session(mut client: Client, name: &str) {
     const DATA: [u8; 512] = [7; 512];
     client.negotiate().ok();

@@ -26,9 +26,9 @@ pub(super) fn run(data: &[u8]) {
         let short = expression.len() <= LONGEST && name.len() <= LONGEST;
         if pattern.is_wild() && !expression.is_empty() && short && plain(expression) && plain(name)
         {
-            // A dot at the end is none: the name is told with another character there.
+            // A dot at the end is not one: clients are told another character there.
             let told = folded(&mapping::units(&shown).collect::<Vec<u16>>());
-            // `*.*` is told to match names without a dot, too.
+            // `*.*` matches names without a dot, too.
             let expected = pattern.is_everything() || plainly(&folded(expression), &told, &told);
             assert_eq!(matches, expected, "{pattern:?} and {shown:?}");
         }
