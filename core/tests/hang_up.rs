@@ -7,7 +7,7 @@ use ksmbd_fuzz::prelude::*;
 #[test]
 fn while_any_call_runs() {
     type Start = fn(&mut Client, FileId) -> u64;
-    let starts: [(&str, Start); 10] = [
+    let starts: [(&str, Start); 11] = [
         ("open", |a, _| a.create("y").send().later()),
         ("overwrite", |a, _| {
             a.create("x").disposition(CreateDisposition::OVERWRITE).send().later()
@@ -25,6 +25,11 @@ fn while_any_call_runs() {
         ("delete", |a, f| {
             a.delete(f, true).ok();
             a.logoff().later()
+        }),
+        // What a refused CREATE has made: no open, so nothing keeps the tree and its directory.
+        ("delete", |a, _| {
+            a.create("x").lease(1, "R").ok();
+            a.create("y").lease(1, "R").send().later()
         }),
     ];
     for (op, start) in starts {
