@@ -197,6 +197,28 @@ fn on_another_channel_while_it_is_under_way() {
     assert_eq!((w.counters().opens, w.counters().creations), (0, 0));
 }
 
+/// The same before it waits: its call was out when the channel was lost.
+#[test]
+fn on_another_channel_while_its_call_is_out() {
+    let w = World::with(|config| config.multi_channel = true);
+    w.put("x", b"");
+    let mut b = w.logged_on("bob");
+    let held = b.create("x").batch().ok();
+    let mut a = w.logged_on("alice");
+    let mut other = w.channel(&a, "alice");
+    w.hold("open");
+    let _ = a.create("x").batch().durable_v2(GUID, 0).send().later();
+    a.hang_up();
+    w.complete(0);
+    w.release_calls();
+    assert_eq!((w.counters().parked, w.counters().creations), (1, 1));
+    other.create("x").batch().durable_v2(GUID, 0).replay().is(NtStatus::FILE_NOT_AVAILABLE);
+    b.forget();
+    b.close(held).ok();
+    let opened = other.create("x").batch().durable_v2(GUID, 0).replay().ok().created().clone();
+    assert_eq!(opened.oplock_level, OplockLevel::BATCH);
+}
+
 /// The same, and the last channel goes as well.
 #[test]
 fn lost_on_all_channels_while_it_waits() {

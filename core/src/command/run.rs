@@ -5,7 +5,7 @@ use crate::{
     error::Refusal,
     flow::{
         Answer, Flow, Handled, Refused, Running, breaks,
-        job::Job,
+        job::{Job, Who},
         park::{Park, Parked, Wait, Wake},
         refuse,
     },
@@ -62,16 +62,21 @@ pub(crate) fn run_ready(cx: &mut Cx<'_>) {
     while let Some((id, parked, wake)) = cx.flows.parking.next_ready(&mut cx.flows.timers) {
         let Parked { mut job, step, .. } = parked;
         count_parked(cx, &job, false);
-        let handled = resume(cx, &mut job.who, step, Event::Wake(wake));
-        match wake {
-            Wake::HungUp => {
-                create::settle(cx, &mut job.who, false);
-                gate::passed(cx, &mut job.who);
-            }
-            _ => go_on_as(cx, job, handled, Some(id)),
+        if wake == Wake::HungUp {
+            give_up(cx, &mut job.who, step);
+        } else {
+            let handled = resume(cx, &mut job.who, step, Event::Wake(wake));
+            go_on_as(cx, job, handled, Some(id));
         }
         finish_breaks(cx);
     }
+}
+
+/// There is nobody to answer any more, and so nothing to wait for.
+fn give_up(cx: &mut Cx<'_>, who: &mut Who, step: Step) {
+    let _ = resume(cx, who, step, Event::Wake(Wake::HungUp));
+    create::settle(cx, who, false);
+    gate::passed(cx, who);
 }
 
 /// What breaks have left to do.
@@ -101,10 +106,9 @@ fn go_on_as(cx: &mut Cx<'_>, mut job: Box<Job>, mut handled: Handled<Step>, id: 
                 let (conn, open) = (job.conn, job.who.open);
                 return cx.start(Some(conn), call, Running::of(job, step, open));
             }
-            // The connection died while a call was out: there is nobody to wait for.
-            Ok(Flow::Park(_, step)) if !cx.state.conns.contains_key(&job.conn) => {
-                let _ = resume(cx, &mut job.who, step, Event::Wake(Wake::HungUp));
-                return gate::passed(cx, &mut job.who);
+            // The connection died while a call was out.
+            Ok(Flow::Park(_, step)) if !cx.state.conns.contains_key(&job.who.conn) => {
+                return give_up(cx, &mut job.who, step);
             }
             Ok(Flow::Park(park, step)) if is_late(cx, &job, &park) => {
                 handled = resume(cx, &mut job.who, step, Event::Wake(Wake::Closed));
