@@ -1,10 +1,13 @@
 //! Persistent handles when the server is killed and begins anew (MS-SMB2 3.3.5.9.12): what was
 //! promised is there, waits for its client, and keeps others out.
 
+use ksmbd_core::id::OpenId;
+use ksmbd_core::vfs::Promise;
 use ksmbd_core::wire::lock::{LockElement, LockRequest};
 use ksmbd_fuzz::client::durable::{durability, lease, persistence};
 use ksmbd_fuzz::client::request::{EXCLUSIVE, SHARED};
 use ksmbd_fuzz::prelude::*;
+use ksmbd_record::journal::{self, Said};
 use std::sync::Arc;
 
 const GUID: [u8; 16] = [7; 16];
@@ -341,6 +344,36 @@ fn stopped_in_order() {
     assert!(w.exists("x"));
     w.restart();
     on(&w, "alice").create("").again_persistent(f, GUID).ok();
+}
+
+/// Somebody has written into the journal what no server has: a number that none can follow, or one that
+/// the next open would have. That open is not there, and everything else goes on.
+#[test]
+fn numbers_that_no_server_has_given() {
+    type Change = fn(&mut u64, &mut Promise);
+    let changes: [Change; 2] =
+        [|number, _| *number = u64::MAX, |_, promise| promise.id = OpenId((2 << 33) + 1)];
+    for change in changes {
+        let w = world();
+        let mut a = on(&w, "alice");
+        a.create("x").persistent(GUID, 0).ok();
+        drop(a);
+        let (mut journal, _) = journal::read(&w.vfs(|vfs| vfs.journal())).unwrap();
+        let (mut number, promise, &anchor) = journal.opens().next().unwrap();
+        let mut promise = promise.clone();
+        journal.take(Said::Servers(1));
+        journal.take(Said::Gone(number + 1, promise.id));
+        (number, promise.id) = (number + 2, OpenId(1 << 33));
+        change(&mut number, &mut promise);
+        journal.take(Said::Kept(number, Box::new(promise), anchor));
+        w.restart_with(journal);
+        assert_eq!(w.counters().opens, 0);
+        let mut a = on(&w, "alice");
+        let f = a.create("y").persistent(GUID, 0).ok();
+        a.close(f).ok();
+        w.restart();
+        assert_eq!(w.counters().opens, 0);
+    }
 }
 
 /// The share is not what it was: nothing is left of what it promised.

@@ -63,7 +63,9 @@ fn fits(state: &State, restored: &Restored) -> bool {
         || state.promises.len() >= limits.persistent_opens
         || state.enduring.len() >= limits.durable_opens
         || state.enduring.of(&promise.client) >= limits.durable_opens_per_client;
-    opened.info.kind == FileKind::File
+    state.promises.may_follow(restored.number)
+        && state.was_given(promise.id)
+        && opened.info.kind == FileKind::File
         && restored.share.continuous
         && !full
         && !state.opens.contains_key(&promise.id)

@@ -114,6 +114,11 @@ impl State {
         OpenId(self.next_open)
     }
 
+    /// A number of this server's, or of one before it.
+    pub(crate) fn was_given(&self, id: OpenId) -> bool {
+        id.0 <= self.next_open
+    }
+
     /// The half of a FileId that another connection does not inherit (MS-SMB2 2.2.14.1). Never the
     /// same number as the other half, so that the two are not mistaken for each other.
     pub(crate) fn new_volatile(&mut self) -> u64 {

@@ -17,6 +17,10 @@ use alloc::{
     vec::Vec,
 };
 
+/// No server counts its memos as far: what is said to have come later is a lie, and nothing could come
+/// after it.
+const LAST: u64 = u64::MAX / 2;
+
 #[derive(Debug, Default)]
 pub(crate) struct Promises {
     /// Of the last memo.
@@ -82,9 +86,14 @@ impl Promises {
         self.gone.get(&key).into_iter().flatten().copied().collect()
     }
 
+    /// There may have been a memo of this number, and there can be others after it.
+    pub(crate) fn may_follow(&self, number: u64) -> bool {
+        number <= LAST
+    }
+
     /// Numbers of memos begin after this one.
     pub(crate) fn after(&mut self, number: u64) {
-        self.number = self.number.max(number);
+        self.number = self.number.max(number.min(LAST));
     }
 }
 

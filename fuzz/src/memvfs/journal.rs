@@ -62,7 +62,7 @@ impl MemVfs {
             self.journal.written = self.journal.synced.clone();
         }
         let ledger = self.journal.written.clone();
-        let servers = ledger.servers() + 1;
+        let servers = ledger.servers().saturating_add(1);
         self.journal.written.take(Said::Servers(servers));
         self.journal.synced = self.journal.written.clone();
         let restored = |(number, promise, anchor): (u64, &Promise, &Anchor)| {
