@@ -219,6 +219,24 @@ fn on_another_channel_while_its_call_is_out() {
     assert_eq!(opened.oplock_level, OplockLevel::BATCH);
 }
 
+/// The channel that is left is another client's (ClientGuid), who cannot ask for it again: it is given up
+/// as if there was none. Windows binds such channels (smb2.session.bind_negative_smb3signCtoHd).
+#[test]
+fn left_to_a_channel_of_another_client() {
+    let w = World::with(|config| config.multi_channel = true);
+    let mut a = w.logged_on("alice");
+    let mut other = w.connect();
+    other.offer = Offer { guid: [77; 16], ..a.offer.clone() };
+    other.negotiate().ok();
+    other.join(&a, "alice").ok();
+    w.hold("open");
+    let _ = a.create("x").batch().durable_v2(GUID, 0).send().later();
+    a.hang_up();
+    w.release_calls();
+    assert_eq!((w.counters().opens, w.counters().creations), (0, 0));
+    other.create("x").batch().durable_v2(GUID, 0).ok();
+}
+
 /// The same, and the last channel goes as well.
 #[test]
 fn lost_on_all_channels_while_it_waits() {

@@ -105,7 +105,7 @@ pub(super) fn take_back(
     let Some(open) = cx.state.opens.get_mut(&id) else {
         return;
     };
-    let (before, create) = (open.claim.client, open.claim.create);
+    let (before, creation) = (open.claim.client, open.claim.creation());
     open.claim.client = client;
     open.stage = Stage::Live;
     open.volatile = volatile;
@@ -119,7 +119,7 @@ pub(super) fn take_back(
     cx.state.enduring.remove(&before);
     cx.state.enduring.add(client);
     // It is known without its CREATE's answer.
-    cx.state.forget_creation(id, create.map(|create| (before, create)));
+    cx.state.forget_creation(id, creation);
     // Nobody could tell the client that others need what it caches: it learns by the answer.
     if let Some(holder) = cx.state.holder(id)
         && let Some(lease) = cx.state.leases.get(&holder)

@@ -156,13 +156,18 @@ pub(crate) fn end_connection(cx: &mut Cx<'_>, id: ConnId) {
     breaks::connection_lost(cx, id);
 }
 
-/// A CREATE that will come again on another channel of its session goes on for that one: its answer is
-/// lost with the connection, but what it makes is known by its CreateGuid (MS-SMB2 3.3.5.9.10).
+/// A CREATE that can come again on another channel of its session goes on for that one: its answer is
+/// lost with the connection, but what it makes is known by its CreateGuid, and by its ClientGuid, which
+/// the channel has to have, too (MS-SMB2 3.3.5.9.10).
 fn hand_over(cx: &mut Cx<'_>, from: ConnId) {
-    let sessions = &cx.state.sessions;
+    let (sessions, conns) = (&cx.state.sessions, &cx.state.conns);
     let other = |who: &Who| {
-        let session = sessions.get(&who.session.filter(|_| who.creating.is_some())?)?;
-        session.channels.keys().copied().find(|conn| *conn != from)
+        let (client, _) = who.creating?;
+        let is_same = |conn: &ConnId| {
+            let settled = conns.get(conn).and_then(|conn| conn.negotiated);
+            *conn != from && settled.is_some_and(|settled| settled.client_guid == client)
+        };
+        sessions.get(&who.session?)?.channels.keys().copied().find(is_same)
     };
     let running = cx.flows.running.values_mut().filter_map(|running| running.job.as_deref_mut());
     let jobs = cx.flows.parking.jobs_mut().chain(running);

@@ -175,9 +175,8 @@ fn check_tree(cx: &Cx<'_>, job: &mut Job) -> Result<(), Refused> {
 /// Open.IsReplayEligible).
 fn used(cx: &mut Cx<'_>, job: &Job) {
     let open = job.who.open.and_then(|id| cx.state.opens.get(&id));
-    let key = open.and_then(|open| Some((open.id, (open.claim.client, open.claim.create?))));
-    if let Some((id, key)) = key {
-        cx.state.forget_creation(id, Some(key));
+    if let Some((id, key)) = open.map(|open| (open.id, open.claim.creation())) {
+        cx.state.forget_creation(id, key);
     }
 }
 

@@ -29,6 +29,13 @@ pub(crate) struct Claim {
     pub(crate) written: Option<(u64, Arc<Promise>)>,
 }
 
+impl Claim {
+    /// By what the CREATE that made the open is known when it comes again.
+    pub(crate) fn creation(&self) -> Option<CreateKey> {
+        Some((self.client, self.create?))
+    }
+}
+
 impl Default for Claim {
     fn default() -> Self {
         Self {

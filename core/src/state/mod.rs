@@ -192,7 +192,7 @@ impl State {
         if claim.endurance != Endurance::None {
             self.enduring.remove(&claim.client);
         }
-        self.forget_creation(open.id, claim.create.map(|create| (claim.client, create)));
+        self.forget_creation(open.id, claim.creation());
     }
 
     /// The CREATE that made this open cannot be replayed any more.
