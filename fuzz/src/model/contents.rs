@@ -126,6 +126,7 @@ impl Checker for Contents {
 
     fn answered(&mut self, ledger: &Ledger, answered: &Answered<'_>) {
         let key = answered.key();
+        self.blind |= ledger.is_astray();
         self.created(ledger, answered);
         let Some(open) = ledger.open_of(answered.asked) else {
             // It may be gone from the ledger by now.

@@ -116,6 +116,8 @@ pub struct Ledger {
     pub ended: u64,
     /// The file that an element of a chain leaves to the next one.
     chain: BTreeMap<Key, FileId>,
+    /// It could not be told which one that is.
+    astray: bool,
     /// ClientGuids, as NEGOTIATE said.
     clients: BTreeMap<ConnId, [u8; 16]>,
 }
@@ -154,12 +156,18 @@ impl Ledger {
         self.opens.get(&file.persistent).filter(|open| open.file == file)
     }
 
-    /// A file is open of which nobody knows which it is.
+    /// A file is open of which nobody knows which it is, or was used of which nobody knows.
     pub fn is_blind(&self) -> bool {
-        self.opens.values().any(|open| {
+        let unknown = self.opens.values().any(|open| {
             let share = self.trees.get(&(open.session, open.tree));
             open.inode.is_none() && share.is_none_or(|share| share != "ipc$")
-        })
+        });
+        self.astray || unknown
+    }
+
+    /// A chain has used a file, and nobody knows which.
+    pub fn is_astray(&self) -> bool {
+        self.astray
     }
 
     /// Opens of a file that are certain.
@@ -235,10 +243,9 @@ impl Ledger {
         let made = matches!(asked.body, Some(RequestBody::Create(_)));
         let before = asked.before.filter(|_| !made);
         let before = before.and_then(|before| self.chain.get(&(asked.conn, before)).copied());
-        // What was not found is not handed on.
-        let file = file.filter(|_| answer.status != NtStatus::FILE_CLOSED);
-        if let Some(file) = file.or(before) {
-            self.chain.insert(key, file);
+        match self.handed_on(asked, answer.status, file, before) {
+            Some(file) => _ = self.chain.insert(key, file),
+            None => _ = self.chain.remove(&key),
         }
         if answer.status != NtStatus::SUCCESS {
             self.opens.values_mut().for_each(|open| _ = open.enders.remove(&key));
@@ -290,6 +297,32 @@ impl Ledger {
             _ => {}
         }
         Change::Nothing
+    }
+
+    /// What an element of a chain leaves to the next one. What was not found is not handed on; what is
+    /// gone on the disk was found, and is answered in the same way.
+    fn handed_on(
+        &mut self,
+        asked: &Asked,
+        status: NtStatus,
+        file: Option<FileId>,
+        before: Option<FileId>,
+    ) -> Option<FileId> {
+        let named = file.filter(|file| status == NtStatus::FILE_CLOSED && Some(*file) != before);
+        let Some(named) = named else {
+            return file.or(before);
+        };
+        let open = self.opens.get(&named.persistent).filter(|open| open.file == named);
+        let open = open.filter(|open| (open.session, open.tree) == (asked.session, asked.tree));
+        match open.map(Open::is_certain) {
+            None => before,
+            Some(true) => file,
+            Some(false) => {
+                let used = self.followers(asked).any(|(_, other)| other.before.is_some());
+                self.astray |= used;
+                None
+            }
+        }
     }
 
     /// A tree is connected.
