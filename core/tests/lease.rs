@@ -371,3 +371,35 @@ fn the_epoch_counts_changes() {
     a.ack_lease(1, "RH").ok();
     b.answer(waiting.mid).ok();
 }
+
+/// A session with channels of two clients, which Windows binds: a lease's break goes to its own client
+/// (MS-SMB2 3.3.4.7), who alone has the key, also where it is encrypted with the session's keys. Once that
+/// one is gone there is nobody to be told, and nobody waits.
+#[test]
+fn of_a_channel_of_another_client() {
+    for encryption in [Encryption::Disabled, Encryption::Mandatory] {
+        let w = World::with(|config| {
+            config.multi_channel = true;
+            config.encryption = encryption;
+        });
+        w.put("x", b"0123456789");
+        let (mut a, mut c) = (client(&w, 1), client(&w, 3));
+        let mut b = w.connect();
+        b.offer = Offer { guid: [2; 16], ..a.offer.clone() };
+        b.negotiate().ok();
+        b.join(&a, "alice").ok();
+        b.tree_id = a.tree_id;
+        let held = b.create("x").lease(1, "RH").opened();
+        assert_eq!(granted_state(&held), "RH");
+        let f = c.create("x").ok();
+        c.write(f, 0, b"1").ok();
+        b.breaks(1, "RH", "");
+        a.nothing();
+        b.ack_lease(1, "").ok();
+        b.close(held.file_id).ok();
+        b.create("x").lease(1, "RH").ok();
+        b.hang_up();
+        c.write(f, 0, b"2").ok();
+        a.nothing();
+    }
+}

@@ -212,7 +212,7 @@ pub(super) fn advance(cx: &mut Cx<'_>, id: OpenId) {
     let Some(call) = open.key().and_then(|key| last_act(cx, key, open)) else {
         return remove(cx, id);
     };
-    let conn = cx.state.notify_on(open.session, None);
+    let conn = cx.state.oldest_channel(open.session);
     if let Some(open) = cx.state.opens.get_mut(&id) {
         open.stage = Stage::Deleting;
     }
@@ -314,7 +314,7 @@ pub(super) fn forget_if_empty(cx: &mut Cx<'_>, id: SessionId) {
     let gone = session.trees.extract_if(.., |tree, state| state.ending && !in_use(*tree));
     let trees: Vec<Tree> = gone.map(|(_, tree)| tree).collect();
     let gone = session.ending && session.trees.is_empty();
-    let on = cx.state.notify_on(id, None);
+    let on = cx.state.oldest_channel(id);
     for Tree { share, root, identity, .. } in trees {
         leave(cx, on, share, identity);
         root.into_iter().for_each(|root| cx.out.release(root));

@@ -178,31 +178,35 @@ pub(crate) fn connection_lost<S>(cx: &mut Cx<'_, S>, conn: ConnId) {
 }
 
 /// Where a holder is told what it did not ask for, and the session that protects it: the one place
-/// where that is chosen. An oplock's on the connection of its open. A lease is the client's: from
-/// 3.0 on all its connections know it, so its oldest is as good as the open's.
+/// where that is chosen. An oplock's on the connection of its open, a lease's on one of its client:
+/// nobody else's has its key. From 3.0 on all the client's connections know it, so its oldest is as good.
 fn channel(state: &State, holder: Holder) -> Option<(ConnId, SessionId, Option<Arc<SessionKeys>>)> {
     let lease = state.leases.get(&holder)?;
+    let is_theirs = |conn: &Conn| match holder {
+        Holder::Open(_) => true,
+        Holder::Lease(id) => {
+            conn.negotiated.is_some_and(|settled| settled.client_guid == id.client)
+        }
+    };
     let own = |id: &OpenId| {
         let open = state.opens.get(id)?;
-        let conn = state.notify_on(open.session, None)?;
         let session = state.sessions.get(&open.session)?;
         let user = session.user.as_ref()?;
+        let there = |conn: &ConnId| state.conns.get(conn).is_some_and(is_theirs);
+        let (conn, channel) = session.channels.iter().find(|(conn, _)| there(conn))?;
         // Encrypted where the session's or the tree's answers are, with the channel's nonces.
-        let keys = session.channels.get(&conn)?.keys.clone();
-        let keys = keys.filter(|_| user.encrypt || open.share.encrypt);
-        Some((conn, open.session, keys))
+        let keys = channel.keys.clone().filter(|_| user.encrypt || open.share.encrypt);
+        Some((*conn, open.session, keys))
     };
     let (conn, session, keys) = lease.opens.iter().find_map(own)?;
-    let is_theirs = |conn: &Conn, id: LeaseId| {
-        let settled = conn.negotiated.filter(|_| !conn.sessions.is_empty());
-        settled.is_some_and(|settled| {
-            settled.client_guid == id.client && settled.chosen.dialect >= Dialect::SMB_3_0
-        })
+    let knows = |conn: &Conn| {
+        let dialect = conn.dialect().is_some_and(|dialect| dialect >= Dialect::SMB_3_0);
+        dialect && !conn.sessions.is_empty() && is_theirs(conn)
     };
     let oldest = match holder {
         // Another connection has not got this session's keys.
-        Holder::Lease(id) if keys.is_none() => {
-            state.conns.iter().find(|(_, conn)| is_theirs(conn, id)).map(|(conn, _)| *conn)
+        Holder::Lease(_) if keys.is_none() => {
+            state.conns.iter().find(|(_, conn)| knows(conn)).map(|(conn, _)| *conn)
         }
         _ => None,
     };

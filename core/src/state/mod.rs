@@ -154,12 +154,11 @@ impl State {
         session.filter(|session| session.channels.contains_key(&conn))
     }
 
-    /// A connection to tell this session's client something on that it has not asked for (MS-SMB2
-    /// 3.3.4.6, 3.3.4.7): the oldest of its channels that is there, but not `tried`, which has just
-    /// failed. `None`: nobody can be told.
-    pub(crate) fn notify_on(&self, id: SessionId, tried: Option<ConnId>) -> Option<ConnId> {
+    /// A connection whose thread can do something for this session that it has not asked for: the
+    /// oldest of its channels that is there.
+    pub(crate) fn oldest_channel(&self, id: SessionId) -> Option<ConnId> {
         let mut channels = self.sessions.get(&id)?.channels.keys().copied();
-        channels.find(|conn| Some(*conn) != tried && self.conns.contains_key(conn))
+        channels.find(|conn| self.conns.contains_key(conn))
     }
 
     pub(crate) fn tree(&self, session: SessionId, tree: TreeId) -> Option<&Tree> {

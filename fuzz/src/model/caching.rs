@@ -65,6 +65,22 @@ impl Checker for Caching {
             self.lower(ledger, conn, broken, true);
         }
     }
+
+    /// A lease's client is not told on a channel of another one (ClientGuid), though the session lives.
+    fn gone(&mut self, ledger: &Ledger, conn: ConnId) {
+        let client = ledger.client(conn);
+        let stays = |open: &Open| {
+            let mut channels =
+                ledger.sessions.get(&open.session).into_iter().flat_map(|s| &s.channels);
+            channels.any(|other| *other != conn && ledger.client(*other) == client)
+        };
+        for (&at, held) in &mut self.0 {
+            let theirs = matches!(at, Holder::Lease(of, _) if of == client);
+            if theirs && !ledger.opens.values().any(|open| holder(open) == at && stays(open)) {
+                (held.state, held.left) = (LeaseState::empty(), LeaseState::empty());
+            }
+        }
+    }
 }
 
 impl Caching {
