@@ -346,6 +346,24 @@ fn stopped_in_order() {
     on(&w, "alice").create("").again_persistent(f, GUID).ok();
 }
 
+/// A lock is gone before it is known whether it was written: that it is gone is written as well, though
+/// it is what was written before.
+#[test]
+fn what_is_taken_back_while_it_is_written() {
+    let w = world();
+    let mut a = on(&w, "alice");
+    let f = a.create("x").persistent(GUID, 0).ok();
+    w.hold("remember");
+    let lock = a.lock(f, 0, 1, EXCLUSIVE).later();
+    let unlock = a.unlock(f, 0, 1).later();
+    assert_eq!(w.held(), ["remember", "remember"]);
+    w.complete(0);
+    a.answer(lock).ok();
+    w.complete(0);
+    a.answer(unlock).ok();
+    assert!(w.promised()[0].locks.is_empty());
+}
+
 /// Somebody has written into the journal what no server has: a number that none can follow, or one that
 /// the next open would have. That open is not there, and everything else goes on.
 #[test]

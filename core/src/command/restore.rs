@@ -123,6 +123,7 @@ fn enter(cx: &mut Cx<'_>, restored: Restored) {
             app: promise.app.map(|(id, version)| App { id, version }),
             until: Some(until),
             written: None,
+            said: number,
         },
     };
     cx.state.opens.insert(id, open);

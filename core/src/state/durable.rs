@@ -27,6 +27,8 @@ pub(crate) struct Claim {
     pub(crate) until: Option<Instant>,
     /// What is known to be written down of a persistent one, and under which number.
     pub(crate) written: Option<(u64, Arc<Promise>)>,
+    /// Under which number it was last said, which may not be known to be written.
+    pub(crate) said: u64,
 }
 
 impl Claim {
@@ -48,6 +50,7 @@ impl Default for Claim {
             app: None,
             until: None,
             written: None,
+            said: 0,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{
     State,
-    durable::{App, Endurance},
+    durable::{App, Claim, Endurance},
     lease::{Caching, Kind},
     open::Open,
 };
@@ -99,12 +99,14 @@ impl Promises {
 
 impl State {
     /// What has changed about the persistent opens of a file since it was last written down, if
-    /// anything has. What others are writing is in it too: nothing that builds on it is to be on the
-    /// disk without it.
+    /// anything has. What others are writing is in it too, or what has changed back meanwhile: nothing
+    /// that builds on it is to be on the disk without it.
     pub(crate) fn memo(&mut self, key: FileKey) -> Option<(Memo, Pending)> {
         let changed = |open: &Open| {
             let promise = self.promise(open)?;
-            let written = open.claim.written.as_ref().is_some_and(|(_, old)| **old == promise);
+            let Claim { written, said, .. } = &open.claim;
+            let last = written.as_ref().filter(|(number, _)| number == said);
+            let written = last.is_some_and(|(_, old)| **old == promise);
             (!written).then(|| (Arc::new(promise), open.handle.clone()))
         };
         let kept: Vec<_> = self.siblings(key).filter_map(changed).collect();
@@ -114,7 +116,12 @@ impl State {
         let gone = self.promises.gone_of(key);
         self.promises.number += 1;
         let number = self.promises.number;
-        let promises = kept.iter().map(|(promise, _)| Arc::clone(promise)).collect();
+        let promises: Vec<_> = kept.iter().map(|(promise, _)| Arc::clone(promise)).collect();
+        for promise in &promises {
+            if let Some(open) = self.opens.get_mut(&promise.id) {
+                open.claim.said = number;
+            }
+        }
         let pending = Pending { number, key, kept: promises, gone: gone.clone() };
         Some((Memo { number, kept, gone }, pending))
     }
