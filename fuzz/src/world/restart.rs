@@ -95,11 +95,12 @@ fn check(status: &Status, promise: &Promise) {
         promise.locks.iter().map(|l| (l.offset, l.length, l.exclusive)).collect();
     assert_eq!(locks, promised, "{promise:?}");
     let mut cached = promise.cached.map(|cached| cached.state).unwrap_or_default();
-    let beside = |other: &OpenStatus| other.file == open.file && other.id != open.id;
-    if status.opens.iter().any(beside) {
-        // Who came before its CREATE was answered has taken that: its client was told so, the disk
-        // may not know yet.
-        cached &= LeaseState::READ_CACHING;
+    let beside = |other: &&OpenStatus| other.file == open.file && other.id != open.id;
+    for other in status.opens.iter().filter(beside) {
+        // Who came before its CREATE was answered has taken that, or all, if it could not be written that
+        // the other one was closed before: its client was told so, the disk may not know yet.
+        let writes = other.caching.state.contains(LeaseState::WRITE_CACHING);
+        cached &= if writes { LeaseState::empty() } else { LeaseState::READ_CACHING };
     }
     assert!(caching.state.contains(cached), "{promise:?} is left {caching:?}");
 }
