@@ -2,9 +2,10 @@
 
 use super::{Inner, World};
 use ksmbd_core::{
+    id::{Holder, LeaseId},
     server::Server,
-    status_report::{OpenEndurance, OpenStatus, Status},
-    vfs::{Past, Promise},
+    status_report::{LockStatus, OpenEndurance, OpenStatus, Status},
+    vfs::{Lock, Past, Promise},
     wire::create_context::LeaseState,
 };
 use ksmbd_record::{event::put, journal::Ledger};
@@ -81,7 +82,8 @@ impl Inner {
     }
 }
 
-/// Exactly what was promised is there, and waits.
+/// Exactly what was promised is there, and waits. That an open is closed need not be on the disk when the
+/// server is killed: where others have since been promised what it had, it is left the rest.
 fn check(status: &Status, promise: &Promise) {
     let found = status.opens.iter().find(|open| open.id == promise.id);
     let open = found.unwrap_or_else(|| panic!("{promise:?} is not there"));
@@ -90,15 +92,33 @@ fn check(status: &Status, promise: &Promise) {
     assert_eq!((*access, *share_access), (promise.granted, promise.share_access), "{promise:?}");
     assert_eq!(*endurance, OpenEndurance::Persistent, "{promise:?}");
     assert!(kept.is_some(), "{promise:?} is in use");
+    let others = || status.opens.iter().filter(|other| other.id != open.id);
+    let beside = || others().filter(|other| other.file == open.file);
+    let taken = |lock: &Lock| {
+        let end = |offset: u64, length: u64| u128::from(offset) + u128::from(length);
+        let conflicts = |other: &LockStatus| {
+            u128::from(other.offset) < end(lock.offset, lock.length)
+                && u128::from(lock.offset) < end(other.offset, other.length)
+                && (lock.exclusive || other.exclusive)
+        };
+        beside().flat_map(|other| &other.locks).any(conflicts)
+    };
     let locks: Vec<_> = locks.iter().map(|l| (l.offset, l.length, l.exclusive)).collect();
-    let promised: Vec<_> =
-        promise.locks.iter().map(|l| (l.offset, l.length, l.exclusive)).collect();
+    let promised = promise.locks.iter().filter(|lock| !taken(lock));
+    let promised: Vec<_> = promised.map(|l| (l.offset, l.length, l.exclusive)).collect();
     assert_eq!(locks, promised, "{promise:?}");
     let mut cached = promise.cached.map(|cached| cached.state).unwrap_or_default();
-    let beside = |other: &&OpenStatus| other.file == open.file && other.id != open.id;
-    for other in status.opens.iter().filter(beside) {
-        // Who came before its CREATE was answered has taken that, or all, if it could not be written that
-        // the other one was closed before: its client was told so, the disk may not know yet.
+    let key = promise.cached.and_then(|cached| cached.key);
+    let lease = key.map(|key| Holder::Lease(LeaseId { client: promise.client, key }));
+    if others()
+        .any(|other| lease.is_some() && other.caching.holder == lease && other.file != open.file)
+    {
+        // A lease's key names one file.
+        cached = LeaseState::empty();
+    }
+    for other in beside() {
+        // Who came before its CREATE was answered has taken that: its client was told so, the disk may
+        // not know yet.
         let writes = other.caching.state.contains(LeaseState::WRITE_CACHING);
         cached &= if writes { LeaseState::empty() } else { LeaseState::READ_CACHING };
     }
