@@ -115,13 +115,7 @@ impl Checker for Contents {
         {
             self.emptied.push((key, asked.at));
         }
-        // Until it is answered it may have happened.
-        if let Some((offset, what)) = change(asked)
-            && let Some(inode) = ledger.open_of(asked).and_then(|open| open.inode)
-        {
-            let put = Put { key: Some(key), from: asked.at, until: u64::MAX, offset, what };
-            self.file(inode).push(put);
-        }
+        self.perhaps(ledger, asked);
     }
 
     fn answered(&mut self, ledger: &Ledger, answered: &Answered<'_>) {
@@ -260,6 +254,17 @@ impl Contents {
         self.files.entry(inode).or_insert_with(|| vec![anything(0)])
     }
 
+    /// Until it is answered it may have happened.
+    fn perhaps(&mut self, ledger: &Ledger, asked: &Asked) {
+        if let Some((offset, what)) = change(asked)
+            && let Some(inode) = ledger.open_of(asked).and_then(|open| open.inode)
+        {
+            let key = Some((asked.conn, asked.header.message_id));
+            let put = Put { key, from: asked.at, until: u64::MAX, offset, what };
+            self.file(inode).push(put);
+        }
+    }
+
     fn settle_anywhere(&mut self, key: Key, answered: &Answered<'_>) {
         self.files.values_mut().for_each(|puts| settle(puts, key, answered));
     }
@@ -285,6 +290,11 @@ impl Contents {
             let cut = Put { key: None, from, until, offset: 0, what: What::Cut };
             self.file(inode).push(cut);
         }
+        // The rest of its chain may be answered after somebody has closed the file.
+        let ours =
+            |asked: &&Asked| ledger.open_of(asked).is_some_and(|open| open.file == create.file_id);
+        let followers = ledger.followers(answered.asked).map(|(_, asked)| asked);
+        followers.filter(ours).for_each(|asked| self.perhaps(ledger, asked));
     }
 
     /// Each byte that was read is explained by a write.

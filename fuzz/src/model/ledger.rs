@@ -253,6 +253,7 @@ impl Ledger {
         }
         match (&asked.body, &answer.body) {
             (Some(RequestBody::Create(request)), ResponseBody::Create(create)) => {
+                self.made(asked, create.file_id);
                 return self.created(asked, request, create, at);
             }
             (Some(RequestBody::TreeConnect(request)), _) => {
@@ -297,6 +298,22 @@ impl Ledger {
             _ => {}
         }
         Change::Nothing
+    }
+
+    /// From now on it is known what the rest of its chain is about.
+    fn made(&mut self, asked: &Asked, file: FileId) {
+        let mut last = asked.header.message_id;
+        let goes_on = |(key, other): (&Key, &Asked)| {
+            let body = other.body.as_ref()?;
+            let named = named(body).is_some_and(|named| named != FileId::ANY);
+            let another = named || matches!(body, RequestBody::Create(_));
+            (other.before == Some(last) && !another).then(|| {
+                last = key.1;
+                *key
+            })
+        };
+        let rest: Vec<Key> = self.followers(asked).map_while(goes_on).collect();
+        self.chain.extend(rest.into_iter().map(|key| (key, file)));
     }
 
     /// What an element of a chain leaves to the next one. What was not found is not handed on; what is
