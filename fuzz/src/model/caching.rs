@@ -42,7 +42,7 @@ impl Checker for Caching {
         match answered.change {
             Change::Opened(id) | Change::Taken { id, .. } => {
                 if let Some(open) = ledger.opens.get(&id) {
-                    self.granted(open, answered.at);
+                    self.granted(ledger, open, answered.at);
                     self.alone(ledger, open);
                 }
             }
@@ -84,7 +84,7 @@ impl Checker for Caching {
 }
 
 impl Caching {
-    fn granted(&mut self, open: &Open, at: u64) {
+    fn granted(&mut self, ledger: &Ledger, open: &Open, at: u64) {
         let holder = holder(open);
         let Some(lease) = &open.lease else {
             let state = state_of(open.oplock);
@@ -95,7 +95,11 @@ impl Caching {
         let old = before.map_or(LeaseState::empty(), |held| held.state);
         let breaking = lease.lease_flags.contains(LeaseFlags::BREAK_IN_PROGRESS);
         let state = if breaking { old & lease.lease_state } else { lease.lease_state };
-        let since = before.filter(|_| old.contains(state)).map_or(at, |held| held.since);
+        // The key may have been another file's.
+        let mut certain = open.inode.into_iter().flat_map(|inode| ledger.certain(inode));
+        let goes_on = certain.any(|other| other.file != open.file && self::holder(other) == holder);
+        let same = before.filter(|_| goes_on && old.contains(state));
+        let since = same.map_or(at, |held| held.since);
         self.0.insert(holder, Held { state, since, left: state });
     }
 

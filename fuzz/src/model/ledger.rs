@@ -118,6 +118,8 @@ pub struct Ledger {
     chain: BTreeMap<Key, FileId>,
     /// It could not be told which one that is.
     astray: bool,
+    /// What somebody may have opened who was never told, for the connection was lost.
+    unheard: BTreeSet<String>,
     /// ClientGuids, as NEGOTIATE said.
     clients: BTreeMap<ConnId, [u8; 16]>,
 }
@@ -168,6 +170,11 @@ impl Ledger {
     /// A chain has used a file, and nobody knows which.
     pub fn is_astray(&self) -> bool {
         self.astray
+    }
+
+    /// Somebody may have this file open, and have it until the session ends, who was never told.
+    pub fn is_unheard(&self, name: &str) -> bool {
+        self.unheard.contains(name)
     }
 
     /// Opens of a file that are certain.
@@ -474,7 +481,11 @@ impl Ledger {
 
     /// A connection has ended.
     pub(super) fn gone(&mut self, conn: ConnId) {
-        self.pending.retain(|key, _| key.0 != conn);
+        for (_, asked) in self.pending.extract_if(.., |key, _| key.0 == conn) {
+            if let Some(RequestBody::Create(create)) = &asked.body {
+                self.unheard.insert(create.name.to_string_lossy().to_lowercase());
+            }
+        }
         for open in self.opens.values_mut() {
             // Whether they were heard is not known.
             let heard = open.enders.extract_if(.., |key| key.0 == conn).count();

@@ -60,7 +60,8 @@ impl ShareModes {
         // Whoever ends right now may have been there.
         let ending = ledger.ended >= answered.asked.at
             || ledger.pending.values().any(|other| other.at <= answered.at);
-        let somebody = ledger.opens.values().any(|open| there(&open)) || ending;
+        let unheard = ledger.is_unheard(&name);
+        let somebody = ledger.opens.values().any(|open| there(&open)) || ending || unheard;
         assert!(somebody, "nobody has {name:?} open, and yet it cannot be opened");
     }
 }
