@@ -383,7 +383,7 @@ fn of_a_channel_of_another_client() {
             config.encryption = encryption;
         });
         w.put("x", b"0123456789");
-        let (mut a, mut c) = (client(&w, 1), client(&w, 3));
+        let (a, mut c) = (client(&w, 1), client(&w, 3));
         let mut b = w.connect();
         b.offer = Offer { guid: [2; 16], ..a.offer.clone() };
         b.negotiate().ok();
