@@ -221,12 +221,13 @@ impl RangeLocks {
         }
         let ranges = lock.locks.iter().map(|e| (open, e.offset, e.length, answered.at));
         self.unlocked.extend(ranges);
-        // Whether it was one of these that was unlocked, or nothing because it came twice; and whether
-        // those were there already whose answer came meanwhile.
+        // Whether it was one of these that was unlocked, or nothing because it came twice, or because the
+        // chain was refused; and whether those were there already whose answer came meanwhile.
         let of_open = |held: &&mut Lock| held.range.open == open;
         let young = |held: &&mut Lock| held.since >= answered.asked.at;
         let late = self.locks.iter_mut().filter(of_open).any(|held| young(&held));
-        if lock.lock_sequence != 0 || late {
+        let chained = status == NtStatus::INVALID_PARAMETER && answered.asked.before.is_some();
+        if lock.lock_sequence != 0 || late || chained {
             let held = self.locks.iter_mut().filter(of_open);
             return held.for_each(|held| held.doubtful = true);
         }
