@@ -172,51 +172,38 @@ fn in_another_session() {
     bob.create("x").batch().durable_v2(GUID, 0).replay().is(duplicate);
 }
 
-/// smb2.replay.dhv2-pending2*-sane: its channel is lost, and it goes on for the others.
+/// smb2.replay.dhv2-pending2*-sane: its channel is lost, and it goes on for the others; whether it waits
+/// by then, or its call is out, and it has to wait when that is back.
 #[test]
 fn on_another_channel_while_it_is_under_way() {
-    let w = World::with(|config| config.multi_channel = true);
-    w.put("x", b"");
-    let mut b = w.logged_on("bob");
-    let held = b.create("x").batch().ok();
-    let mut a = w.logged_on("alice");
-    let mut other = w.channel(&a, "alice");
-    let _ = a.create("x").batch().durable_v2(GUID, 0).send().waits();
-    a.hang_up();
-    let again =
-        |client: &mut Client| client.create("x").batch().durable_v2(GUID, 0).replay().later();
-    let sent = again(&mut other);
-    other.answer(sent).is(NtStatus::FILE_NOT_AVAILABLE);
-    b.forget();
-    b.close(held).ok();
-    let sent = again(&mut other);
-    let opened = other.answer(sent).ok().created().clone();
-    assert_eq!(opened.oplock_level, OplockLevel::BATCH);
-    assert!(durability(&opened).is_some());
-    other.close(opened.file_id).ok();
-    assert_eq!((w.counters().opens, w.counters().creations), (0, 0));
-}
-
-/// The same before it waits: its call was out when the channel was lost.
-#[test]
-fn on_another_channel_while_its_call_is_out() {
-    let w = World::with(|config| config.multi_channel = true);
-    w.put("x", b"");
-    let mut b = w.logged_on("bob");
-    let held = b.create("x").batch().ok();
-    let mut a = w.logged_on("alice");
-    let mut other = w.channel(&a, "alice");
-    w.hold("open");
-    let _ = a.create("x").batch().durable_v2(GUID, 0).send().later();
-    a.hang_up();
-    w.complete(0);
-    w.release_calls();
-    assert_eq!((w.counters().parked, w.counters().creations), (1, 1));
-    other.create("x").batch().durable_v2(GUID, 0).replay().is(NtStatus::FILE_NOT_AVAILABLE);
-    b.forget();
-    b.close(held).ok();
-    let opened = other.create("x").batch().durable_v2(GUID, 0).replay().ok().created().clone();
-    assert_eq!(opened.oplock_level, OplockLevel::BATCH);
+    for call_is_out in [false, true] {
+        let w = World::with(|config| config.multi_channel = true);
+        w.put("x", b"");
+        let mut b = w.logged_on("bob");
+        let held = b.create("x").batch().ok();
+        let mut a = w.logged_on("alice");
+        let mut other = w.channel(&a, "alice");
+        if call_is_out {
+            w.hold("open");
+        }
+        let _ = a.create("x").batch().durable_v2(GUID, 0).send().later();
+        a.forget();
+        a.hang_up();
+        w.release_calls();
+        assert_eq!((w.counters().parked, w.counters().creations), (1, 1));
+        let again =
+            |client: &mut Client| client.create("x").batch().durable_v2(GUID, 0).replay().later();
+        let sent = again(&mut other);
+        other.answer(sent).is(NtStatus::FILE_NOT_AVAILABLE);
+        b.forget();
+        b.close(held).ok();
+        let sent = again(&mut other);
+        let opened = other.answer(sent).ok().created().clone();
+        assert_eq!(opened.oplock_level, OplockLevel::BATCH);
+        assert!(durability(&opened).is_some());
+        other.close(opened.file_id).ok();
+        assert_eq!((w.counters().opens, w.counters().creations), (0, 0));
+    }
 }
 
 /// The channel that is left is another client's (ClientGuid), who cannot ask for it again: it is given up

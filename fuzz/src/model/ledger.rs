@@ -118,7 +118,7 @@ pub struct Ledger {
     chain: BTreeMap<Key, FileId>,
     /// It could not be told which one that is.
     astray: bool,
-    /// What somebody may have opened who was never told, for the connection was lost.
+    /// What a session may have open that was never told, for its channel was lost, and another was left.
     unheard: BTreeSet<String>,
     /// ClientGuids, as NEGOTIATE said.
     clients: BTreeMap<ConnId, [u8; 16]>,
@@ -482,7 +482,9 @@ impl Ledger {
     /// A connection has ended.
     pub(super) fn gone(&mut self, conn: ConnId) {
         for (_, asked) in self.pending.extract_if(.., |key, _| key.0 == conn) {
-            if let Some(RequestBody::Create(create)) = &asked.body {
+            let session = self.sessions.get(&asked.session);
+            let lives = session.is_some_and(|s| s.channels.iter().any(|other| *other != conn));
+            if let (true, Some(RequestBody::Create(create))) = (lives, &asked.body) {
                 self.unheard.insert(create.name.to_string_lossy().to_lowercase());
             }
         }
