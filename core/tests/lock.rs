@@ -114,3 +114,17 @@ fn as_many_as_allowed_after_a_wait() {
     a.answer(first.mid).ok();
     a.answer(second.mid).is(NtStatus::INSUFFICIENT_RESOURCES);
 }
+
+/// MS-SMB2 3.3.5.14.2: what is given back is what this request took, not an older lock of its range.
+#[test]
+fn a_failure_gives_back_its_own_locks() {
+    let (_w, mut a, f, g) = opened();
+    a.lock(g, 100, 1, EXCLUSIVE | AT_ONCE).ok();
+    a.lock(f, 0, 10, EXCLUSIVE | AT_ONCE).ok();
+    a.request(&body::locks(f, &[(0, 10, SHARED | AT_ONCE), (100, 1, EXCLUSIVE | AT_ONCE)]))
+        .is(NtStatus::LOCK_NOT_GRANTED);
+    a.read(g, 0, 1).is(NtStatus::FILE_LOCK_CONFLICT);
+    a.write(f, 0, b"mine").ok();
+    a.unlock(f, 0, 10).ok();
+    a.unlock(f, 0, 10).is(NtStatus::RANGE_NOT_LOCKED);
+}

@@ -98,9 +98,7 @@ fn promised(
     open.lock_sequences.undone(request.lock_sequence);
     let key = open.key().ok_or(NO_OPEN)?;
     let locks = &mut cx.state.files.get_mut(&key).ok_or(NO_OPEN)?.locks;
-    for lock in &request.locks {
-        locks.remove(id, lock.offset, lock.length);
-    }
+    give_back(locks, id, &request.locks);
     cx.flows.parking.wake(Wait::Range(key));
     refuse(NtStatus::INSUFFICIENT_RESOURCES, "3.3.5.14: the lock could not be written down")
 }
@@ -221,13 +219,17 @@ fn take_all(
 ) -> Result<(), Refused> {
     for (taken, element) in asked.iter().enumerate() {
         if let Err(refused) = take(locks, id, taken < room, element) {
-            for undo in asked.iter().take(taken) {
-                locks.remove(id, undo.offset, undo.length);
-            }
+            give_back(locks, id, asked.get(..taken).unwrap_or_default());
             return Err(refused);
         }
     }
     Ok(())
+}
+
+/// What this request took goes, and nothing that was there before it.
+fn give_back(locks: &mut RangeLocks, id: OpenId, taken: &[LockElement]) {
+    let taken = taken.iter().filter_map(|element| wanted(id, element).ok());
+    taken.for_each(|lock| locks.give_back(&lock));
 }
 
 fn take(

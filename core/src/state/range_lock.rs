@@ -88,6 +88,13 @@ impl RangeLocks {
         found.map(|index| self.held.remove(index)).is_some()
     }
 
+    /// Takes away what was added last of exactly this.
+    pub(crate) fn give_back(&mut self, lock: &RangeLock) {
+        if let Some(index) = self.held.iter().rposition(|held| held == lock) {
+            self.held.remove(index);
+        }
+    }
+
     /// Takes all locks of an open away; `true` when there were some.
     pub(crate) fn remove_all(&mut self, open: OpenId) -> bool {
         let before = self.held.len();
