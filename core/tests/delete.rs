@@ -193,3 +193,19 @@ fn doomed_by_who_has_left() {
     b.close(f).ok();
     assert!(!w.exists("x"));
 }
+
+/// MS-SMB2 3.3.5.9: a CREATE that fails has made no open, so that none is deleted on its close.
+#[test]
+fn a_create_that_fails_deletes_nothing() {
+    let w = World::new();
+    w.put("x", b"data");
+    let mut a = w.logged_on("alice");
+    w.vfs(|vfs| vfs.fail_next("overwrite", VfsError::NoSpace));
+    a.create("x")
+        .disposition(CreateDisposition::OVERWRITE_IF)
+        .delete_on_close()
+        .is(NtStatus::DISK_FULL);
+    assert!(w.exists("x"));
+    assert_eq!((w.counters().opens, w.counters().files), (0, 0));
+    a.create("x").existing().ok();
+}

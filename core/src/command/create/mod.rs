@@ -180,11 +180,11 @@ pub(super) fn resume(
         (Step::Refreshed(wanted, action), Done::Info(info)) => {
             finish(cx, who, wanted, *info, action)
         }
-        (Step::Overwritten(_, _, io), done) => {
+        (Step::Overwritten(_, action, io), done) => {
             end_io(cx, &io);
-            withdraw(cx, who, &done)
+            withdraw(cx, who, action, &done)
         }
-        (Step::Refreshed(..), done) => withdraw(cx, who, &done),
+        (Step::Refreshed(_, action), done) => withdraw(cx, who, action, &done),
         (Step::Withdrawn(refused), _) => Err(refused),
         (Step::Pipe, Done::Pipe(handle)) => pipe::opened(cx, who, handle),
         (Step::Pipe, Done::Failed(error)) => {
@@ -210,9 +210,19 @@ pub(super) fn resume(
     }
 }
 
-/// Reserved before the call, so taken out after it failed.
-fn withdraw(cx: &mut Cx<'_>, who: &mut Who, done: &Done) -> Handled<super::Step> {
-    ending::end_open(cx, who.open()?, Wake::Closed);
+/// Reserved before the call, so taken out after it failed. What was there before is not deleted by an
+/// open that nobody got.
+fn withdraw(
+    cx: &mut Cx<'_>,
+    who: &mut Who,
+    action: CreateAction,
+    done: &Done,
+) -> Handled<super::Step> {
+    let id = who.open()?;
+    if let Some(open) = cx.state.opens.get_mut(&id) {
+        open.delete_on_close &= action == CreateAction::CREATED;
+    }
+    ending::end_open(cx, id, Wake::Closed);
     who.open = None;
     Err(error_of(done))
 }
