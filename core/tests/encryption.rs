@@ -1,6 +1,7 @@
 //! Encryption: each cipher, where it is required, and whose key it is (MS-SMB2 3.3.5.2.1.1,
 //! 3.3.5.2.9, 3.3.5.2.11, 3.3.4.1.4).
 
+use ksmbd_core::auth::ntlm::client::Credentials;
 use ksmbd_fuzz::client::body;
 use ksmbd_fuzz::prelude::*;
 
@@ -181,5 +182,46 @@ fn a_chain() {
     let answers = [a.receive().ok(), a.receive().ok(), a.receive().ok()];
     assert_eq!(answers.each_ref().map(|answer| answer.last), [false, false, true]);
     assert_eq!(answers[1].data(), b"2345");
+    assert!(answers.iter().all(|answer| answer.encrypted));
+}
+
+/// MS-SMB2 3.3.4.1.4: what was asked under encryption is answered so, also where the session ends in
+/// the middle of the chain.
+#[test]
+fn a_chain_that_outlives_its_session() {
+    let w = World::new();
+    w.put("x", b"secret");
+    let mut a = w.logged_on("alice").encrypted();
+    let f = a.create("x").ok();
+    let read = a.message(&body::read(f, 0, 6));
+    let logoff = a.message(&RequestBody::Logoff);
+    let echo = a.message(&body::close(f));
+    a.send_chain(&[read, logoff, echo]);
+    let answers = [a.receive(), a.receive(), a.receive()];
+    let deleted = NtStatus::USER_SESSION_DELETED;
+    assert_eq!(
+        answers.each_ref().map(|answer| answer.status),
+        [NtStatus::SUCCESS, NtStatus::SUCCESS, deleted]
+    );
+    assert!(answers.iter().all(|answer| answer.encrypted));
+}
+
+/// The same when another connection ends it while the chain's READ is out.
+#[test]
+fn a_chain_whose_session_is_ended_by_another_connection() {
+    let w = World::new();
+    w.put("x", b"secret");
+    let mut a = w.logged_on("alice").encrypted();
+    let f = a.create("x").ok();
+    w.hold("read");
+    let read = a.message(&body::read(f, 0, 6));
+    let close = a.message(&body::close(f));
+    a.send_chain(&[read, close]);
+    let mut b = w.client(Dialect::SMB_3_1_1);
+    let mut logon = b.begin(Credentials::new("alice", "WORLD", &password("alice")));
+    logon.previous = a.session_id;
+    logon.run(&mut b).ok();
+    w.release_calls();
+    let answers = [a.receive(), a.receive()];
     assert!(answers.iter().all(|answer| answer.encrypted));
 }

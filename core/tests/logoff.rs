@@ -73,3 +73,17 @@ fn a_foreign_session() {
     b.create("x").is(NtStatus::USER_SESSION_DELETED);
     a.create("x").ok();
 }
+
+/// A chain that goes on after LOGOFF leaves no keys behind.
+#[test]
+fn in_the_middle_of_a_chain() {
+    let w = World::new();
+    let mut a = w.logged_on("alice");
+    let logoff = a.message(&RequestBody::Logoff);
+    let mut echo = a.message(&RequestBody::Echo).unsigned();
+    echo.header.session_id = 0;
+    a.send_chain(&[logoff, echo]);
+    (a.receive().ok(), a.receive().ok());
+    a.encrypt = true;
+    assert!(matches!(a.echo().drops(), ConnectionError::BadTransform(_)));
+}

@@ -351,12 +351,8 @@ pub(super) fn has_ended_watches(cx: &Cx<'_>) -> bool {
     cx.flows.parking.has_woken(|wait| matches!(wait, Wait::Watch(_)))
 }
 
-/// After a chain's answers have left: keys of a session that has logged off are forgotten.
-pub(super) fn after_reply(cx: &mut Cx<'_>, job: &Job) {
-    if job.who.asked.command == Command::LOGOFF
-        && let Some(session) = job.who.session
-        && !cx.state.sessions.contains_key(&session)
-    {
-        cx.send(job.conn, Outbound::ForgetKeys(session));
-    }
+/// The session whose LOGOFF has been answered: its keys are forgotten, when the answer has left.
+pub(super) fn has_logged_off(cx: &Cx<'_>, job: &Job) -> Option<SessionId> {
+    let session = job.who.session.filter(|_| job.who.asked.command == Command::LOGOFF)?;
+    (!cx.state.sessions.contains_key(&session)).then_some(session)
 }

@@ -10,7 +10,7 @@ use crate::{
         refuse,
     },
     id::{AsyncId, OpId, SessionId},
-    message::{Element, ReplyBody},
+    message::{Element, Outbound, ReplyBody},
     state::open::Stage,
     status::NtStatus,
     vfs::Done,
@@ -126,9 +126,13 @@ fn go_on_as(cx: &mut Cx<'_>, mut job: Box<Job>, mut handled: Handled<Step>, id: 
                 if grants(cx, &job) {
                     send_replies(cx, &mut job);
                 }
+                if let Some(session) = ending::has_logged_off(cx, &job) {
+                    send_replies(cx, &mut job);
+                    cx.send(job.conn, Outbound::ForgetKeys(session));
+                }
                 handled = match next(cx, &mut job) {
                     Some(handled) => handled,
-                    None => return flush(cx, &mut job),
+                    None => return send_replies(cx, &mut job),
                 };
                 id = None;
             }
@@ -137,7 +141,7 @@ fn go_on_as(cx: &mut Cx<'_>, mut job: Box<Job>, mut handled: Handled<Step>, id: 
                 job.finish_link();
                 handled = match next(cx, &mut job) {
                     Some(handled) => handled,
-                    None => return flush(cx, &mut job),
+                    None => return send_replies(cx, &mut job),
                 };
                 id = None;
             }
@@ -185,11 +189,6 @@ fn send_replies(cx: &mut Cx<'_>, job: &mut Job) {
     if let Some(replies) = job.take_replies() {
         cx.send(job.conn, replies);
     }
-}
-
-fn flush(cx: &mut Cx<'_>, job: &mut Job) {
-    send_replies(cx, job);
-    ending::after_reply(cx, job);
 }
 
 fn refusal(cx: &mut Cx<'_>, job: &Job, refused: Refused) -> Answer {

@@ -142,8 +142,12 @@ impl Job {
     /// The next request, with [`Self::who`] set to who asks it.
     pub(crate) fn next(&mut self) -> Option<Element> {
         let element = self.rest.pop_front()?;
+        // An encrypted chain is of one session, and its answers of one frame: also that this session
+        // has ended on the way is said to nobody else.
+        let seal = self.who.seal.take();
         self.who = Who::new(self.conn, &element, self.rest.is_empty());
         self.who.encrypted = matches!(self.arrived, Arrived::Encrypted(_));
+        self.who.seal = seal;
         Some(element)
     }
 
