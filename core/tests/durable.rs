@@ -264,3 +264,21 @@ fn as_many_as_allowed() {
     a.hang_up();
     assert_eq!((w.counters().opens, w.counters().durable), (4, 3));
 }
+
+/// What an open that is given back caches is told with its CREATE's answer, which comes late here: who
+/// else opens the file meanwhile takes of it without a word.
+#[test]
+fn taken_before_it_is_given_back() {
+    let w = World::new();
+    let mut a = w.logged_on("alice");
+    let f = a.create("x").batch().durable().ok();
+    a.hang_up();
+    let (mut a, mut b) = (w.logged_on("alice"), w.logged_on("alice"));
+    w.hold("query");
+    let mid = a.create("").again(f).send().later();
+    let other = b.create("x").send();
+    other.ok();
+    a.nothing();
+    w.release_calls();
+    assert_eq!(a.answer(mid).ok().created().oplock_level, OplockLevel::II);
+}

@@ -240,3 +240,20 @@ fn lost_on_all_channels_while_it_waits() {
     assert_eq!((w.counters().parked, w.counters().creations), (0, 0));
     b.forget();
 }
+
+/// Its channel is lost while its call is out, so nobody has heard what it may cache: who else comes does
+/// not wait for him, and the same CREATE is told what is left.
+#[test]
+fn taken_before_the_other_channel_asks() {
+    let w = World::with(|config| config.multi_channel = true);
+    let (mut a, mut b) = (w.logged_on("alice"), w.logged_on("alice"));
+    let mut other = w.channel(&a, "alice");
+    w.hold("open");
+    let _ = a.create("x").batch().durable_v2(GUID, 0).send().later();
+    a.hang_up();
+    w.release_calls();
+    b.create("x").ok();
+    other.nothing();
+    let again = other.create("x").batch().durable_v2(GUID, 0).replay().ok();
+    assert_eq!(again.created().oplock_level, OplockLevel::II);
+}

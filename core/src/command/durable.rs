@@ -109,6 +109,8 @@ pub(super) fn take_back(
     open.claim.client = client;
     open.stage = Stage::Live;
     open.volatile = volatile;
+    // Nor of what it caches by: that is heard with the answer.
+    open.told = false;
     let from = core::mem::replace(&mut open.session, session);
     open.tree = tree;
     if let Some(until) = open.claim.until.take() {

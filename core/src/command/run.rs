@@ -167,9 +167,11 @@ fn link(job: &mut Job) {
     }
 }
 
-/// From now on a break of what the open may cache is heard after the answer that grants it.
+/// From now on a break of what the open may cache is heard after the answer that grants it, if
+/// anybody is there to hear that.
 fn told(cx: &mut Cx<'_>, job: &Job) {
-    if let Some(open) = job.who.open.and_then(|id| cx.state.opens.get_mut(&id)) {
+    let open = job.who.open.and_then(|id| cx.state.opens.get_mut(&id));
+    if let Some(open) = open.filter(|_| cx.state.conns.contains_key(&job.conn)) {
         open.told = true;
     }
 }
