@@ -314,6 +314,9 @@ fn a_name_that_is_two_files() {
     assert_eq!(lease.lease_flags.bits(), 0, "what is broken is the other file's");
     assert_eq!(a.breaks(1, "RWH", "").flags.bits(), 1);
     b.write(opened.file_id, 0, b"another").ok();
+    let mut c = client(&w, 2);
+    let third = c.create("x").existing().ok();
+    c.close(third).ok();
     a.ack_lease(1, "").ok();
     let again = a.create("x").lease(1, "RWH").opened();
     assert_eq!(granted_state(&again), "");

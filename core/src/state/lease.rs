@@ -189,10 +189,13 @@ impl State {
         own.map_or(LeaseState::empty(), |lease| lease.state)
     }
 
-    /// Everybody who caches something of a stream, each once.
+    /// Everybody who caches something of a stream, each once: a key that was used for a namesake
+    /// caches nothing of that.
     pub(crate) fn holders(&self, key: FileKey) -> Vec<Holder> {
         let opens = self.files.get(&key).map(|file| file.opens.as_slice()).unwrap_or_default();
-        let mut holders: Vec<_> = opens.iter().filter_map(|id| self.holder(*id)).collect();
+        let is_its = |holder: &Holder| self.leases.get(holder).is_some_and(|it| it.file == key);
+        let holders = opens.iter().filter_map(|id| self.holder(*id));
+        let mut holders: Vec<_> = holders.filter(is_its).collect();
         holders.sort_unstable();
         holders.dedup();
         holders
