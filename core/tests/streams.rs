@@ -164,3 +164,49 @@ fn overwriting_the_file_removes_its_streams() {
     assert_eq!(streams(&mut a, base), ["::$DATA"]);
     w.finish();
 }
+
+/// Who waits for a break of a stream that gets another name looks again: there is no such stream now.
+#[test]
+fn renaming_a_stream_wakes_who_waits_to_open_it() {
+    let (w, mut a) = world();
+    let s = a.create("x:one").oplock(OplockLevel::BATCH).ok();
+    let mut b = w.logged_on("alice");
+    b.connect_tree("streams");
+    let waiting = b.create("x:one").existing().send().waits();
+    assert_eq!(a.oplock_broken(s), OplockLevel::II);
+    a.rename(s, ":two", false).ok();
+    b.answer(waiting.mid).is(NtStatus::OBJECT_NAME_NOT_FOUND);
+    a.close(s).ok();
+    assert_eq!(w.counters().parked, 0);
+}
+
+/// A stream is to be deleted, and gets another name at the same time: it is gone when it is closed.
+#[test]
+fn deleted_while_it_is_renamed() {
+    let (w, mut a) = world();
+    let s = a.create("x:one").ok();
+    w.hold("rename stream");
+    let rename = a.rename(s, ":two", false).silent();
+    a.delete(s, true).ok();
+    w.release_calls();
+    a.answer(rename).ok();
+    a.close(s).ok();
+    let base = a.create("x").existing().ok();
+    assert_eq!(streams(&mut a, base), ["::$DATA"]);
+}
+
+/// What is written to a stream keeps locks waiting by whatever name.
+#[test]
+fn written_while_it_is_renamed() {
+    let (w, mut a) = world();
+    let s = a.create("x:one").ok();
+    w.hold("write");
+    let write = a.write(s, 0, b"data").silent();
+    a.rename(s, ":two", false).ok();
+    let other = a.create("x:two").existing().ok();
+    let lock = a.lock(other, 0, 1, LockFlags::EXCLUSIVE_LOCK).silent();
+    w.release_calls();
+    a.answer(write).ok();
+    a.answer(lock).ok();
+    w.finish();
+}

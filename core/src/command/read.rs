@@ -3,7 +3,7 @@
 use super::{Cx, Event, pipe};
 use crate::{
     flow::{Answer, Flow, Handled, NO_OPEN, OUR_BUG, Refused, job::Who, park::Wait, refuse},
-    id::{FileKey, OpenId},
+    id::OpenId,
     message::ReplyBody,
     state::{
         conn::Conn,
@@ -28,7 +28,6 @@ pub(crate) struct Step {
 /// A READ or WRITE that is running, as locks see it.
 #[derive(Debug)]
 pub(crate) struct Io {
-    key: FileKey,
     range: RangeLock,
 }
 
@@ -111,7 +110,7 @@ pub(super) fn begin_io(
     }
     let range = RangeLock { open, offset, length, exclusive: touch == Touch::Write };
     file.locks.begin(range);
-    Ok(Io { key, range })
+    Ok(Io { range })
 }
 
 /// The whole of a file is about to change, whatever locks say: what has begun keeps locks and leases
@@ -121,16 +120,18 @@ pub(super) fn begin_change(cx: &mut Cx<'_>, open: OpenId) -> Result<Io, Refused>
     let file = cx.state.files.get_mut(&key).ok_or(NO_OPEN)?;
     let range = RangeLock { open, offset: 0, length: u64::MAX, exclusive: true };
     file.locks.begin(range);
-    Ok(Io { key, range })
+    Ok(Io { range })
 }
 
 /// The READ or WRITE is through, whatever came of it.
 pub(super) fn end_io(cx: &mut Cx<'_>, io: &Io) {
-    if let Some(file) = cx.state.files.get_mut(&io.key) {
+    // A stream may have another name than when it began.
+    let key = cx.state.opens.get(&io.range.open).and_then(Open::key);
+    if let Some((key, file)) = key.and_then(|key| Some((key, cx.state.files.get_mut(&key)?))) {
         file.locks.end(&io.range);
         if io.range.exclusive {
             file.changed = cx.state.changes.next();
         }
-        cx.flows.parking.wake(Wait::Range(io.key));
+        cx.flows.parking.wake(Wait::Range(key));
     }
 }

@@ -2,11 +2,11 @@
 
 use super::{Cx, notice, set_info::Step};
 use crate::{
-    flow::{Handled, refuse},
+    flow::{Handled, park::Wait, refuse},
     id::{FileKey, OpenId},
     state::{
-        file::FileState,
-        open::{Open, What},
+        file::{Doomed, FileState},
+        open::{Open, Place, What},
     },
     status::NtStatus,
     stream::{StreamName, Suffix},
@@ -46,8 +46,8 @@ fn moved(key: FileKey, to: Option<&StreamName>) -> FileKey {
     FileKey { stream: to.map_or(0, StreamName::id), ..key }
 }
 
-/// The open, with its locks, is now one of the stream of the new name. Whoever came to open that
-/// while the rename ran is its sibling.
+/// The open, with its locks and what is known of its data, is now one of the stream of the new name.
+/// Whoever came to open that while the rename ran is its sibling.
 pub(super) fn renamed(cx: &mut Cx<'_>, id: OpenId, to: Option<StreamName>) {
     let Some(open) = cx.state.opens.get_mut(&id) else {
         return;
@@ -56,28 +56,36 @@ pub(super) fn renamed(cx: &mut Cx<'_>, id: OpenId, to: Option<StreamName>) {
         return;
     };
     let (from, target) = (*key, moved(*key, to.as_ref()));
-    let old = core::mem::replace(&mut place.stream, to);
+    let old = core::mem::replace(&mut place.stream, to.clone());
     *key = target;
     notice::stream_renamed(cx, id, old.as_ref());
     if from == target {
         return;
     }
-    let mut locks = Default::default();
+    let mut moved = FileState::new();
     if let Some(old) = cx.state.files.get_mut(&from) {
         old.opens.retain(|other| *other != id);
-        locks = old.locks.take_all(id);
+        moved.locks = old.locks.take_all(id);
+        moved.changed = old.changed;
         if old.opens.is_empty() {
+            // To be deleted since the rename began: it still is.
+            moved.doomed = core::mem::take(&mut old.doomed);
             cx.state.forget_file(from);
         }
     }
     let new = cx.state.files.entry(target).or_insert_with(FileState::new);
     new.opens.push(id);
-    for lock in locks {
-        new.locks.add(lock);
+    new.locks.join(moved.locks);
+    new.changed = new.changed.max(moved.changed);
+    for Doomed { place, by } in moved.doomed {
+        new.doom(&Place { stream: to.clone(), ..place.clone() }, &by);
+        cx.out.release(place.root);
     }
     if let Some(lease) = cx.state.holder(id).and_then(|holder| cx.state.leases.get_mut(&holder)) {
         lease.file = target;
     }
-    // Who waited for a range of the old name looks for it under the new one.
-    cx.flows.parking.wake(crate::flow::park::Wait::Range(from));
+    // Who waited for the old name's ranges looks for them under the new one, and who waited for a
+    // break to open it finds that it is gone.
+    cx.flows.parking.wake(Wait::Range(from));
+    cx.flows.parking.wake(Wait::File(from));
 }

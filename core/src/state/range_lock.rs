@@ -102,9 +102,16 @@ impl RangeLocks {
         self.held.len() != before
     }
 
-    /// Hands all locks of an open over.
-    pub(crate) fn take_all(&mut self, open: OpenId) -> Vec<RangeLock> {
-        self.held.extract_if(.., |lock| lock.open == open).collect()
+    /// Hands all locks of an open over, and what it has begun.
+    pub(crate) fn take_all(&mut self, open: OpenId) -> Self {
+        let all = |list: &mut Vec<RangeLock>| list.extract_if(.., |it| it.open == open).collect();
+        Self { held: all(&mut self.held), running: all(&mut self.running) }
+    }
+
+    /// These are here as well.
+    pub(crate) fn join(&mut self, other: Self) {
+        self.held.extend(other.held);
+        self.running.extend(other.running);
     }
 
     pub(crate) fn len(&self) -> usize {
