@@ -1,8 +1,10 @@
 //! Leases of directories: who caches one is told when somebody else changes what is in it (MS-SMB2
 //! 3.3.5.9.11, MS-FSA 2.1.4.12, PARENT_OBJECT).
 
+use ksmbd_core::config::Share;
 use ksmbd_core::wire::create::CreateResponse;
 use ksmbd_fuzz::prelude::*;
+use std::sync::Arc;
 
 /// A client of its own, as `alice`.
 fn client(w: &World, guid: u8) -> Client {
@@ -102,4 +104,44 @@ fn not_with_version_1() {
     let mut a = client(&w, 1);
     let opened = a.create("d").directory().lease(1, "RH").opened();
     assert_eq!(granted(&opened), None);
+}
+
+/// Two shares, one inside of the other: what is changed by one of them is told by the other.
+#[test]
+fn by_a_share_around_it() {
+    let w = World::new();
+    w.vfs(|vfs| {
+        vfs.put_directory("/srv/share", "d");
+        vfs.serve("/srv/share/d");
+    });
+    let share = Arc::new(Share::disk("below", "/srv/share/d"));
+    w.daemon(|daemon| daemon.share(Rules { share, read_only: false, refused: None }));
+    let (mut a, mut b) = (client(&w, 1), client(&w, 2));
+    a.connect_tree("below");
+    let root = a.create("").directory().existing().access(AccessMask::GENERIC_READ);
+    assert_eq!(granted_state(&root.lease_v2(1, "RH", 0, None).opened()), "RH");
+    let y = b.create("d\\y").ok();
+    a.breaks(1, "RH", "");
+    a.ack_lease(1, "").ok();
+    // The open by one share has the name that it got by the other.
+    let z = a.create("y").delete_on_close().ok();
+    b.rename(y, "d\\z", false).ok();
+    b.close(y).ok();
+    a.close(z).ok();
+    assert!(!w.exists("d/z"));
+}
+
+/// A CLOSE comes while a WRITE is out: what it writes shows in the directory all the same.
+#[test]
+fn written_while_it_is_closed() {
+    let (w, mut a, mut b) = cached();
+    let x = b.create("d\\x").ok();
+    w.hold("write");
+    let write = b.write(x, 0, b"data").silent();
+    let close = b.close(x).silent();
+    a.nothing();
+    w.release_calls();
+    b.answer(write).ok();
+    b.answer(close).ok();
+    told(&mut a);
 }

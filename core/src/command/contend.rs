@@ -45,9 +45,8 @@ pub(super) fn rename(cx: &mut Cx<'_>, id: OpenId, targets: &[FileKey]) -> Option
     let open = cx.state.opens.get(&id)?;
     let (key, place) = (open.key()?, open.place()?);
     let below = |other: &&Open| {
-        open.is_directory()
-            && other.share.path == open.share.path
-            && other.place().is_some_and(|other| other.path.is_below(&place.path))
+        let other = other.place().filter(|_| open.is_directory());
+        other.is_some_and(|other| other.is_below(&place.share, &place.path))
     };
     let mut keys: Vec<_> = cx.state.opens.values().filter(below).filter_map(Open::key).collect();
     keys.extend(cx.state.other_streams(key).filter_map(Open::key));

@@ -35,7 +35,6 @@ pub(super) fn end_open(cx: &mut Cx<'_>, id: OpenId, why: Wake) {
     if let Some(until) = open.claim.until.take() {
         cx.flows.timers.clear(until, Timer::Kept(id));
     }
-    let modified = core::mem::take(&mut open.modified);
     if let (Some(key), Some(place), true) = (open.key(), open.place(), open.delete_on_close)
         && let Some(file) = cx.state.files.get_mut(&key)
     {
@@ -43,10 +42,6 @@ pub(super) fn end_open(cx: &mut Cx<'_>, id: OpenId, why: Wake) {
         file.doom(place, &open.identity);
         notice::doomed(cx, id);
         contend::delete(cx, id);
-    }
-    if modified {
-        // Writing shows in the directory when the file is closed (smb2.lease.v2_request).
-        contend::listing(cx, id);
     }
     wake_users(cx, id, why);
     advance(cx, id);
@@ -203,12 +198,17 @@ pub(super) fn deleted(cx: &mut Cx<'_>, id: OpenId, done: &Done) {
 
 /// Goes on closing when nothing uses the open any more.
 pub(super) fn advance(cx: &mut Cx<'_>, id: OpenId) {
+    let unused = |open: &&mut Open| open.stage == Stage::Closing && open.running == 0;
+    let Some(open) = cx.state.opens.get_mut(&id).filter(unused) else {
+        return;
+    };
+    if core::mem::take(&mut open.modified) {
+        // Writing shows in the directory when the file is closed (smb2.lease.v2_request).
+        contend::listing(cx, id);
+    }
     let Some(open) = cx.state.opens.get(&id) else {
         return;
     };
-    if open.stage != Stage::Closing || open.running > 0 {
-        return;
-    }
     let Some(call) = open.key().and_then(|key| last_act(cx, key, open)) else {
         return remove(cx, id);
     };

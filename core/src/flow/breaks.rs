@@ -8,13 +8,13 @@ use crate::{
     crypto::SessionKeys,
     id::{ConnId, FileKey, Holder, LeaseId, OpenId, SessionId},
     message::{Notification, Outbound},
-    name::{SharePath, same_name},
+    name::SharePath,
     state::{
         State,
         conn::Conn,
         durable::Endurance,
         lease::{Breaking, Kind, Lease, is_stat_open, level_of},
-        open::Stage,
+        open::{Open, Stage},
     },
     wire::{
         create_context::LeaseState,
@@ -94,11 +94,8 @@ pub(crate) fn directory_changed<S>(
     }
     let mine = by.and_then(|open| cx.state.parent_lease(open));
     let is_it = |open: &OpenId| {
-        opens.get(open).is_some_and(|open| {
-            let path = open.place().map(|place| place.path.as_str());
-            open.share.path == share.path
-                && path.is_some_and(|path| same_name(path, directory.as_str()))
-        })
+        let place = opens.get(open).and_then(Open::place);
+        place.is_some_and(|place| place.is_at(share, directory))
     };
     let caches = |id: &LeaseId| {
         let lease = leases.get(&Holder::Lease(*id));

@@ -1,6 +1,6 @@
 //! Where a file is below its share.
 
-use super::mapping;
+use super::{mapping, same_name};
 use crate::{status::NtStatus, wire::utf16::Utf16};
 use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::fmt;
@@ -122,6 +122,19 @@ impl SharePath {
         Some(to.join_host(rest))
     }
 
+    /// The same place of the disk as a path of the share at `to`, not of the one at `from`; `None` where
+    /// it is not inside of that.
+    pub fn seen_from(&self, from: &str, to: &str) -> Option<Cow<'_, Self>> {
+        if from == to {
+            return Some(Cow::Borrowed(self));
+        }
+        let parts = |path| str::split(path, '/').filter(|part| !part.is_empty());
+        let mut rest = parts(from).chain(parts(&self.0));
+        let is_inside = parts(to).all(|part| rest.next().is_some_and(|own| same_name(own, part)));
+        let join = |path: Self, part| path.join_host(part);
+        is_inside.then(|| Cow::Owned(rest.fold(Self::root(), join)))
+    }
+
     /// With `\` between components and in front (MS-FSCC 2.4.2).
     pub fn to_windows(&self) -> Utf16 {
         let separate = |unit| if unit == u16::from(b'/') { u16::from(b'\\') } else { unit };
@@ -186,6 +199,20 @@ mod tests {
         let alone = SharePath::parse(&[0x61, 0xd800]).unwrap();
         assert_eq!(&*alone.host(), b"a\xed\xa0\x80");
         assert_eq!(alone.to_windows().0, [0x5c, 0x61, 0xd800]);
+    }
+
+    #[test]
+    fn shares_within_shares() {
+        let seen = |name, from, to| {
+            let path = path(name).ok()?.seen_from(from, to)?.into_owned();
+            Some(String::from(path.as_str()))
+        };
+        assert_eq!(seen("data\\a\\x", "/srv", "/srv/Data/").as_deref(), Some("a/x"));
+        assert_eq!(seen("data", "/srv/", "/srv/data").as_deref(), Some(""));
+        assert_eq!(seen("x", "/srv/data", "/srv").as_deref(), Some("data/x"));
+        assert_eq!(seen("x", "/srv", "/srv").as_deref(), Some("x"));
+        assert_eq!(seen("database", "/srv", "/srv/data"), None);
+        assert_eq!(seen("x", "/srv", "/srv/data"), None);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::{
         utf16::Utf16,
     },
 };
-use alloc::{format, sync::Arc};
+use alloc::{borrow::Cow, sync::Arc};
 
 #[derive(Debug)]
 pub(crate) struct Open {
@@ -138,14 +138,32 @@ pub(crate) struct Place {
 impl Place {
     /// Both are the same name in the same directory, through whatever share.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        if self.share.path == other.share.path {
-            return same_name(self.path.as_str(), other.path.as_str());
-        }
-        let whole = |place: &Self| {
-            let share = place.share.path.trim_end_matches('/');
-            format!("{share}/{}", place.path.as_str())
-        };
-        same_name(&whole(self), &whole(other))
+        self.is_at(&other.share, &other.path)
+    }
+
+    /// It is called so, by this share or by another one of the same directories.
+    pub(crate) fn is_at(&self, share: &Share, path: &SharePath) -> bool {
+        let path = path.seen_from(&share.path, &self.share.path);
+        path.is_some_and(|path| same_name(self.path.as_str(), path.as_str()))
+    }
+
+    /// It lies below this directory, by whatever share.
+    pub(crate) fn is_below(&self, share: &Share, directory: &SharePath) -> bool {
+        let path = self.path.seen_from(&self.share.path, &share.path);
+        path.is_some_and(|path| path.is_below(directory))
+    }
+
+    /// The same after `from` became `to` in this share; `None` where it did not lie there, or has left
+    /// what its own share has.
+    pub(crate) fn moved(
+        &self,
+        share: &Share,
+        from: &SharePath,
+        to: &SharePath,
+    ) -> Option<SharePath> {
+        let seen =
+            |path: &SharePath| path.seen_from(&share.path, &self.share.path).map(Cow::into_owned);
+        self.path.moved(&seen(from)?, &seen(to)?)
     }
 
     /// Both are the same name to a client, in directories that are both called by the same share.

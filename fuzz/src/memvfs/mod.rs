@@ -80,7 +80,10 @@ impl MemVfs {
 
     /// Makes a directory that shares can serve, open to everybody.
     pub fn serve(&mut self, path: &str) {
-        let root = self.new_node(Content::directory(), 0o777, &Identity::nobody());
+        let within = |root: &String| self.at(root, path.strip_prefix(root)?.strip_prefix('/')?);
+        let within = self.roots.keys().find_map(within);
+        let new = || self.new_node(Content::directory(), 0o777, &Identity::nobody());
+        let root = within.unwrap_or_else(new);
         self.roots.insert(path.into(), root);
     }
 

@@ -3,9 +3,10 @@
 use super::{Step, call, open_of, waits};
 use crate::{
     command::{self, Cx, bad_name, contend, security, stream},
+    config::Share,
     flow::{Handled, NO_OPEN, OUR_BUG, Refused, refuse},
     id::{FileKey, OpenId},
-    name::{SharePath, same_name},
+    name::SharePath,
     state::{
         State,
         open::{Open, What},
@@ -82,7 +83,7 @@ pub(super) fn rename(cx: &mut Cx<'_>, id: OpenId, target: Target) -> Handled<com
             "MS-FSA 2.1.5.15.12: a stream stays in its file",
         );
     }
-    let targets = opens_at(cx, &open.share.path, &to);
+    let targets = opens_at(cx, &open.share, &to);
     if let Some(park) = contend::rename(cx, id, &targets) {
         return waits(park, SetFileInformation::Rename(target));
     }
@@ -121,7 +122,7 @@ pub(super) fn link(cx: &mut Cx<'_>, id: OpenId, target: Target) -> Handled<comma
         return refuse(NtStatus::INVALID_PARAMETER, "MS-FSA 2.1.5.15.6: the share itself");
     }
     parent_is_free(cx, open, &to, Kind::Link)?;
-    let targets = opens_at(cx, &open.share.path, &to);
+    let targets = opens_at(cx, &open.share, &to);
     if let Some(park) = contend::replace(cx, id, &targets) {
         return waits(park, SetFileInformation::Link(target));
     }
@@ -211,11 +212,8 @@ fn carry_out(cx: &Cx<'_>, open: &Open, naming: Naming) -> Handled<command::Step>
 }
 
 /// What is open under the new name, which it may lose.
-fn opens_at(cx: &Cx<'_>, share: &str, to: &SharePath) -> Vec<FileKey> {
-    let there = |open: &&Open| {
-        open.share.path == share
-            && open.place().is_some_and(|place| same_name(place.path.as_str(), to.as_str()))
-    };
+fn opens_at(cx: &Cx<'_>, share: &Share, to: &SharePath) -> Vec<FileKey> {
+    let there = |open: &&Open| open.place().is_some_and(|place| place.is_at(share, to));
     cx.state.opens.values().filter(there).filter_map(Open::key).collect()
 }
 
@@ -225,8 +223,7 @@ fn parent_is_free(cx: &Cx<'_>, open: &Open, to: &SharePath, kind: Kind) -> Resul
     let parent = to.parent();
     let mine = (AccessMask::FILE_ADD_FILE, kind.shares());
     let held = |other: &Open| {
-        other.share.path == open.share.path
-            && other.place().is_some_and(|place| same_name(place.path.as_str(), parent.as_str()))
+        other.place().is_some_and(|place| place.is_at(&open.share, &parent))
             && share_mode::conflicts((other.granted, other.share_access), mine)
     };
     if cx.state.opens.values().any(held) {
@@ -237,11 +234,8 @@ fn parent_is_free(cx: &Cx<'_>, open: &Open, to: &SharePath, kind: Kind) -> Resul
 
 /// Another open lies below, through whatever share of the same directory.
 fn holds_opens(cx: &Cx<'_>, open: &Open, path: &SharePath) -> bool {
-    let below = |other: &Open| {
-        other.share.path == open.share.path
-            && other.place().is_some_and(|place| place.path.is_below(path))
-    };
-    cx.state.opens.values().any(below)
+    let mut places = cx.state.opens.values().filter_map(Open::place);
+    places.any(|place| place.is_below(&open.share, path))
 }
 
 /// Every open that was reached by the old name is now at the new one, through whatever share of the
@@ -251,13 +245,13 @@ pub(super) fn renamed(cx: &mut Cx<'_>, id: OpenId, from: &SharePath, to: &ShareP
     let Some(share) = opens.get(&id).map(|open| Arc::clone(&open.share)) else {
         return;
     };
-    for open in opens.values_mut().filter(|open| open.share.path == share.path) {
+    for open in opens.values_mut() {
         let What::File { key, place, .. } = &mut open.what else {
             continue;
         };
         let doomed = files.get_mut(key).into_iter().flat_map(|file| &mut file.doomed);
         for place in doomed.map(|doomed| &mut doomed.place).chain([place]) {
-            if let Some(moved) = place.path.moved(from, to) {
+            if let Some(moved) = place.moved(&share, from, to) {
                 place.path = moved;
             }
         }
