@@ -406,3 +406,23 @@ fn of_a_channel_of_another_client() {
         a.nothing();
     }
 }
+
+/// An older connection of the same ClientGuid, but of another user, or of one who is not there any more:
+/// whose lease it is has to hear of the break (MS-SMB2 3.3.4.7).
+#[test]
+fn on_a_connection_of_its_own_user() {
+    let w = World::new();
+    w.put("x", b"0123456789");
+    let mut old = w.connect();
+    old.offer = Offer { guid: [1; 16], ..Offer::only(Dialect::SMB_3_1_1) };
+    old.negotiate().ok();
+    let old = old.logged_on("bob");
+    let (mut a, mut c) = (client(&w, 1), client(&w, 3));
+    let held = a.create("x").lease(1, "RH").ok();
+    let f = c.create("x").ok();
+    c.write(f, 0, b"1").ok();
+    a.breaks(1, "RH", "");
+    old.nothing();
+    a.ack_lease(1, "").ok();
+    a.close(held).ok();
+}

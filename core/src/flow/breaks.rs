@@ -15,6 +15,7 @@ use crate::{
         durable::Endurance,
         lease::{Breaking, Kind, Lease, is_stat_open, level_of},
         open::{Open, Stage},
+        session::User,
     },
     wire::{
         create_context::LeaseState,
@@ -176,7 +177,9 @@ pub(crate) fn connection_lost<S>(cx: &mut Cx<'_, S>, conn: ConnId) {
 
 /// Where a holder is told what it did not ask for, and the session that protects it: the one place
 /// where that is chosen. An oplock's on the connection of its open, a lease's on one of its client:
-/// nobody else's has its key. From 3.0 on all the client's connections know it, so its oldest is as good.
+/// nobody else's has its key. From 3.0 on all the client's connections know it, so that its oldest is as
+/// good, if the same user is on it: a ClientGuid is no secret, and who moves on to another connection may
+/// leave others behind on a dead one.
 fn channel(state: &State, holder: Holder) -> Option<(ConnId, SessionId, Option<Arc<SessionKeys>>)> {
     let lease = state.leases.get(&holder)?;
     let is_theirs = |conn: &Conn| match holder {
@@ -193,18 +196,20 @@ fn channel(state: &State, holder: Holder) -> Option<(ConnId, SessionId, Option<A
         let (conn, channel) = session.channels.iter().find(|(conn, _)| there(conn))?;
         // Encrypted where the session's or the tree's answers are, with the channel's nonces.
         let keys = channel.keys.clone().filter(|_| user.encrypt || open.share.encrypt);
-        Some((*conn, open.session, keys))
+        Some((*conn, open.session, user, keys))
     };
-    let (conn, session, keys) = lease.opens.iter().find_map(own)?;
-    let knows = |conn: &Conn| {
+    let (conn, session, user, keys) = lease.opens.iter().find_map(own)?;
+    let is_users = |(id, conn): &(&ConnId, &Conn)| {
         let dialect = conn.dialect().is_some_and(|dialect| dialect >= Dialect::SMB_3_0);
-        dialect && !conn.sessions.is_empty() && is_theirs(conn)
+        let mut users = conn.sessions.iter().filter_map(|session| {
+            state.session(**id, *session).and_then(|session| session.user.as_ref())
+        });
+        let is_same = |other: &User| other.is_same(user.kind, &user.account, &user.identity);
+        dialect && is_theirs(conn) && users.any(is_same)
     };
     let oldest = match holder {
         // Another connection has not got this session's keys.
-        Holder::Lease(_) if keys.is_none() => {
-            state.conns.iter().find(|(_, conn)| knows(conn)).map(|(conn, _)| *conn)
-        }
+        Holder::Lease(_) if keys.is_none() => state.conns.iter().find(is_users).map(|(id, _)| *id),
         _ => None,
     };
     Some((oldest.unwrap_or(conn), session, keys))
