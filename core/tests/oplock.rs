@@ -299,3 +299,22 @@ fn taken_before_it_is_told() {
     w.release_calls();
     assert_eq!(a.answer(mid).ok().created().oplock_level, OplockLevel::II);
 }
+
+/// MS-FSA 2.1.5.18: where writes do not end nothing is granted, and the CREATE is answered.
+#[test]
+fn a_grant_does_not_wait_for_ever() {
+    let w = World::new();
+    w.put("x", b"old");
+    let (mut a, mut b) = (w.logged_on("alice"), w.logged_on("bob"));
+    let f = a.create("x").ok();
+    w.hold("write");
+    let mut write = a.write(f, 0, b"new").silent();
+    let opening = b.create("x").oplock(OplockLevel::II).send().silent();
+    for _ in 0..10 {
+        let next = a.write(f, 0, b"new").silent();
+        w.complete(0);
+        a.answer(write).ok();
+        write = next;
+    }
+    assert_eq!(b.answer(opening).ok().created().oplock_level, OplockLevel::NONE);
+}

@@ -86,6 +86,14 @@ impl Asked {
         }
     }
 
+    /// It is content with nothing.
+    pub(super) fn less(self) -> Self {
+        match self {
+            Self::Lease(id, _, kind) => Self::Lease(id, LeaseState::empty(), kind),
+            Self::Nothing | Self::Oplock(_) => Self::Nothing,
+        }
+    }
+
     /// MS-SMB2 3.3.5.9.8: a lease key names one file. Where a share's path has variables one name may be
     /// another file on another connection, which its client cannot know: then it caches neither of them, as
     /// with smbd (smb2.lease.dynamic_share).

@@ -19,7 +19,7 @@ use crate::{
     flow::{
         CANCELLED, Flow, Handled, NO_OPEN, NO_TREE, OUR_BUG, Refused,
         job::Who,
-        park::{Park, Wake},
+        park::{Park, Wait, Wake},
         refuse,
     },
     id::FileKey,
@@ -274,6 +274,7 @@ fn opened(
             let interim = park.interim && cx.flows.purged.is_empty();
             let park = Park { interim, ..park };
             wanted.waited = true;
+            wanted.waits_for_writes += u8::from(matches!(park.wait, Wait::Range(_)));
             Ok(Flow::Park(park, super::Step::Create(Step::Contended(wanted))))
         }
         Ok(Reserved::In(_, action))

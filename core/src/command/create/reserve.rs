@@ -30,6 +30,10 @@ use crate::{
 };
 use alloc::sync::Arc;
 
+/// How many writes are waited for to be allowed to cache. Where they do not end nothing is cached, which
+/// is what others would take anyway.
+const PATIENCE: u8 = 3;
+
 /// What became of an open.
 pub(super) enum Reserved {
     /// It is in the tables.
@@ -57,9 +61,17 @@ pub(super) fn reserve(
     let granted = grant::check(cx.state, tree, wanted, (&info, &place), how)?;
     let asked = Asked::of(cx.state, who.conn, tree, wanted);
     asked.check(cx, info.key, &place)?;
-    let asked = asked.on(cx.state, who.conn, directory);
+    let mut asked = asked.on(cx.state, who.conn, directory);
     if let Some(park) = contend(cx, wanted, asked, info.key, granted)? {
         return Ok(Reserved::Later(park));
+    }
+    if asked.wants() && is_written(cx, info.key) {
+        if wanted.waits_for_writes < PATIENCE {
+            // As long as a write takes, for what would be read now is not what will be there.
+            let wait = Wait::Range(info.key);
+            return Ok(Reserved::Later(Park { wait, deadline: None, interim: false }));
+        }
+        asked = asked.less();
     }
     let action = match wanted.request.create_disposition {
         _ if created => CreateAction::CREATED,
@@ -139,13 +151,11 @@ fn contend(
     if breaks::contend_open(cx, key, opener) {
         return Ok(Some(Park::for_break(key)));
     }
-    let writes = cx.state.files.get(&key).is_some_and(|file| file.locks.is_written());
-    if writes && asked.wants() {
-        // As long as a write takes, for what would be read now is not what will be there.
-        let wait = Wait::Range(key);
-        return Ok(Some(Park { wait, deadline: None, interim: false }));
-    }
     Ok(None)
+}
+
+fn is_written(cx: &Cx<'_>, key: FileKey) -> bool {
+    cx.state.files.get(&key).is_some_and(|file| file.locks.is_written())
 }
 
 /// FileModeInformation repeats these options (MS-FSCC 2.4.31).

@@ -68,6 +68,7 @@ pub(super) fn wanted(
         contexts,
         token,
         waited: false,
+        waits_for_writes: 0,
         created: false,
         file_created: false,
         since: Default::default(),

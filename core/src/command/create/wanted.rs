@@ -27,6 +27,8 @@ pub(crate) struct Wanted {
     pub(super) token: Option<Arc<Token>>,
     /// Others had to be waited for.
     pub(super) waited: bool,
+    /// How often it has waited for writes.
+    pub(super) waits_for_writes: u8,
     /// It has been made already, before others had to be waited for.
     pub(super) created: bool,
     /// The file it is a stream of, too.
