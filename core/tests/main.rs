@@ -33,6 +33,7 @@ mod notify;
 mod notify_end;
 mod notify_filter;
 mod notify_outside;
+mod open_races;
 mod oplock;
 mod persistent;
 mod pipe;

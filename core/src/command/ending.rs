@@ -184,12 +184,19 @@ pub(super) fn deleted(cx: &mut Cx<'_>, id: OpenId, done: &Done) {
         return remove(cx, id);
     };
     let files = &mut cx.state.files;
+    let is_gone = matches!(done, Done::Ok);
     let stream = files.get_mut(&key).filter(|_| key.is_stream());
     if let Some(gone) = stream.and_then(|stream| stream.spare(place)) {
+        if is_gone {
+            cx.state.changes.lost_name(key);
+        }
         // The stream is gone; by now its file may be next.
         open.stage = Stage::Closing;
         cx.out.release(gone.root);
         return advance(cx, id);
+    }
+    if is_gone {
+        cx.state.changes.lost_name(key.base());
     }
     let gone = files.get_mut(&key.base()).and_then(|file| file.spare(place));
     gone.into_iter().for_each(|gone| cx.out.release(gone.root));

@@ -62,6 +62,8 @@ pub(super) fn renamed(cx: &mut Cx<'_>, id: OpenId, to: Option<StreamName>) {
     if from == target {
         return;
     }
+    cx.state.changes.lost_name(from);
+    cx.state.changes.lost_name(target);
     let mut moved = FileState::new();
     if let Some(old) = cx.state.files.get_mut(&from) {
         old.opens.retain(|other| *other != id);

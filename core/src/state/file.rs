@@ -3,8 +3,11 @@
 
 use super::open::Place;
 use super::range_lock::RangeLocks;
-use crate::{id::OpenId, vfs::Identity};
-use alloc::{sync::Arc, vec::Vec};
+use crate::{
+    id::{FileKey, OpenId},
+    vfs::Identity,
+};
+use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 
 /// Exists from the first open to the last, and no longer: an inode number means nothing without. A
 /// file that is to be deleted is kept until its last stream is closed.
@@ -29,7 +32,14 @@ pub(crate) struct Changes {
     latest: Change,
     /// The latest of files that nobody has open any more.
     forgotten: Change,
+    /// When files last lost a name, for those that are being opened by it.
+    unnamed: BTreeMap<FileKey, Change>,
+    /// Until then any file may have.
+    all_unnamed: Change,
 }
+
+/// So many files that have lost a name are told apart. Calls that open files take little time.
+const UNNAMED: usize = 256;
 
 impl Changes {
     /// The latest one, of whatever file.
@@ -41,6 +51,33 @@ impl Changes {
     pub(crate) fn next(&mut self) -> Change {
         self.latest = Change(self.latest.0.wrapping_add(1));
         self.latest
+    }
+
+    /// A file or a stream is not called any more what it was: who was about to open it has something
+    /// else than what he asked for.
+    pub(crate) fn lost_name(&mut self, key: FileKey) {
+        if self.unnamed.len() >= UNNAMED {
+            self.lost_all_names();
+        }
+        let now = self.next();
+        self.unnamed.insert(key, now);
+    }
+
+    /// The same for whatever lies below a directory.
+    pub(crate) fn lost_all_names(&mut self) {
+        self.all_unnamed = self.next();
+        self.unnamed.clear();
+    }
+
+    /// Whether what was opened after `since` may not be what the name means by now.
+    pub(crate) fn may_have_lost_name(&self, key: FileKey, since: Change) -> bool {
+        self.all_unnamed > since || self.has_lost_name(key, since)
+    }
+
+    /// Whether it is known to have lost a name since.
+    pub(crate) fn has_lost_name(&self, key: FileKey, since: Change) -> bool {
+        let lost = |key| self.unnamed.get(&key).is_some_and(|lost| *lost > since);
+        lost(key) || lost(key.base())
     }
 
     /// What is known of a file goes.

@@ -10,6 +10,7 @@ mod reopen;
 mod reserve;
 mod validate;
 mod wanted;
+mod withdraw;
 
 use super::{
     Cx, Event, contend, ending, notice, promise,
@@ -23,12 +24,18 @@ use crate::{
         refuse,
     },
     id::FileKey,
-    state::{durable::Creation, file::Change, promise::Pending, room::has_room, session::Tree},
+    state::{
+        durable::Creation, file::Change, open::Place, promise::Pending, room::has_room,
+        session::Tree,
+    },
     status::NtStatus,
     vfs::{Call, Done, FileInfo, FileKind, Op, Opened, VfsError},
     wire::{
         change_notify::CompletionFilter,
-        create::{CreateAction, CreateRequest, CreateResponse, CreateResponseFlags, OplockLevel},
+        create::{
+            CreateAction, CreateDisposition, CreateRequest, CreateResponse, CreateResponseFlags,
+            OplockLevel,
+        },
         message::ResponseBody,
     },
 };
@@ -47,8 +54,8 @@ pub(crate) enum Step {
     Overwritten(Box<Wanted>, CreateAction, Io),
     /// The open is in the tables; the file's metadata are asked for again.
     Refreshed(Box<Wanted>, CreateAction),
-    /// A file that was made for nothing is being removed.
-    Withdrawn(Refused),
+    /// What was made for nothing is being removed.
+    Withdrawn(Refused, FileKey, Box<Place>),
     /// What the open is promised is being written down.
     Promised(Box<Made>, Pending),
     /// Others have been told that they may not cache what this would change; then it begins anew.
@@ -101,7 +108,10 @@ pub(super) fn begin(
 
 /// Asks the file system for it.
 fn open(cx: &Cx<'_>, tree: &Tree, mut wanted: Box<Wanted>) -> Handled<super::Step> {
-    wanted.since = cx.state.changes.latest();
+    let changes = &cx.state.changes;
+    // What was made may be gone, and its number another file's.
+    wanted.created = wanted.created.filter(|key| !changes.has_lost_name(*key, wanted.since));
+    wanted.since = changes.latest();
     let how = wanted::how(tree, &wanted)?;
     let call = Call { identity: Arc::clone(&tree.identity), op: Op::Open(Box::new(how)) };
     Ok(Flow::Call(call, super::Step::Create(Step::Opened(wanted))))
@@ -182,10 +192,13 @@ pub(super) fn resume(
         }
         (Step::Overwritten(_, action, io), done) => {
             end_io(cx, &io);
-            withdraw(cx, who, action, &done)
+            withdraw::take_out(cx, who, action, error_of(&done))
         }
-        (Step::Refreshed(_, action), done) => withdraw(cx, who, action, &done),
-        (Step::Withdrawn(refused), _) => Err(refused),
+        (Step::Refreshed(_, action), done) => withdraw::take_out(cx, who, action, error_of(&done)),
+        (Step::Withdrawn(refused, key, place), done) => {
+            withdraw::removed(cx, key, &place, &done);
+            Err(refused)
+        }
         (Step::Pipe, Done::Pipe(handle)) => pipe::opened(cx, who, handle),
         (Step::Pipe, Done::Failed(error)) => {
             Err(if error == VfsError::NotFound { error.into() } else { super::pipe::failed(error) })
@@ -208,23 +221,6 @@ pub(super) fn resume(
         }
         (_, done) => Err(error_of(&done)),
     }
-}
-
-/// Reserved before the call, so taken out after it failed. What was there before is not deleted by an
-/// open that nobody got.
-fn withdraw(
-    cx: &mut Cx<'_>,
-    who: &mut Who,
-    action: CreateAction,
-    done: &Done,
-) -> Handled<super::Step> {
-    let id = who.open()?;
-    if let Some(open) = cx.state.opens.get_mut(&id) {
-        open.delete_on_close &= action == CreateAction::CREATED;
-    }
-    ending::end_open(cx, id, Wake::Closed);
-    who.open = None;
-    Err(error_of(done))
 }
 
 fn error_of(done: &Done) -> Refused {
@@ -253,14 +249,26 @@ fn opened(
     mut wanted: Box<Wanted>,
     mut opened: Opened,
 ) -> Handled<super::Step> {
+    let key = opened.info.key;
     // It was made before there was something to wait for.
-    opened.created |= wanted.created;
-    opened.file_created |= wanted.file_created;
+    let own = wanted.created == Some(key);
+    opened.created |= own;
+    opened.file_created |= own && wanted.file_created;
+    let new = (opened.created, opened.file_created);
+    if opened.created {
+        (wanted.created, wanted.file_created) = (Some(key), opened.file_created);
+    }
+    if cx.state.changes.may_have_lost_name(key, wanted.since) {
+        cx.out.release(opened.file);
+        return missed(cx, who, wanted);
+    }
+    if !opened.created && wanted.request.create_disposition == CreateDisposition::CREATE {
+        // What it has made is gone, and this is somebody else's.
+        cx.out.release(opened.file);
+        return refuse(NtStatus::OBJECT_NAME_COLLISION, "MS-FSA 2.1.5.1: there is one");
+    }
+    let made = new.0.then(|| withdraw::Made::of(&opened, new.1));
     let file = opened.file.clone();
-    let file_created = opened.file_created;
-    let (created, path) = (opened.created, opened.path.clone());
-    let new = (created, opened.file_created);
-    let (key, directory) = (opened.info.key, opened.info.kind == FileKind::Directory);
     let later = match app::supersede(cx, who, &wanted, &opened) {
         Ok(None) => reserve::reserve(cx, who, &wanted, opened),
         Ok(Some(park)) => Ok(Reserved::Later(park)),
@@ -269,7 +277,6 @@ fn opened(
     match later {
         Ok(Reserved::Later(park)) => {
             cx.out.release(file);
-            (wanted.created, wanted.file_created) = (created, file_created);
             // Who is not there does not keep anybody waiting.
             let interim = park.interim && cx.flows.purged.is_empty();
             let park = Park { interim, ..park };
@@ -299,19 +306,28 @@ fn opened(
             }
             finish(cx, who, wanted, info, action)
         }
-        Err(refused) => {
-            cx.out.release(file);
-            let tree = cx.state.tree(who.session()?, who.tree()?);
-            let root = tree.and_then(|tree| tree.root.clone()).filter(|_| created);
-            let (Some(root), Some(identity)) = (root, who.identity.clone()) else {
-                return Err(refused);
-            };
-            // A CREATE that is refused leaves nothing behind.
-            let op = Op::Delete { root, path, key, directory };
-            let step = super::Step::Create(Step::Withdrawn(refused));
-            Ok(Flow::Call(Call { identity, op }, step))
-        }
+        Err(refused) => match made {
+            Some(made) => withdraw::remove(cx, who, (made, file), refused),
+            None => {
+                cx.out.release(file);
+                Err(refused)
+            }
+        },
     }
+}
+
+/// How often a name is looked up that means something else each time.
+const MISSES: u8 = 8;
+
+/// What was opened was deleted, or has another name, before it was in the tables: nobody could have told
+/// whoever did that of this open. What the name means by now is opened.
+fn missed(cx: &Cx<'_>, who: &Who, mut wanted: Box<Wanted>) -> Handled<super::Step> {
+    wanted.missed += 1;
+    if wanted.missed > MISSES {
+        return refuse(NtStatus::DELETE_PENDING, "MS-FSA 2.1.5.1.2: deleted again and again");
+    }
+    let tree = cx.state.tree(who.session()?, who.tree()?);
+    open(cx, tree.ok_or(NO_TREE)?, wanted)
 }
 
 /// Whether what was read of the file may be from before a change, and the open lets its client

@@ -69,8 +69,9 @@ pub(super) fn wanted(
         token,
         waited: false,
         waits_for_writes: 0,
-        created: false,
+        created: None,
         file_created: false,
+        missed: 0,
         since: Default::default(),
     })
 }

@@ -5,6 +5,7 @@ use crate::{
     acl::Token,
     command::bad_name,
     flow::{NO_TREE, Refused, refuse},
+    id::FileKey,
     state::{file::Change, session::Tree},
     status::NtStatus,
     stream::{self, Suffix},
@@ -29,10 +30,12 @@ pub(crate) struct Wanted {
     pub(super) waited: bool,
     /// How often it has waited for writes.
     pub(super) waits_for_writes: u8,
-    /// It has been made already, before others had to be waited for.
-    pub(super) created: bool,
+    /// What has been made already, before others had to be waited for.
+    pub(super) created: Option<FileKey>,
     /// The file it is a stream of, too.
     pub(super) file_created: bool,
+    /// How often what was opened had lost its name by then.
+    pub(super) missed: u8,
     /// The latest change when the file system was asked.
     pub(super) since: Change,
 }
@@ -126,7 +129,7 @@ pub(super) fn how(tree: &Tree, wanted: &Wanted) -> Result<OpenHow, Refused> {
             (true, false) => Missing::CreateFile,
         },
         existing: match wanted.request.create_disposition {
-            CreateDisposition::CREATE if !wanted.created => Existing::Fail,
+            CreateDisposition::CREATE if wanted.created.is_none() => Existing::Fail,
             _ => Existing::Open,
         },
         kind: match (directory, no_directory) {

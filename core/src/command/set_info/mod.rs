@@ -15,7 +15,7 @@ use crate::{
         park::{Park, Wake},
         refuse,
     },
-    id::OpenId,
+    id::{FileKey, OpenId},
     name::SharePath,
     state::{open::Open, promise::Pending},
     status::NtStatus,
@@ -46,9 +46,9 @@ pub(crate) enum Step {
     /// What is at a new name decides whether it may be replaced.
     Target(Box<rename::Naming>),
     /// The name changes in the tables when it has changed on the disk.
-    Renamed { from: SharePath },
+    Renamed { from: SharePath, over: Option<FileKey> },
     /// The file has one name more.
-    Linked,
+    Linked { over: Option<FileKey> },
     /// Metadata decides whether the file may go.
     MayDelete,
     /// The directory is empty, or may not go.
@@ -172,7 +172,8 @@ pub(super) fn resume(
         return Err(error.into());
     }
     match (step, done) {
-        (Step::Renamed { from }, Done::Named { to, replaced }) => {
+        (Step::Renamed { from, over }, Done::Named { to, replaced }) => {
+            rename::lost_names(cx, who.open()?, over);
             // Gone from one directory, come to another.
             contend::listing(cx, who.open()?);
             rename::renamed(cx, who.open()?, &from, &to);
@@ -180,7 +181,8 @@ pub(super) fn resume(
             notice::renamed(cx, who.open()?, &from, replaced);
             return changed_for_all(cx, who.open()?);
         }
-        (Step::Linked, Done::Named { to, replaced }) => {
+        (Step::Linked { over }, Done::Named { to, replaced }) => {
+            over.into_iter().for_each(|over| cx.state.changes.lost_name(over));
             contend::listed_at(cx, who.open()?, &to);
             notice::linked(cx, who.open()?, to, replaced);
         }

@@ -31,6 +31,8 @@ pub(crate) struct Naming {
     kind: Kind,
     to: SharePath,
     replace: bool,
+    /// What is there, and may be replaced.
+    over: Option<FileKey>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +97,11 @@ pub(super) fn rename(cx: &mut Cx<'_>, id: OpenId, target: Target) -> Handled<com
     if open.is_directory() && holds_opens(cx, open, &place.path) {
         return refuse(NtStatus::ACCESS_DENIED, "MS-FSA 2.1.5.15.12: something below is open");
     }
-    begin(cx, open, Naming { kind: Kind::Rename, to, replace: target.replace_if_exists })
+    begin(
+        cx,
+        open,
+        Naming { kind: Kind::Rename, to, replace: target.replace_if_exists, over: None },
+    )
 }
 
 /// MS-FSA 2.1.5.15.6.
@@ -127,7 +133,7 @@ pub(super) fn link(cx: &mut Cx<'_>, id: OpenId, target: Target) -> Handled<comma
         return waits(park, SetFileInformation::Link(target));
     }
     let open = open_of(cx, id)?;
-    begin(cx, open, Naming { kind: Kind::Link, to, replace: target.replace_if_exists })
+    begin(cx, open, Naming { kind: Kind::Link, to, replace: target.replace_if_exists, over: None })
 }
 
 /// What would be replaced is looked at first.
@@ -158,7 +164,7 @@ fn begin(cx: &Cx<'_>, open: &Open, naming: Naming) -> Handled<command::Step> {
 pub(super) fn looked(
     cx: &mut Cx<'_>,
     id: OpenId,
-    naming: Naming,
+    mut naming: Naming,
     done: Done,
 ) -> Handled<command::Step> {
     match done {
@@ -167,6 +173,7 @@ pub(super) fn looked(
             cx.out.release(file);
             let own = open_of(cx, id)?.key();
             may_replace(cx, own, &info)?;
+            naming.over = Some(info.key);
         }
         Done::Failed(VfsError::NotFound) => {}
         Done::Failed(error) => return Err(error.into()),
@@ -196,17 +203,17 @@ fn carry_out(cx: &Cx<'_>, open: &Open, naming: Naming) -> Handled<command::Step>
     let What::File { key, place, .. } = &open.what else {
         return refuse(NtStatus::INVALID_PARAMETER, "3.3.5.21.1: a pipe has no other name");
     };
-    let Naming { kind, to, replace } = naming;
+    let Naming { kind, to, replace, over } = naming;
     let (root, token) = (place.root.clone(), security::token(cx, open));
     match kind {
         Kind::Rename => {
             let (from, key) = (place.path.clone(), *key);
             let op = Op::Rename { root, from: from.clone(), to, key, replace, token };
-            call(open, op, Step::Renamed { from })
+            call(open, op, Step::Renamed { from, over })
         }
         Kind::Link => {
             let file = open.handle.clone();
-            call(open, Op::Link { root, file, to, replace, token }, Step::Linked)
+            call(open, Op::Link { root, file, to, replace, token }, Step::Linked { over })
         }
     }
 }
@@ -236,6 +243,19 @@ fn parent_is_free(cx: &Cx<'_>, open: &Open, to: &SharePath, kind: Kind) -> Resul
 fn holds_opens(cx: &Cx<'_>, open: &Open, path: &SharePath) -> bool {
     let mut places = cx.state.opens.values().filter_map(Open::place);
     places.any(|place| place.is_below(&open.share, path))
+}
+
+/// What is being opened by the old name, or by that of what was replaced, or below, is not that any more.
+pub(super) fn lost_names(cx: &mut Cx<'_>, id: OpenId, over: Option<FileKey>) {
+    let open = cx.state.opens.get(&id);
+    let own = open.and_then(|open| Some((open.key()?, open.is_directory())));
+    let changes = &mut cx.state.changes;
+    match own {
+        Some((_, true)) => changes.lost_all_names(),
+        Some((key, false)) => changes.lost_name(key),
+        None => {}
+    }
+    over.into_iter().for_each(|over| changes.lost_name(over));
 }
 
 /// Every open that was reached by the old name is now at the new one, through whatever share of the

@@ -1,0 +1,117 @@
+//! CREATEs whose call is back late: others have opened, deleted or renamed the file in between (MS-FSA
+//! 2.1.5.1: opening, or making, is one act).
+
+use ksmbd_fuzz::prelude::*;
+
+/// Two make one file; it is theirs who comes into the tables first, also when the other one has made it
+/// on the disk.
+#[test]
+fn made_by_one_and_had_by_the_other() {
+    let w = World::new();
+    let (mut a, mut b) = (w.logged_on("alice"), w.logged_on("alice"));
+    w.hold("open");
+    let first = a.create("x").exclusive().send().later();
+    w.carry_out(0);
+    let second = b.create("x").exclusive().send().later();
+    w.complete(0);
+    let f = b.answer(second).ok().created().file_id;
+    w.release_calls();
+    a.answer(first).is(NtStatus::SHARING_VIOLATION);
+    b.write(f, 0, b"mine").ok();
+    b.close(f).ok();
+    assert_eq!(w.data("x").unwrap(), b"mine");
+}
+
+/// What was made by a CREATE that is refused is being removed: nobody opens it any more.
+#[test]
+fn found_while_it_is_withdrawn() {
+    let w = World::new();
+    let mut a = w.client(Dialect::SMB_3_1_1).logged_on("alice");
+    let mut b = w.logged_on("alice");
+    a.create("x").lease(1, "R").ok();
+    w.hold("delete");
+    let refused = a.create("y").lease(1, "R").send().later();
+    b.create("y").is(NtStatus::DELETE_PENDING);
+    w.release_calls();
+    a.answer(refused).is(NtStatus::INVALID_PARAMETER);
+    assert!(!w.exists("y"));
+    assert_eq!(w.counters().files, 1);
+    b.create("y").fresh().ok();
+}
+
+/// The same of a stream, of a file that was there before.
+#[test]
+fn a_stream_is_withdrawn() {
+    let w = World::new();
+    w.put("y", b"stays");
+    let mut a = w.client(Dialect::SMB_3_1_1).logged_on("alice");
+    a.connect_tree("streams");
+    a.create("x").lease(1, "R").ok();
+    a.create("y:one").lease(1, "R").is(NtStatus::INVALID_PARAMETER);
+    a.create("y:one").existing().is(NtStatus::OBJECT_NAME_NOT_FOUND);
+    a.create("z:one").lease(1, "R").is(NtStatus::INVALID_PARAMETER);
+    assert!(w.exists("y") && !w.exists("z"));
+    assert_eq!(w.counters().files, 1);
+}
+
+/// Deleted, or renamed, by the last who had it open, after it was opened on the disk and before that was
+/// known: what is there now is opened, or nothing.
+#[test]
+fn gone_while_it_is_opened() {
+    for renamed in [false, true] {
+        for existing in [false, true] {
+            let w = World::new();
+            w.put("x", b"old");
+            let (mut a, mut b) = (w.logged_on("alice"), w.logged_on("alice"));
+            let f = a.create("x").existing().ok();
+            w.hold("open");
+            let create = b.create("x");
+            let create = if existing { create.existing() } else { create };
+            let opening = create.send().later();
+            w.carry_out(0);
+            match renamed {
+                true => a.rename(f, "y", false).ok(),
+                false => a.delete(f, true).ok(),
+            };
+            a.close(f).ok();
+            w.release_calls();
+            let answer = b.answer(opening);
+            if existing {
+                answer.is(NtStatus::OBJECT_NAME_NOT_FOUND);
+                continue;
+            }
+            let opened = answer.ok().created().clone();
+            assert_eq!(opened.create_action, CreateAction::CREATED);
+            b.write(opened.file_id, 0, b"new").ok();
+            b.close(opened.file_id).ok();
+            assert_eq!(w.data("x").unwrap(), b"new");
+            assert_eq!(w.data("y"), renamed.then(|| b"old".to_vec()));
+        }
+    }
+}
+
+/// A CREATE has made a file, and waits for whoever has found it. By then that has another name, and the
+/// name is another file's, which this CREATE has not made.
+#[test]
+fn another_of_its_name_while_it_waits() {
+    let w = World::new();
+    let (mut a, mut b) = (w.logged_on("alice"), w.logged_on("alice"));
+    w.hold("open");
+    let create = a.create("x").fresh().exclusive().send().later();
+    w.carry_out(0);
+    let found = b.create("x").oplock(OplockLevel::BATCH).send().later();
+    w.complete(0);
+    let f = b.answer(found).ok().created().file_id;
+    w.release_calls();
+    a.interim(create);
+    assert_eq!(b.oplock_broken(f), OplockLevel::II);
+    b.rename(f, "y", false).ok();
+    let mut c = w.logged_on("alice");
+    let theirs = c.create("x").fresh().ok();
+    c.write(theirs, 0, b"theirs").ok();
+    b.close(f).ok();
+    a.answer(create).is(NtStatus::OBJECT_NAME_COLLISION);
+    c.close(theirs).ok();
+    assert_eq!(w.data("x").unwrap(), b"theirs");
+    assert!(w.exists("y"));
+}
