@@ -2,6 +2,7 @@
 //! leaves behind when it goes, and how the session ends (MS-SMB2 3.3.5.5, 3.3.5.6, 3.3.7.1).
 
 use ksmbd_core::auth::ntlm::client::Credentials;
+use ksmbd_core::wire::create::OplockLevel;
 use ksmbd_fuzz::client::request::EXCLUSIVE;
 use ksmbd_fuzz::prelude::*;
 
@@ -367,4 +368,62 @@ fn two_sessions_over_two_connections() {
     b.hang_up();
     a.write(mine, 0, b"x").ok();
     assert_eq!((w.counters().sessions, w.counters().channels), (1, 1));
+}
+
+/// 3.3.7.1: the answer of a CREATE is lost with its channel, and nobody could ask for it again. It leaves no
+/// open behind in a session that lives on, where nobody would know its FileId.
+#[test]
+fn creates_of_the_dead_channel() {
+    for call in ["open", "overwrite"] {
+        let w = world();
+        w.put("x", b"old");
+        let mut a = w.logged_on("alice");
+        let mut b = w.channel(&a, "alice");
+        w.hold(call);
+        let create = a.create("x").disposition(CreateDisposition::OVERWRITE_IF);
+        let _ = create.exclusive().batch().send().later();
+        assert_eq!(w.held(), [call]);
+        a.hang_up();
+        w.release_calls();
+        assert_eq!((w.counters().opens, w.counters().oplocks, w.counters().files), (0, 0, 0));
+        b.create("x").exclusive().ok();
+    }
+}
+
+/// The same while its metadata are asked for again.
+#[test]
+fn a_create_of_the_dead_channel_that_looks_again() {
+    let w = world();
+    w.put("x", b"old");
+    let mut other = w.logged_on("bob");
+    let theirs = other.create("x").ok();
+    let mut a = w.logged_on("alice");
+    let mut b = w.channel(&a, "alice");
+    w.hold("open");
+    let _ = a.create("x").oplock(OplockLevel::II).send().later();
+    w.carry_out(0);
+    other.write(theirs, 0, b"newer").ok();
+    w.hold("query");
+    w.complete_carried();
+    assert_eq!(w.held(), ["query"]);
+    a.hang_up();
+    w.release_calls();
+    assert_eq!((w.counters().opens, w.counters().oplocks), (1, 0));
+    b.create("x").ok();
+}
+
+/// The same of a pipe.
+#[test]
+fn a_pipe_of_the_dead_channel() {
+    let w = world();
+    let mut a = w.logged_on("alice");
+    a.connect_tree("IPC$");
+    let mut b = w.channel(&a, "alice");
+    b.tree_id = a.tree_id;
+    w.hold("pipe open");
+    let _ = a.create("echo").send().later();
+    a.hang_up();
+    w.release_calls();
+    assert_eq!(w.counters().opens, 0);
+    b.create("echo").ok();
 }

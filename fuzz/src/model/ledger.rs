@@ -481,13 +481,10 @@ impl Ledger {
 
     /// A connection has ended.
     pub(super) fn gone(&mut self, conn: ConnId) {
-        for (_, asked) in self.pending.extract_if(.., |key, _| key.0 == conn) {
-            let session = self.sessions.get(&asked.session);
-            let lives = session.is_some_and(|s| s.channels.iter().any(|other| *other != conn));
-            if let (true, Some(RequestBody::Create(create))) = (lives, &asked.body) {
-                self.unheard.insert(create.name.to_string_lossy().to_lowercase());
-            }
-        }
+        let unheard = self.pending.values().filter(|asked| asked.conn == conn);
+        let unheard: Vec<_> = unheard.filter_map(|asked| self.left_by(asked)).collect();
+        self.unheard.extend(unheard);
+        self.pending.retain(|key, _| key.0 != conn);
         for open in self.opens.values_mut() {
             // Whether they were heard is not known.
             let heard = open.enders.extract_if(.., |key| key.0 == conn).count();
@@ -503,6 +500,19 @@ impl Ledger {
         for id in ended {
             self.sessions.remove(&id);
         }
+    }
+
+    /// What a request whose connection has ended may leave open: what can be asked for again over another
+    /// channel, and what was made before the rest of its chain.
+    fn left_by(&self, asked: &Asked) -> Option<String> {
+        let Some(RequestBody::Create(create)) = &asked.body else {
+            return None;
+        };
+        let session = self.sessions.get(&asked.session)?;
+        let lives = session.channels.iter().any(|other| *other != asked.conn);
+        let again = contexts(create).any(|context| matches!(context, RequestContext::DH2Q { .. }));
+        let stays = lives && (again || self.followers(asked).next().is_some());
+        stays.then(|| create.name.to_string_lossy().to_lowercase())
     }
 
     /// Nothing is under way: what was to end with its connection has ended.

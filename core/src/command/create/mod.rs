@@ -350,12 +350,15 @@ pub(crate) struct Made {
 /// A new open is answered, when what is promised with it is written.
 fn finish(
     cx: &mut Cx<'_>,
-    who: &Who,
+    who: &mut Who,
     wanted: Box<Wanted>,
     info: FileInfo,
     action: CreateAction,
 ) -> Handled<super::Step> {
-    let asked = wanted.contexts.asked(cx, who)?;
+    let Ok(asked) = wanted.contexts.asked(cx, who) else {
+        // Its connection has gone meanwhile, and nobody else would know its FileId (MS-SMB2 3.3.7.1).
+        return withdraw(cx, who, &Done::Failed(VfsError::HungUp));
+    };
     durable::grant(cx, who, asked)?;
     let made = Made { wanted, info, action, asked };
     match promise::due(cx, who.open()?) {

@@ -35,7 +35,9 @@ pub(super) fn name(request: &CreateRequest) -> Result<String, Refused> {
 
 pub(super) fn opened(cx: &mut Cx<'_>, who: &mut Who, handle: File) -> Handled<Step> {
     let (session, tree_id) = (who.session()?, who.tree()?);
-    let Some(tree) = cx.state.tree(session, tree_id) else {
+    // Where its connection has gone meanwhile nobody would know its FileId.
+    let there = cx.state.conns.contains_key(&who.conn);
+    let Some(tree) = cx.state.tree(session, tree_id).filter(|_| there) else {
         cx.out.release(handle);
         return Err(NO_TREE);
     };
