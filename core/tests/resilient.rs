@@ -2,10 +2,13 @@
 
 use ksmbd_core::wire::{
     create::OplockLevel,
+    create_context::{LeaseFlags, LeaseState},
     ioctl::{FsctlCode, IoctlFlags, IoctlRequest},
 };
-use ksmbd_fuzz::client::request::EXCLUSIVE;
+use ksmbd_fuzz::client::{caching::granted, request::EXCLUSIVE};
 use ksmbd_fuzz::prelude::*;
+
+const KEY: [u8; 16] = [1; 16];
 
 fn request(file_id: FileId, input: Vec<u8>) -> RequestBody {
     RequestBody::Ioctl(IoctlRequest {
@@ -95,6 +98,38 @@ fn back_while_others_wait() {
     let mut a = w.logged_on("alice");
     assert_eq!(a.create("x").again(f).opened().oplock_level, OplockLevel::NONE);
     b.answer(waiting.mid).ok();
+}
+
+/// 3.3.4.7: the same with two opens under one lease. Nobody could be told of the break, so whoever comes
+/// back for the first of them, or uses its key for another open, is told by that answer.
+#[test]
+fn two_of_a_lease_back_while_others_wait() {
+    for anew in [false, true] {
+        let w = World::new();
+        w.put("x", b"");
+        let mut a = w.logged_on("alice");
+        let all = LeaseState::all();
+        let files = [(); 2].map(|()| a.create("x").leased_v2(KEY, all).ok());
+        for file in files {
+            resilient(&mut a, file, 300_000).ok();
+        }
+        a.hang_up();
+        let mut b = w.logged_on("bob");
+        let waiting = b.create("x").send().waits();
+        let mut a = w.logged_on("alice");
+        let mut answers = Vec::new();
+        if anew {
+            answers.push(a.create("x").leased_v2(KEY, all).opened());
+        }
+        answers.extend(files.map(|file| a.create("x").leased_v2(KEY, all).again(file).opened()));
+        for answer in answers {
+            let lease = granted(&answer).expect("a lease");
+            let nothing = (LeaseState::empty(), LeaseFlags::empty());
+            assert_eq!((lease.lease_state, lease.lease_flags), nothing);
+        }
+        b.answer(waiting.mid).ok();
+        assert_eq!(w.counters().breaks, 0);
+    }
 }
 
 #[test]

@@ -10,11 +10,12 @@ use crate::{
         refuse,
         timer::Timer,
     },
-    id::{OpenId, SessionId, TreeId},
+    id::{ConnId, OpenId, SessionId, TreeId},
     state::{
         State,
         conn::Conn,
         durable::{Endurance, Guid},
+        lease::Breaking,
         open::{Open, Stage},
     },
     status::NtStatus,
@@ -122,12 +123,21 @@ pub(super) fn take_back(
     cx.state.enduring.add(client);
     // It is known without its CREATE's answer.
     cx.state.forget_creation(id, creation);
-    // Nobody could tell the client that others need what it caches: it learns by the answer.
-    if let Some(holder) = cx.state.holder(id)
-        && let Some(lease) = cx.state.leases.get(&holder)
-        && lease.breaking.is_some()
-        && lease.opens == [id]
-    {
+    learn(cx, id);
+}
+
+/// What could not be told the client it learns by the answer that gives it this open: that others need
+/// what it caches. Where it has others under the same lease that are still without a connection, that
+/// one answer is for all of them.
+pub(super) fn learn(cx: &mut Cx<'_>, id: OpenId) {
+    let Some(holder) = cx.state.holder(id) else {
+        return;
+    };
+    let Some(lease) = cx.state.leases.get(&holder) else {
+        return;
+    };
+    let untold = |breaking: Breaking| breaking.on == ConnId::NONE || lease.opens == [id];
+    if lease.breaking.is_some_and(untold) {
         breaks::settle(cx, holder, LeaseState::empty());
     }
 }

@@ -35,7 +35,11 @@ struct Held {
 
 /// What everybody caches.
 #[derive(Default)]
-pub(super) struct Caching(BTreeMap<Holder, Held>);
+pub(super) struct Caching {
+    held: BTreeMap<Holder, Held>,
+    /// Whose lease is being broken, and where he was asked to acknowledge that.
+    asked: BTreeMap<Holder, ConnId>,
+}
 
 impl Checker for Caching {
     fn answered(&mut self, ledger: &Ledger, answered: &Answered<'_>) {
@@ -68,13 +72,14 @@ impl Checker for Caching {
 
     /// A lease's client is not told on a channel of another one (ClientGuid), though the session lives.
     fn gone(&mut self, ledger: &Ledger, conn: ConnId) {
+        self.asked.retain(|_, on| *on != conn);
         let client = ledger.client(conn);
         let stays = |open: &Open| {
             let mut channels =
                 ledger.sessions.get(&open.session).into_iter().flat_map(|s| &s.channels);
             channels.any(|other| *other != conn && ledger.client(*other) == client)
         };
-        for (&at, held) in &mut self.0 {
+        for (&at, held) in &mut self.held {
             let theirs = matches!(at, Holder::Lease(of, _) if of == client);
             if theirs && !ledger.opens.values().any(|open| holder(open) == at && stays(open)) {
                 (held.state, held.left) = (LeaseState::empty(), LeaseState::empty());
@@ -88,19 +93,21 @@ impl Caching {
         let holder = holder(open);
         let Some(lease) = &open.lease else {
             let state = state_of(open.oplock);
-            self.0.insert(holder, Held { state, since: at, left: state });
+            self.held.insert(holder, Held { state, since: at, left: state });
             return;
         };
-        let before = self.0.get(&holder).copied();
+        let before = self.held.get(&holder).copied();
         let old = before.map_or(LeaseState::empty(), |held| held.state);
         let breaking = lease.lease_flags.contains(LeaseFlags::BREAK_IN_PROGRESS);
+        let told = !breaking || self.asked.contains_key(&holder);
+        assert!(told, "{holder:?} was never told of the break that is in progress: {open:?}");
         let state = if breaking { old & lease.lease_state } else { lease.lease_state };
         // The key may have been another file's.
         let mut certain = open.inode.into_iter().flat_map(|inode| ledger.certain(inode));
         let goes_on = certain.any(|other| other.file != open.file && self::holder(other) == holder);
         let same = before.filter(|_| goes_on && old.contains(state));
         let since = same.map_or(at, |held| held.since);
-        self.0.insert(holder, Held { state, since, left: state });
+        self.held.insert(holder, Held { state, since, left: state });
     }
 
     /// A break: he caches no more than this.
@@ -118,15 +125,20 @@ impl Caching {
                 LeaseState::from_bits_retain(acknowledged.lease_state),
             ),
         };
-        let Some(held) = self.0.get_mut(&holder) else {
-            return;
-        };
+        let before = self.held.get(&holder).map(|held| held.state);
         let asked = match broken {
             _ if !told => false,
             OplockBreakResponse::LeaseNotification(broken) => {
                 broken.flags.contains(LeaseBreakFlags::ACK_REQUIRED)
             }
-            _ => held.state != LeaseState::READ_CACHING,
+            _ => before != Some(LeaseState::READ_CACHING),
+        };
+        match asked {
+            true => _ = self.asked.insert(holder, conn),
+            false => _ = self.asked.remove(&holder),
+        }
+        let Some(held) = self.held.get_mut(&holder) else {
+            return;
         };
         held.left &= state;
         held.state = if asked { LeaseState::empty() } else { held.left };
@@ -143,7 +155,7 @@ impl Caching {
             }
             _ => return,
         };
-        if let Some(held) = self.0.get_mut(&holder) {
+        if let Some(held) = self.held.get_mut(&holder) {
             (held.state, held.left) = (LeaseState::empty(), LeaseState::empty());
         }
     }
@@ -151,7 +163,7 @@ impl Caching {
     /// Who certainly caches a file, but for one.
     fn others(&self, ledger: &Ledger, inode: u64, but: Holder) -> Vec<(Holder, Held)> {
         let holders = ledger.certain(inode).map(holder).filter(|other| *other != but);
-        holders.filter_map(|other| Some((other, *self.0.get(&other)?))).collect()
+        holders.filter_map(|other| Some((other, *self.held.get(&other)?))).collect()
     }
 
     /// Nobody is beside who caches writes.
@@ -160,7 +172,7 @@ impl Caching {
             return;
         };
         let me = holder(open);
-        let mine = self.0.get(&me).map_or(LeaseState::empty(), |held| held.state);
+        let mine = self.held.get(&me).map_or(LeaseState::empty(), |held| held.state);
         let writes = |state: LeaseState| state.contains(LeaseState::WRITE_CACHING);
         for (other, held) in self.others(ledger, inode, me) {
             let clash =

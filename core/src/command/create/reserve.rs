@@ -2,7 +2,7 @@
 
 use super::{Wanted, durable, grant, lease::Asked};
 use crate::{
-    command::Cx,
+    command::{self, Cx},
     flow::{
         NO_OPEN, NO_TREE, OUR_BUG, Refused,
         breaks::{self, Opener},
@@ -108,6 +108,7 @@ pub(super) fn reserve(
     };
     let id = insert(cx, who, open);
     asked.grant(cx.state, info.key, id);
+    command::durable::learn(cx, id);
     Ok(Reserved::In(info, action))
 }
 
