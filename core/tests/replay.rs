@@ -257,3 +257,33 @@ fn taken_before_the_other_channel_asks() {
     let again = other.create("x").batch().durable_v2(GUID, 0).replay().ok();
     assert_eq!(again.created().oplock_level, OplockLevel::II);
 }
+
+/// DESIGN 3, property 9: what goes on for another channel waits as one of its own requests does; what it has no
+/// room for is given up.
+#[test]
+fn left_to_a_channel_that_waits_enough() {
+    let w = World::with(|config| {
+        config.multi_channel = true;
+        config.limits.parked_per_connection = 3;
+    });
+    w.put("x", b"");
+    let mut b = w.logged_on("bob");
+    b.create("x").batch().ok();
+    let mut a = w.logged_on("alice");
+    let mut other = w.channel(&a, "alice");
+    let guid = |number| [number; 16];
+    for number in [1, 2] {
+        a.create("x").durable_v2(guid(number), 0).send().waits();
+    }
+    a.hang_up();
+    assert_eq!((w.counters().parked, w.counters().creations), (2, 2));
+    other.create("x").durable_v2(guid(3), 0).send().waits();
+    other.create("x").durable_v2(guid(4), 0).is(NtStatus::INSUFFICIENT_RESOURCES);
+    let mut again = w.channel(&other, "alice");
+    again.create("x").durable_v2(guid(5), 0).send().waits();
+    again.hang_up();
+    assert_eq!((w.counters().parked, w.counters().creations), (3, 3));
+    other.hang_up();
+    assert_eq!((w.counters().parked, w.counters().creations), (0, 0));
+    b.forget();
+}

@@ -17,6 +17,8 @@ use crate::{
     id::{ConnId, FileKey, OpenId, SessionId, TreeId},
     message::Outbound,
     state::{
+        State,
+        conn::Conn,
         open::{Open, Place, Stage, What},
         session::Tree,
     },
@@ -153,22 +155,37 @@ pub(crate) fn end_connection(cx: &mut Cx<'_>, id: ConnId) {
 
 /// A CREATE that can come again on another channel of its session goes on for that one: its answer is
 /// lost with the connection, but what it makes is known by its CreateGuid, and by its ClientGuid, which
-/// the channel has to have, too (MS-SMB2 3.3.5.9.10).
+/// the channel has to have, too (MS-SMB2 3.3.5.9.10). One that waits does so as the channel's own requests
+/// do, so where as many of them wait as allowed it is given up.
 fn hand_over(cx: &mut Cx<'_>, from: ConnId) {
-    let (sessions, conns) = (&cx.state.sessions, &cx.state.conns);
-    let other = |who: &Who| {
-        let (client, _) = who.creating?;
-        let is_same = |conn: &ConnId| {
-            let settled = conns.get(conn).and_then(|conn| conn.negotiated);
-            *conn != from && settled.is_some_and(|settled| settled.client_guid == client)
+    let (state, flows) = (&mut *cx.state, &mut *cx.flows);
+    let limits = state.config.limits;
+    let left = limits.parked_bytes.saturating_sub(flows.parking.bytes());
+    for job in flows.parking.jobs_mut().filter(|job| job.who.conn == from) {
+        let fits = |conn: &Conn| conn.may_wait(&limits, left);
+        let Some(to) = heir(state, from, &job.who, fits) else {
+            continue;
         };
-        sessions.get(&who.session?)?.channels.keys().copied().find(is_same)
-    };
-    let running = cx.flows.running.values_mut().filter_map(|running| running.job.as_deref_mut());
-    let jobs = cx.flows.parking.jobs_mut().chain(running);
-    for who in jobs.map(|job| &mut job.who).filter(|who| who.conn == from) {
-        who.conn = other(who).unwrap_or(from);
+        job.who.conn = to;
+        if let Some(conn) = state.conns.get_mut(&to) {
+            conn.count_parked(job.held(), true);
+        }
     }
+    let running = flows.running.values_mut().filter_map(|running| running.job.as_deref_mut());
+    for who in running.map(|job| &mut job.who).filter(|who| who.conn == from) {
+        who.conn = heir(state, from, who, |_| true).unwrap_or(from);
+    }
+}
+
+/// The channel that a request of a lost one goes on for, if there is one.
+fn heir(state: &State, from: ConnId, who: &Who, fits: impl Fn(&Conn) -> bool) -> Option<ConnId> {
+    let (client, _) = who.creating?;
+    let is_one = |id: &ConnId| {
+        let conn = state.conns.get(id).filter(|conn| *id != from && fits(conn));
+        let settled = conn.and_then(|conn| conn.negotiated);
+        settled.is_some_and(|settled| settled.client_guid == client)
+    };
+    state.sessions.get(&who.session?)?.channels.keys().copied().find(is_one)
 }
 
 /// The delete has been tried; whether it worked is for nobody to know but those who watch.

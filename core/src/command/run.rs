@@ -216,13 +216,12 @@ fn is_ending(park: &Park) -> bool {
 /// (MS-SMB2 3.3.4.2), which the commands see to.
 fn may_park(cx: &Cx<'_>, job: &Job, park: &Park) -> Result<(), Refused> {
     let limits = cx.state.config.limits;
-    let conn = cx.state.conns.get(&job.conn);
-    let (parked, own) = conn.map_or((0, 0), |conn| (conn.parked, conn.parked_bytes));
-    // As with other tables: nobody gets more than is left for the others.
     let left = limits.parked_bytes.saturating_sub(cx.flows.parking.bytes());
-    let fits = job.held() <= left && own <= left;
+    // Who it goes on for, which is another channel once its own is lost.
+    let conn = cx.state.conns.get(&job.who.conn);
+    let fits = job.held() <= left && conn.is_none_or(|conn| conn.may_wait(&limits, left));
     // What has begun to end cannot be refused any more.
-    if (parked >= limits.parked_per_connection || !fits) && !is_ending(park) {
+    if !fits && !is_ending(park) {
         return refuse(NtStatus::INSUFFICIENT_RESOURCES, "3.3.4.2: as many waits as allowed");
     }
     Ok(())
@@ -241,9 +240,7 @@ fn wait(cx: &mut Cx<'_>, mut job: Box<Job>, park: Park, step: Step, id: Option<A
 }
 
 fn count_parked(cx: &mut Cx<'_>, job: &Job, more: bool) {
-    if let Some(conn) = cx.state.conns.get_mut(&job.conn) {
-        let change = if more { usize::saturating_add } else { usize::saturating_sub };
-        conn.parked = change(conn.parked, 1);
-        conn.parked_bytes = change(conn.parked_bytes, job.held());
+    if let Some(conn) = cx.state.conns.get_mut(&job.who.conn) {
+        conn.count_parked(job.held(), more);
     }
 }

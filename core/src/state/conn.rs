@@ -1,7 +1,7 @@
 //! Connections, as the server sees them (MS-SMB2 3.3.1.7).
 
 use crate::{
-    config::Config,
+    config::{Config, Limits},
     id::SessionId,
     message::Negotiated,
     time::Instant,
@@ -56,6 +56,19 @@ impl Conn {
             leaving: false,
             deaf: false,
         }
+    }
+
+    /// One more of its requests may wait, where so many bytes are `left` to all. As with other tables:
+    /// nobody gets more than is left for the others.
+    pub(crate) fn may_wait(&self, limits: &Limits, left: usize) -> bool {
+        self.parked < limits.parked_per_connection && self.parked_bytes <= left
+    }
+
+    /// A request that holds so many bytes waits, or does so no more.
+    pub(crate) fn count_parked(&mut self, held: usize, more: bool) {
+        let change = if more { usize::saturating_add } else { usize::saturating_sub };
+        self.parked = change(self.parked, 1);
+        self.parked_bytes = change(self.parked_bytes, held);
     }
 
     pub(crate) fn dialect(&self) -> Option<Dialect> {
