@@ -223,6 +223,25 @@ fn as_many_opens_as_allowed() {
     assert!(!w.exists("u"));
 }
 
+/// DESIGN 3, property 9: who has waited for a break is counted when he goes on.
+#[test]
+fn as_many_opens_as_allowed_after_a_wait() {
+    let w = World::with(|config| config.limits.opens = 5);
+    w.put("x", b"");
+    let mut b = w.logged_on("bob");
+    let f = b.create("x").batch().ok();
+    let mut a = w.logged_on("alice");
+    for _ in 0..20 {
+        a.create("x").send().waits();
+    }
+    b.oplock_broken(f);
+    b.ack_oplock(f, OplockLevel::II).ok();
+    let answers = (0..20).map(|_| a.receive().status);
+    let (opened, refused): (Vec<_>, Vec<_>) = answers.partition(|status| !status.is_error());
+    assert_eq!((opened.len(), w.counters().opens), (4, 5));
+    assert_eq!(refused, [NtStatus::TOO_MANY_OPENED_FILES; 16]);
+}
+
 /// A failed step takes out of the tables what was put in before it.
 #[test]
 fn an_overwrite_that_fails() {

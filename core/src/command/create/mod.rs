@@ -127,6 +127,10 @@ fn again(cx: &Cx<'_>, who: &Who, wanted: Box<Wanted>, wake: Wake) -> Handled<sup
             return refuse(NtStatus::NETWORK_NAME_DELETED, "3.3.5.8: disconnected");
         }
     }
+    if is_full(cx, who) {
+        // Others that were let in meanwhile have taken what was left.
+        return refuse(NtStatus::TOO_MANY_OPENED_FILES, "as many opens as allowed");
+    }
     let tree = cx.state.tree(who.session()?, who.tree()?);
     open(cx, tree.ok_or(NO_TREE)?, wanted)
 }
