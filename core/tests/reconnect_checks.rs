@@ -222,6 +222,41 @@ fn lost_again_in_the_middle() {
     still_there(&w, f);
 }
 
+/// The same, and its thread ends with the call that was still to be made (3.3.7.1).
+#[test]
+fn lost_again_before_it_is_looked_at() {
+    let (w, f) = kept();
+    let mut a = w.logged_on("alice");
+    w.hold("query");
+    let _ = a.create("x").again_v2(f, GUID).send().later();
+    a.hang_up();
+    w.fail(0, VfsError::HungUp);
+    w.release_calls();
+    still_there(&w, f);
+}
+
+/// The same, and its session lives on by another channel, over which the client comes back for it.
+#[test]
+fn lost_again_on_one_channel() {
+    for fails in [false, true] {
+        let w = World::with(|config| config.multi_channel = true);
+        let mut a = w.logged_on("alice");
+        let f = a.create("x").batch().durable_v2(GUID, 0).ok();
+        a.hang_up();
+        let mut a = w.logged_on("alice");
+        let mut other = w.channel(&a, "alice");
+        w.hold("query");
+        let _ = a.create("x").again_v2(f, GUID).send().later();
+        a.hang_up();
+        if fails {
+            w.fail(0, VfsError::HungUp);
+        }
+        w.release_calls();
+        assert_eq!(w.counters().kept, 1);
+        other.create("x").again_v2(f, GUID).ok();
+    }
+}
+
 /// Its client is back before it is known that the old connection is lost: the open is given back as
 /// soon as it is, and refused when it is not (smb2.durable-v2-open.reopen2 on a busy machine).
 #[test]

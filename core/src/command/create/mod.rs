@@ -17,15 +17,20 @@ use super::{
     read::{Io, begin_change, end_io},
 };
 use crate::{
+    command,
     flow::{
-        CANCELLED, Flow, Handled, NO_OPEN, NO_TREE, OUR_BUG, Refused,
+        CANCELLED, Flow, Handled, NO_OPEN, NO_SESSION, NO_TREE, OUR_BUG, Refused,
         job::Who,
         park::{Park, Wait, Wake},
         refuse,
     },
-    id::FileKey,
+    id::{FileKey, OpenId},
     state::{
-        durable::Creation, file::Change, open::Place, promise::Pending, room::has_room,
+        durable::Creation,
+        file::Change,
+        open::{Place, Stage},
+        promise::Pending,
+        room::has_room,
         session::Tree,
     },
     status::NtStatus,
@@ -207,6 +212,7 @@ pub(super) fn resume(
         (Step::Pipe, Done::Failed(error)) => {
             Err(if error == VfsError::NotFound { error.into() } else { super::pipe::failed(error) })
         }
+        (Step::Reclaimed(_), _) if !cx.state.conns.contains_key(&who.conn) => lost(cx, who.open()?),
         (Step::Reclaimed(found) | Step::Replayed(found), Done::Info(info)) => {
             let id = who.open()?;
             let open = cx.state.opens.get(&id).ok_or(NO_OPEN)?;
@@ -225,6 +231,16 @@ pub(super) fn resume(
         }
         (_, done) => Err(error_of(&done)),
     }
+}
+
+/// The client that an open was given back to has gone again: it is kept again, if it was not yet, for the
+/// session may live on by another channel (MS-SMB2 3.3.7.1). Nobody knows its new FileId.
+fn lost(cx: &mut Cx<'_>, id: OpenId) -> Handled<super::Step> {
+    let live = cx.state.opens.get(&id).is_some_and(|open| open.stage == Stage::Live);
+    if live && !command::durable::keep(cx, id) {
+        ending::end_open(cx, id, Wake::Closed);
+    }
+    Err(NO_SESSION)
 }
 
 fn error_of(done: &Done) -> Refused {
