@@ -1,9 +1,12 @@
 //! Persistent handles (MS-SMB2 3.3.5.9.10, 3.3.5.9.12, 3.3.7.1): who is told of them, who gets one, and
 //! what its promise costs. That they outlive the server is in `restart.rs`.
 
-use ksmbd_core::wire::tree_connect::ShareCapabilities;
+use ksmbd_core::wire::{
+    lock::{LockElement, LockRequest},
+    tree_connect::ShareCapabilities,
+};
 use ksmbd_fuzz::client::durable::{durability, persistence};
-use ksmbd_fuzz::client::request::EXCLUSIVE;
+use ksmbd_fuzz::client::{body, request::EXCLUSIVE};
 use ksmbd_fuzz::prelude::*;
 
 const GUID: [u8; 16] = [7; 16];
@@ -255,6 +258,51 @@ fn a_lock_that_cannot_be_written() {
     b.lock(g, 0, 1, EXCLUSIVE).ok();
 }
 
+/// 3.3.5.14: a LOCK that comes again over another channel before it is written is not said to be done
+/// before that, and not at all where that fails. What was said is not taken back.
+#[test]
+fn a_lock_comes_again_before_it_is_written() {
+    let (ok, later) = (NtStatus::SUCCESS, NtStatus::FILE_NOT_AVAILABLE);
+    // Which of the two calls that wait is over next, and whether it has written; what the second LOCK
+    // is told, and how many locks there are then.
+    for (calls, told, locks) in [
+        ([(0, true), (0, true)], ok, 1),
+        ([(0, true), (0, false)], later, 1),
+        ([(0, false), (0, true)], later, 0),
+        ([(1, true), (0, false)], ok, 1),
+        ([(1, false), (0, true)], later, 1),
+        ([(1, false), (0, false)], later, 0),
+    ] {
+        let w = World::with(|config| {
+            config.persistent_handles = true;
+            config.multi_channel = true;
+        });
+        let mut a = on(&w, "alice");
+        let mut b = w.channel(&a, "alice");
+        b.tree_id = a.tree_id;
+        let f = a.create("x").persistent(GUID, 0).ok();
+        let range = vec![LockElement { offset: 0, length: 1, flags: EXCLUSIVE }];
+        let lock = RequestBody::Lock(LockRequest { lock_sequence: 0x11, file_id: f, locks: range });
+        w.hold("remember");
+        let _ = a.request(&lock).later();
+        let again = b.request(&lock).silent();
+        assert_eq!(w.held(), ["remember", "remember"]);
+        a.forget();
+        a.hang_up();
+        for (index, written) in calls {
+            match written {
+                true => w.complete(index),
+                false => w.fail(index, VfsError::HungUp),
+            }
+        }
+        b.answer(again).is(told);
+        assert_eq!(w.counters().locks, locks, "{calls:?}");
+        w.release_calls();
+        b.request(&lock).ok();
+        assert_eq!((w.counters().locks, w.promised()[0].locks.len()), (1, 1));
+    }
+}
+
 /// The connection is lost while the promise is being written.
 #[test]
 fn lost_meanwhile() {
@@ -285,7 +333,7 @@ fn resilient_as_well() {
     let f = a.create("x").persistent(GUID, 0).ok();
     let input = [5_000_u32.to_le_bytes(), [0; 4]].concat();
     let code = FsctlCode::LMR_REQUEST_RESILIENCY;
-    a.request(&ksmbd_fuzz::client::body::ioctl(f, code, &input, 0)).ok();
+    a.request(&body::ioctl(f, code, &input, 0)).ok();
     assert_eq!(w.counters().persistent, 1);
     a.hang_up();
     on(&w, "alice").create("x").again_persistent(f, GUID).ok();

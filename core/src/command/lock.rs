@@ -30,6 +30,8 @@ pub(crate) enum Step {
     Waits(LockRequest),
     /// What has changed is being written down.
     Promised(LockRequest, Pending),
+    /// A lock was asked for again, by this LockSequence, and is being written down.
+    Again(u32, Pending),
 }
 
 /// MS-SMB2 3.3.5.14.
@@ -47,7 +49,11 @@ pub(super) fn begin(cx: &mut Cx<'_>, who: &mut Who, request: LockRequest) -> Han
     if has_sequences(cx, who) {
         let open = cx.state.opens.get_mut(&id).ok_or(NO_OPEN)?;
         if open.lock_sequences.is_replay(request.lock_sequence) {
-            return Flow::answer(ResponseBody::Lock);
+            return if unlocks {
+                Flow::answer(ResponseBody::Lock)
+            } else {
+                again(cx, id, &request)
+            };
         }
     }
     match unlocks {
@@ -81,6 +87,27 @@ fn done(cx: &mut Cx<'_>, who: &Who, request: LockRequest) -> Handled<super::Step
     Flow::answer(ResponseBody::Lock)
 }
 
+/// It was done before, and is not done again. That it is written down may not be known yet: it may be
+/// another channel's call, which comes to nothing when that channel ends.
+fn again(cx: &mut Cx<'_>, id: OpenId, request: &LockRequest) -> Handled<super::Step> {
+    match promise::due(cx, id) {
+        Some((call, pending)) => {
+            let step = Step::Again(request.lock_sequence, pending);
+            Ok(Flow::Call(call, super::Step::Lock(step)))
+        }
+        None => Flow::answer(ResponseBody::Lock),
+    }
+}
+
+/// It may have been taken back meanwhile. Where nothing is certain the client asks once more.
+fn done_again(cx: &Cx<'_>, who: &Who, sequence: u32, written: bool) -> Handled<super::Step> {
+    let open = cx.state.opens.get(&who.open()?).ok_or(NO_OPEN)?;
+    if written && open.lock_sequences.is_done(sequence) {
+        return Flow::answer(ResponseBody::Lock);
+    }
+    refuse(NtStatus::FILE_NOT_AVAILABLE, "3.3.5.14: the lock is not written down yet")
+}
+
 /// What cannot be written down is not promised. That locks are released is true all the same: at
 /// worst the next server holds them until the file is closed.
 fn promised(
@@ -112,8 +139,14 @@ pub(super) fn resume(
     let (request, wake) = match (step, event) {
         (Step::Waits(request), Event::Wake(wake)) => (request, wake),
         (Step::Promised(request, pending), Event::Done(done)) => {
-            let written = promise::written(cx, pending, &done);
+            // What was written after it, for others, has it in it.
+            let since = who.open.is_some_and(|id| cx.state.is_written_since(id, &pending));
+            let written = promise::written(cx, pending, &done) || since;
             return promised(cx, who, &request, written);
+        }
+        (Step::Again(sequence, pending), Event::Done(done)) => {
+            let written = promise::written(cx, pending, &done);
+            return done_again(cx, who, sequence, written);
         }
         _ => return Err(OUR_BUG),
     };

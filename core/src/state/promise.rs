@@ -155,6 +155,12 @@ impl State {
         }
     }
 
+    /// What was said of an open after this is written.
+    pub(crate) fn is_written_since(&self, id: OpenId, pending: &Pending) -> bool {
+        let written = self.opens.get(&id).and_then(|open| open.claim.written.as_ref());
+        written.is_some_and(|(number, _)| *number > pending.number)
+    }
+
     /// A persistent open shares its lease with this one, or is it.
     pub(crate) fn concerns_promise(&self, id: OpenId) -> bool {
         let lease = self.holder(id).and_then(|holder| self.leases.get(&holder));

@@ -73,14 +73,16 @@ impl LockSequences {
     /// MS-SMB2 3.3.5.14: `true` when this very request has been done before. One of another number
     /// makes the place empty, until it is done itself.
     pub(crate) fn is_replay(&mut self, sequence: u32) -> bool {
-        let Some((index, number)) = split(sequence) else {
-            return false;
-        };
-        let same = self.0.get(&index) == Some(&number);
+        let same = self.is_done(sequence);
         if !same {
-            self.0.remove(&index);
+            self.undone(sequence);
         }
         same
+    }
+
+    /// This very request has been done.
+    pub(crate) fn is_done(&self, sequence: u32) -> bool {
+        split(sequence).is_some_and(|(index, number)| self.0.get(&index) == Some(&number))
     }
 
     /// It has not been done after all.
