@@ -303,6 +303,33 @@ fn a_lock_comes_again_before_it_is_written() {
     }
 }
 
+/// 3.3.5.13, 3.3.5.9.10: the CREATE can come again though its open was used: with a chain all answers are
+/// lost at once.
+#[test]
+fn the_create_comes_again_after_the_open_was_used() {
+    let w = world();
+    let mut a = on(&w, "alice");
+    let create = a.create("x").exclusive().persistent(GUID, 0).message();
+    let write = a.message_with(&body::write(FileId::ANY, 0, 4), b"data").related();
+    a.send_chain(&[create, write]);
+    a.forget();
+    a.hang_up();
+    for number in 0..3 {
+        let mut a = on(&w, "alice");
+        let back = a.create("x").exclusive().persistent(GUID, 0).replay().ok();
+        let back = back.created().file_id;
+        assert_eq!(a.read(back, 0, 4).ok().data(), b"data");
+        a.create("x").persistent(GUID, 0).is(NtStatus::DUPLICATE_OBJECTID);
+        a.hang_up();
+        if number == 1 {
+            let mut a = on(&w, "alice");
+            a.create("x").again_persistent(back, GUID).ok();
+            a.hang_up();
+        }
+    }
+    assert_eq!((w.counters().opens, w.counters().creations), (1, 1));
+}
+
 /// The connection is lost while the promise is being written.
 #[test]
 fn lost_meanwhile() {

@@ -86,6 +86,20 @@ fn after_the_open_was_used() {
     a.create("x").exclusive().durable_v2(GUID, 0).replay().is(NtStatus::SHARING_VIOLATION);
 }
 
+/// 3.3.5.22.2: whoever acknowledges what became of a lease has got the answers that granted it, even where
+/// nobody has asked for that.
+#[test]
+fn after_the_lease_was_acknowledged() {
+    let w = World::new();
+    w.put("x", b"");
+    let mut a = w.logged_on("alice");
+    a.create("x").leased([1; 16], RH).durable_v2(GUID, 0).ok();
+    a.create("x").leased([1; 16], RH).durable_v2([8; 16], 0).ok();
+    assert_eq!(w.counters().creations, 2);
+    a.ack_lease(1, "R").is(NtStatus::UNSUCCESSFUL);
+    assert_eq!(w.counters().creations, 0);
+}
+
 /// smb2.replay.replay-dhv2-lease1, -lease3, -oplock-lease: the lease is the same one.
 #[test]
 fn leases() {

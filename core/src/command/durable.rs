@@ -103,11 +103,12 @@ pub(super) fn take_back(
     client: Guid,
 ) {
     let volatile = cx.state.new_volatile();
+    // It is known without its CREATE's answer.
+    cx.state.heard(id);
     let Some(open) = cx.state.opens.get_mut(&id) else {
         return;
     };
-    let (before, creation) = (open.claim.client, open.claim.creation());
-    open.claim.client = client;
+    let before = core::mem::replace(&mut open.claim.client, client);
     open.stage = Stage::Live;
     open.volatile = volatile;
     // Nor of what it caches by: that is heard with the answer.
@@ -121,8 +122,6 @@ pub(super) fn take_back(
     cx.state.count_open(session, true);
     cx.state.enduring.remove(&before);
     cx.state.enduring.add(client);
-    // It is known without its CREATE's answer.
-    cx.state.forget_creation(id, creation);
     learn(cx, id);
 }
 

@@ -65,7 +65,7 @@ pub(super) fn pass(cx: &mut Cx<'_>, job: &mut Job, element: &Element) -> Result<
     }
     if let Some(id) = need.file_id {
         check_open(cx, job, id, related, &need)?;
-        used(cx, job);
+        job.who.open.into_iter().for_each(|open| cx.state.heard(open));
     }
     Ok(())
 }
@@ -169,15 +169,6 @@ fn check_tree(cx: &Cx<'_>, job: &mut Job) -> Result<(), Refused> {
     who.tree = Some(id);
     who.identity = Some(tree.identity.clone());
     Ok(())
-}
-
-/// Who uses an open has got the answer of its CREATE: that does not come again (MS-SMB2 3.3.1.10,
-/// Open.IsReplayEligible).
-fn used(cx: &mut Cx<'_>, job: &Job) {
-    let open = job.who.open.and_then(|id| cx.state.opens.get(&id));
-    if let Some((id, key)) = open.map(|open| (open.id, open.claim.creation())) {
-        cx.state.forget_creation(id, key);
-    }
 }
 
 /// An open of before a reconnect has the same persistent half, and another volatile one.

@@ -54,7 +54,12 @@ fn lease(cx: &mut Cx<'_>, who: &Who, acknowledged: LeaseBreakAck) -> Handled<Ste
     let Some(held) = cx.state.leases.get(&holder) else {
         return refuse(NtStatus::OBJECT_NAME_NOT_FOUND, "3.3.5.22.2: no lease has this key");
     };
-    let Some(breaking) = held.breaking else {
+    let breaking = held.breaking;
+    // Whoever knows the lease has got the answers that granted it.
+    for open in held.opens.clone() {
+        cx.state.heard(open);
+    }
+    let Some(breaking) = breaking else {
         return refuse(NtStatus::UNSUCCESSFUL, "3.3.5.22.2: no break is under way");
     };
     let state = LeaseState::from_bits_retain(acknowledged.lease_state);

@@ -194,8 +194,18 @@ impl State {
         self.forget_creation(open.id, claim.creation());
     }
 
+    /// The client has shown that it got the answer of the CREATE that made this open: it does not come
+    /// again (MS-SMB2 3.3.1.10, Open.IsReplayEligible). That of a persistent open always may.
+    pub(crate) fn heard(&mut self, id: OpenId) {
+        let open = self.opens.get(&id);
+        let open = open.filter(|open| open.claim.endurance != Endurance::Persistent);
+        if let Some(key) = open.map(|open| open.claim.creation()) {
+            self.forget_creation(id, key);
+        }
+    }
+
     /// The CREATE that made this open cannot be replayed any more.
-    pub(crate) fn forget_creation(&mut self, id: OpenId, key: Option<CreateKey>) {
+    fn forget_creation(&mut self, id: OpenId, key: Option<CreateKey>) {
         if let Some(key) = key
             && self.creations.get(&key) == Some(&Creation::Done(id))
         {

@@ -227,9 +227,8 @@ fn take_over(cx: &mut Cx<'_>, who: &Who, id: OpenId) -> Result<(), Refused> {
     if open.stage != Stage::Kept {
         return refuse(NtStatus::FILE_NOT_AVAILABLE, "3.3.5.9.10: it is being closed");
     }
-    let (client, key) = (open.claim.client, open.claim.creation());
+    let client = open.claim.client;
     command::durable::take_back(cx, id, (who.session()?, who.tree()?), client);
-    cx.state.creations.extend(key.map(|key| (key, Creation::Done(id))));
     Ok(())
 }
 
