@@ -269,15 +269,8 @@ fn opened(
     mut wanted: Box<Wanted>,
     mut opened: Opened,
 ) -> Handled<super::Step> {
-    let key = opened.info.key;
-    // It was made before there was something to wait for.
-    let own = wanted.created == Some(key);
-    opened.created |= own;
-    opened.file_created |= own && wanted.file_created;
-    let new = (opened.created, opened.file_created);
-    if opened.created {
-        (wanted.created, wanted.file_created) = (Some(key), opened.file_created);
-    }
+    wanted.recall(&mut opened);
+    let (key, new) = (opened.info.key, (opened.created, opened.file_created));
     if cx.state.changes.may_have_lost_name(key, wanted.since) {
         cx.out.release(opened.file);
         return missed(cx, who, wanted);
@@ -377,7 +370,7 @@ fn finish(
 ) -> Handled<super::Step> {
     let Ok(asked) = wanted.contexts.asked(cx, who) else {
         // Its connection has gone meanwhile, and nobody else would know its FileId (MS-SMB2 3.3.7.1).
-        return withdraw(cx, who, &Done::Failed(VfsError::HungUp));
+        return withdraw::take_out(cx, who, action, VfsError::HungUp.into());
     };
     durable::grant(cx, who, asked)?;
     let made = Made { wanted, info, action, asked };

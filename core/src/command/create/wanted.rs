@@ -9,7 +9,7 @@ use crate::{
     state::{file::Change, session::Tree},
     status::NtStatus,
     stream::{self, Suffix},
-    vfs::{Existing, Missing, OpenHow, OpenSecurity, WantedKind},
+    vfs::{Existing, Missing, OpenHow, OpenSecurity, Opened, WantedKind},
     wire::{
         create::{CreateDisposition, CreateOptions, CreateRequest},
         fscc::{AccessMask, FileAttributes},
@@ -41,6 +41,18 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
+    /// What was made before there was something to wait for was made by this CREATE, and what is made
+    /// now will have been.
+    pub(super) fn recall(&mut self, opened: &mut Opened) {
+        let key = opened.info.key;
+        let own = self.created == Some(key);
+        opened.created |= own;
+        opened.file_created |= own && self.file_created;
+        if opened.created {
+            (self.created, self.file_created) = (Some(key), opened.file_created);
+        }
+    }
+
     pub(super) fn token(&self) -> Option<&Token> {
         self.token.as_deref()
     }
