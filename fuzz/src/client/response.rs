@@ -246,6 +246,9 @@ impl Client {
         if !self.lenient {
             self.check_protection(&header, &element, asked, sealed_for);
         }
+        // Whatever was wrong with it: what was asked in secret is not told in public.
+        let is_public = asked.encrypted && sealed_for.is_none() && !status.is_error();
+        assert!(!is_public, "{command:?} was encrypted, and succeeds in plain sight");
         self.credits += u64::from(header.credits);
         let body = ResponseBody::parse(command, status, &element);
         Response {

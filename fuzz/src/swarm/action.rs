@@ -87,7 +87,11 @@ impl Swarm {
         }
     }
 
+    /// A call that waits comes to something; or that is told of calls that have.
     pub(super) fn complete(&self, choices: &mut dyn Choices) {
+        if self.world.has_carried() && choices.chance(2) {
+            return self.world.complete_carried();
+        }
         let held = self.world.held();
         let index = choices.below(held.len());
         let Some(op) = held.get(index) else {
@@ -98,6 +102,7 @@ impl Swarm {
             _ if *op == "leave" => self.world.complete(index),
             0 => self.world.fail(index, VfsError::Io),
             1 => self.world.fail(index, VfsError::HungUp),
+            2 => self.world.carry_out(index),
             _ => self.world.complete(index),
         }
     }

@@ -66,6 +66,10 @@ impl Calls {
         self.kept.push_back((op, done));
     }
 
+    pub(super) fn has_kept(&self) -> bool {
+        !self.kept.is_empty()
+    }
+
     pub(super) fn told(&mut self) -> VecDeque<(OpId, Done)> {
         std::mem::take(&mut self.kept)
     }

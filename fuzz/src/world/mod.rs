@@ -254,6 +254,11 @@ impl World {
         self.0.borrow_mut().carry_out_held(index);
     }
 
+    /// Calls of [`Self::carry_out`] have come to something that was not told.
+    pub fn has_carried(&self) -> bool {
+        self.0.borrow().calls.has_kept()
+    }
+
     /// Tells the server what the calls of [`Self::carry_out`] have come to.
     pub fn complete_carried(&self) {
         self.0.borrow_mut().complete_carried();
