@@ -56,6 +56,10 @@ pub enum Encryption {
     Mandatory,
 }
 
+/// Named pipes at once, of all sessions: TOO_MANY_OPENED_FILES. What answers behind a pipe keeps more than an
+/// open does.
+pub const MAX_PIPES: usize = 256;
+
 /// Bounds. Each has a refusal and a counter ([`crate::server::Counters`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -115,3 +115,23 @@ fn transact_with_a_file() {
     let transact = body::ioctl(f, FsctlCode::PIPE_TRANSCEIVE, b"x", 100);
     a.request(&transact).is(NtStatus::INVALID_DEVICE_REQUEST);
 }
+
+/// One session does not take all pipes: the others' lists of shares are read by them.
+#[test]
+fn of_one_session_and_of_others() {
+    let w = World::new();
+    let mut greedy = w.logged_on("alice");
+    greedy.connect_tree("IPC$");
+    let mut opened = 0;
+    while greedy.create("echo").existing().send().answer().status == NtStatus::SUCCESS {
+        opened += 1;
+        assert!(opened < 1000);
+    }
+    assert!(opened >= 64, "{opened}");
+    greedy.create("echo").existing().is(NtStatus::TOO_MANY_OPENED_FILES);
+    let mut other = w.logged_on("bob");
+    other.connect_tree("IPC$");
+    for _ in 0..32 {
+        other.create("echo").existing().ok();
+    }
+}

@@ -101,6 +101,7 @@ pub(super) fn begin(
     let tree = cx.state.tree(session, tree).ok_or(NO_TREE)?;
     let identity = Arc::clone(&tree.identity);
     if tree.is_pipe() {
+        pipe::check_room(cx, session)?;
         let user = cx.state.sessions.get(&session).and_then(|session| session.user.as_ref());
         let account = user.map(|user| user.account.clone()).filter(|account| !account.is_empty());
         let name = pipe::name(&request)?;

@@ -3,12 +3,14 @@
 use super::reserve;
 use crate::{
     command::{Cx, Step},
-    flow::{Flow, Handled, NO_TREE, Refused, job::Who},
-    id::OpenId,
+    config::MAX_PIPES,
+    flow::{Flow, Handled, NO_TREE, Refused, Running, job::Who, refuse},
+    id::{OpenId, SessionId},
     state::{
         durable::Claim,
         lease::Caching,
         open::{Listing, Open, Stage, What},
+        room::has_room,
         sequence::{ChannelSequence, LockSequences},
     },
     status::NtStatus,
@@ -31,6 +33,18 @@ pub(super) fn name(request: &CreateRequest) -> Result<String, Refused> {
     let name = name.strip_prefix('\\').unwrap_or(&name);
     let flat = !name.is_empty() && !name.contains(['\\', '/', '\0']);
     if flat { Ok(name.into()) } else { Err(none) }
+}
+
+/// Nobody gets more pipes than are left for the others. Those that are being opened are counted, too.
+pub(super) fn check_room(cx: &Cx<'_>, session: SessionId) -> Result<(), Refused> {
+    let opening = |running: &Running<Step>| matches!(running.step, Step::Create(super::Step::Pipe));
+    let pipes = || cx.state.opens.values().filter(|open| open.is_pipe());
+    let used = pipes().count() + cx.flows.running_at(opening);
+    let own = pipes().filter(|open| open.session == session).count();
+    if has_room(MAX_PIPES, used, own) {
+        return Ok(());
+    }
+    refuse(NtStatus::TOO_MANY_OPENED_FILES, "as many pipes as allowed")
 }
 
 pub(super) fn opened(cx: &mut Cx<'_>, who: &mut Who, handle: File) -> Handled<Step> {
