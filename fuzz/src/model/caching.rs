@@ -50,7 +50,7 @@ impl Checker for Caching {
                     self.alone(ledger, open);
                 }
             }
-            Change::Again(_) | Change::Nothing => {}
+            Change::Again(_) | Change::Late(_) | Change::Nothing => {}
         }
         match &answered.answer.body {
             ResponseBody::OplockBreak(broken) => {

@@ -10,7 +10,7 @@ use ksmbd_core::{
         create::{CreateOptions, CreateRequest, CreateResponse, OplockLevel, ShareAccess},
         create_context::{Lease, RequestContext, ResponseContext},
         fscc::{AccessMask, FileInfoClass},
-        header::FileId,
+        header::{FileId, HeaderFlags},
         ioctl::FsctlCode,
         message::{RequestBody, ResponseBody},
         query_info::InfoType,
@@ -57,6 +57,8 @@ pub struct Open {
     pub instance: Option<[u8; 16]>,
     /// The lease that it belongs to.
     pub lease: Option<Lease>,
+    /// Nobody has said yet how it was opened but who asked for it again.
+    pub replayed: bool,
     /// The oplock that it was granted.
     pub oplock: OplockLevel,
     /// Who the client says it is.
@@ -64,6 +66,16 @@ pub struct Open {
 }
 
 impl Open {
+    /// This request made it.
+    fn describe(&mut self, request: &CreateRequest) {
+        let wanted = AccessMask::from_bits_retain(request.desired_access);
+        self.access = mapped(wanted);
+        self.exact = !wanted.contains(AccessMask::MAXIMUM_ALLOWED);
+        self.sharing = request.share_access;
+        self.options = request.create_options;
+        self.replayed = false;
+    }
+
     /// It is there, whatever is under way.
     pub fn is_certain(&self) -> bool {
         self.enders.is_empty() && !self.doubtful
@@ -97,6 +109,8 @@ pub enum Change {
     },
     /// The same answer again.
     Again(u64),
+    /// The answer to the request that made it, which came in a chain and after that to its replay.
+    Late(u64),
 }
 
 /// Everything that answers have told.
@@ -381,7 +395,6 @@ impl Ledger {
         at: u64,
     ) -> Change {
         let id = create.file_id.persistent;
-        let wanted = AccessMask::from_bits_retain(request.desired_access);
         let contexts = contexts_of(create);
         let inode = contexts.iter().find_map(|context| match context {
             ResponseContext::QFid { disk_file_id, .. } => Some(*disk_file_id),
@@ -395,9 +408,14 @@ impl Ledger {
             .iter()
             .any(|context| matches!(context, ResponseContext::DHnQ | ResponseContext::DH2Q { .. }));
         let fresh = !claims(request);
+        let replayed = asked.header.flags.contains(HeaderFlags::REPLAY_OPERATION);
         if let Some(open) = self.opens.get_mut(&id) {
             let owned = open.is_certain();
             if fresh && open.file == create.file_id {
+                if open.replayed && !replayed {
+                    open.describe(request);
+                    return Change::Late(id);
+                }
                 return Change::Again(id);
             }
             open.file = create.file_id;
@@ -411,18 +429,17 @@ impl Ledger {
             self.note_followers(asked, id);
             return Change::Taken { id, owned };
         }
-        let maximum = wanted.contains(AccessMask::MAXIMUM_ALLOWED);
-        let open = Open {
+        let mut open = Open {
             file: create.file_id,
             session: asked.session,
             tree: asked.tree,
             inode,
             name: request.name.to_string_lossy().to_lowercase(),
-            access: mapped(wanted),
-            // Of one that is new here all that is known is what this request says.
-            exact: !maximum && fresh,
-            sharing: request.share_access,
-            options: request.create_options,
+            access: AccessMask::empty(),
+            exact: false,
+            sharing: ShareAccess::all(),
+            options: CreateOptions::empty(),
+            replayed,
             asked: asked.at,
             since: at,
             enders: BTreeSet::new(),
@@ -433,6 +450,11 @@ impl Ledger {
             oplock: create.oplock_level,
             client: self.client(asked.conn),
         };
+        if !replayed {
+            open.describe(request);
+            // Of one that was there before all that is known is what this request says.
+            open.exact &= fresh;
+        }
         self.opens.insert(id, open);
         self.note_followers(asked, id);
         Change::Opened(id)

@@ -30,7 +30,7 @@ fn intrudes(access: AccessMask, others: &Open) -> bool {
 impl Checker for ShareModes {
     fn answered(&mut self, ledger: &Ledger, answered: &Answered<'_>) {
         let id = match answered.change {
-            Change::Opened(id) | Change::Taken { id, .. } => id,
+            Change::Opened(id) | Change::Late(id) | Change::Taken { id, .. } => id,
             Change::Again(_) | Change::Nothing => return self.refused(ledger, answered),
         };
         let Some(new) = ledger.opens.get(&id).filter(|open| open.is_certain()) else {
