@@ -101,13 +101,27 @@ fn the_last_channel_goes() {
 /// by a signature (smb2.session.bind2), and who has not learns nothing.
 #[test]
 fn who_has_not_joined() {
+    for signing in [SigningAlgorithm::AesCmac, SigningAlgorithm::AesGmac] {
+        not_joined(signing);
+    }
+}
+
+/// With GMAC a MessageId is a nonce: two connections that use one key would sign two messages with one.
+fn not_joined(signing: SigningAlgorithm) {
     let w = world();
-    let mut a = w.logged_on("alice");
+    let connect = || {
+        let mut client = w.connect();
+        client.offer = Offer::algorithms(Cipher::Aes128Gcm, signing);
+        client.negotiate().ok();
+        client
+    };
+    let mut a = connect().logged_on("alice");
     let f = a.create("x").ok();
-    let mut b = w.client(Dialect::SMB_3_1_1);
+    let mut b = connect();
     b.set_keys(a.session_id, a.keys());
     (b.session_id, b.tree_id) = (a.session_id, a.tree_id);
-    assert!(b.read(f, 0, 1).is(NtStatus::USER_SESSION_DELETED).signed);
+    let gmac = a.signing() == SigningAlgorithm::AesGmac;
+    assert_eq!(b.read(f, 0, 1).is(NtStatus::USER_SESSION_DELETED).signed, !gmac);
     b.sign = false;
     assert!(!b.read(f, 0, 1).is(NtStatus::USER_SESSION_DELETED).signed);
     b.sign = true;

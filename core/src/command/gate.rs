@@ -4,7 +4,7 @@
 
 use super::{Cx, access};
 use crate::{
-    crypto::SessionKeys,
+    crypto::{SessionKeys, SigningAlgorithm},
     flow::{
         NO_OPEN, Refused,
         job::{Job, Link, Who},
@@ -128,8 +128,20 @@ fn sign_as_first(cx: &Cx<'_>, who: &mut Who) {
 }
 
 /// Who has signed rightly for a session of other connections is refused with that signature (MS-SMB2
-/// 3.3.5.2.4, 3.3.4.1.1): else the client would not believe it.
-pub(super) fn sign_for_others(cx: &Cx<'_>, who: &mut Who) {
+/// 3.3.5.2.4, 3.3.4.1.1): else the client would not believe it. Not with GMAC: its nonce is a MessageId, and
+/// who says again here what he has overheard there would get two signatures of one nonce, and so the key.
+fn sign_for_others(cx: &Cx<'_>, who: &mut Who) {
+    sign_to_set_up(cx, who);
+    let is_own = cx.state.session(who.conn, SessionId(who.session_id)).is_some();
+    let gmac = |keys: &mut Arc<SessionKeys>| {
+        keys.signing().algorithm() == SigningAlgorithm::AesGmac && !is_own
+    };
+    who.sign.take_if(gmac);
+}
+
+/// The same for SESSION_SETUP, whatever it is signed with: so it is prescribed where a channel is bound
+/// (MS-SMB2 3.3.5.5), and asked for where it is not (smb2.session.bind_negative_*).
+pub(super) fn sign_to_set_up(cx: &Cx<'_>, who: &mut Who) {
     let session = cx.state.sessions.get(&SessionId(who.session_id)).filter(|s| !s.ending);
     let Some(session) = session.filter(|_| who.signed && !who.encrypted) else {
         return;

@@ -25,7 +25,7 @@ pub(super) fn begin(
     settled: &Settled,
 ) -> Result<SessionId, Refused> {
     let id = SessionId(who.session_id);
-    gate::sign_for_others(cx, who);
+    gate::sign_to_set_up(cx, who);
     let session = cx.state.sessions.get(&id).filter(|session| !session.ending);
     let user = session.and_then(|session| session.user.as_ref());
     if !cx.state.config_of(who.conn).multi_channel {
