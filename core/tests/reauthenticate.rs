@@ -136,3 +136,20 @@ fn a_guest_ends_no_guests_session() {
     logon.run(&mut second).ok();
     first.create("x").ok();
 }
+
+/// A session that has to be encrypted is by that its client's alone: nobody in between ends it, or makes
+/// it his own, with plain frames.
+#[test]
+fn in_plain_where_it_must_be_encrypted() {
+    let w = World::with(|config| config.encryption = Encryption::Mandatory);
+    let mut a = w.logged_on("alice");
+    let f = a.create("x").ok();
+    for user in ["alice", "bob"] {
+        (a.encrypt, a.sign) = (false, false);
+        let mut logon = a.begin(credentials(user));
+        logon.session_id = a.session_id;
+        logon.first(&mut a).is(NtStatus::ACCESS_DENIED);
+        (a.encrypt, a.sign) = (true, true);
+        a.write(f, 0, b"still open").ok();
+    }
+}

@@ -111,7 +111,7 @@ fn find_or_make(cx: &mut Cx<'_>, who: &mut Who, settled: Settled) -> Result<Sess
     let id = SessionId(who.session_id);
     if id.0 != 0 {
         let Some(session) = cx.state.session(who.conn, id) else {
-            gate::sign_for_others(cx, who);
+            gate::sign_to_set_up(cx, who);
             return refuse(NtStatus::USER_SESSION_DELETED, "3.3.5.5: no such session here");
         };
         if let Some(user) = &session.user {
@@ -122,7 +122,8 @@ fn find_or_make(cx: &mut Cx<'_>, who: &mut Who, settled: Settled) -> Result<Sess
                 who.sign = Some(keys.clone());
                 who.seal = who.encrypted.then(|| (id, keys.clone()));
             }
-            if user.signing_required && !who.signed {
+            // Who has to encrypt is known by that: nobody else ends the session, or makes it his.
+            if (user.signing_required || user.encrypt) && !who.signed {
                 return refuse(NtStatus::ACCESS_DENIED, "3.3.5.2.4: must be signed");
             }
         }
