@@ -1,5 +1,6 @@
 //! TREE_CONNECT and TREE_DISCONNECT (MS-SMB2 3.3.5.7, 3.3.5.8).
 
+use ksmbd_core::auth::ntlm::client::Credentials;
 use ksmbd_core::wire::tree_connect::{
     ShareFlags, ShareType, TreeConnectFlags, TreeConnectRequest, TreeConnectResponse,
 };
@@ -174,4 +175,22 @@ fn hung_up_meanwhile() {
         w.release_calls();
         assert_eq!(w.daemon(|daemon| daemon.admitted()), 0, "{share}");
     }
+}
+
+/// Who is admitted is who uses the tree, though the session is another user's by then.
+#[test]
+fn as_who_was_admitted() {
+    let w = World::with(|config| config.multi_channel = true);
+    let mut a = w.logged_on("alice");
+    let mut b = w.channel(&a, "alice");
+    w.hold("open share");
+    let connect = a.tree_connect("share").silent();
+    let mut logon = b.begin(Credentials::new("bob", "WORLD", &password("bob")));
+    logon.session_id = a.session_id;
+    logon.run(&mut b).ok();
+    w.release_calls();
+    a.tree_id = a.answer(connect).ok().header.tree_id;
+    a.create("x").ok();
+    let owner = w.vfs(|vfs| vfs.at("/srv/share", "x").and_then(|inode| vfs.owner(inode)));
+    assert_eq!(owner, Some(1000));
 }

@@ -26,9 +26,23 @@ use alloc::{boxed::Box, string::String, sync::Arc};
 #[derive(Debug)]
 pub(crate) enum Step {
     /// The daemon says whether.
-    Admit,
+    Admit(Visitor),
     /// The share's directory is opened.
-    Open(Box<Admission>),
+    Open(Box<Admission>, Visitor),
+}
+
+/// Who is admitted: the session may be another user's by then.
+#[derive(Clone, Debug)]
+pub(crate) struct Visitor {
+    identity: Arc<Identity>,
+    kind: UserKind,
+}
+
+impl Visitor {
+    /// As whom files are used.
+    fn identity(&self, admission: &Admission) -> Arc<Identity> {
+        admission.identity.clone().unwrap_or_else(|| Arc::clone(&self.identity))
+    }
 }
 
 /// What an open of a pipe, or of anything on IPC$, is granted at most.
@@ -60,8 +74,10 @@ pub(super) fn begin(
     let dialect = conn.dialect().ok_or(NO_SESSION)?;
     let (peer, connection) = (conn.peer.clone(), who.conn);
     let op = Op::Admit { share, account, guest, peer, connection, dialect };
-    let call = Call { identity: user.identity.clone(), op };
-    Ok(Flow::Call(call, super::Step::TreeConnect(Step::Admit)))
+    let identity = Arc::clone(&user.identity);
+    let visitor = Visitor { identity: Arc::clone(&identity), kind: user.kind };
+    let call = Call { identity, op };
+    Ok(Flow::Call(call, super::Step::TreeConnect(Step::Admit(visitor))))
 }
 
 pub(super) fn resume(
@@ -71,18 +87,22 @@ pub(super) fn resume(
     event: Event,
 ) -> Handled<super::Step> {
     match (step, event.done()) {
-        (Step::Admit, Done::Admitted(Ok(admission))) => admitted(cx, who, admission),
-        (Step::Admit, Done::Admitted(Err(status))) => refuse(status, "3.3.5.7: the share's rules"),
-        (Step::Open(admission), Done::Opened(opened)) => {
+        (Step::Admit(visitor), Done::Admitted(Ok(admission))) => {
+            admitted(cx, who, admission, visitor)
+        }
+        (Step::Admit(_), Done::Admitted(Err(status))) => {
+            refuse(status, "3.3.5.7: the share's rules")
+        }
+        (Step::Open(admission, visitor), Done::Opened(opened)) => {
             let Opened { file, info, .. } = *opened;
             let maximal = access::maximal(&info, admission.read_only);
             let mask = if admission.read_only { access::CHANGES } else { AccessMask::empty() };
             // What is below may be granted more than the share's own directory.
             let maximal = maximal | AccessMask::ALL_ACCESS.difference(mask);
-            connect(cx, who, *admission, Some(file), maximal)
+            connect(cx, who, (*admission, visitor), Some(file), maximal)
         }
-        (Step::Open(admission), Done::Failed(error)) => {
-            let identity = identity(cx, who, &admission);
+        (Step::Open(admission, visitor), Done::Failed(error)) => {
+            let identity = visitor.identity(&admission);
             ending::leave(cx, Some(who.conn), admission.share, identity);
             let status = match error {
                 VfsError::AccessDenied => NtStatus::ACCESS_DENIED,
@@ -104,17 +124,22 @@ fn share_name(path: &str) -> Result<String, Refused> {
     }
 }
 
-fn admitted(cx: &mut Cx<'_>, who: &mut Who, admission: Admission) -> Handled<super::Step> {
-    let identity = identity(cx, who, &admission);
+fn admitted(
+    cx: &mut Cx<'_>,
+    who: &mut Who,
+    admission: Admission,
+    visitor: Visitor,
+) -> Handled<super::Step> {
+    let identity = visitor.identity(&admission);
     if admission.share.encrypt && !can_encrypt(cx, who) {
         ending::leave(cx, Some(who.conn), admission.share, identity);
         return refuse(NtStatus::ACCESS_DENIED, "3.3.5.7: the share wants encryption");
     }
     if admission.share.kind == ShareKind::Pipe {
-        return connect(cx, who, admission, None, PIPE_ACCESS);
+        return connect(cx, who, (admission, visitor), None, PIPE_ACCESS);
     }
     let op = Op::OpenShare(Arc::clone(&admission.share));
-    let step = super::Step::TreeConnect(Step::Open(Box::new(admission)));
+    let step = super::Step::TreeConnect(Step::Open(Box::new(admission), visitor));
     Ok(Flow::Call(Call { identity, op }, step))
 }
 
@@ -124,20 +149,14 @@ fn can_encrypt(cx: &Cx<'_>, who: &Who) -> bool {
         && cx.state.config.encryption != Encryption::Disabled
 }
 
-fn identity(cx: &Cx<'_>, who: &Who, admission: &Admission) -> Arc<Identity> {
-    let session = who.session.and_then(|id| cx.state.session(who.conn, id));
-    let own = session.and_then(|session| session.user.as_ref()).map(|user| user.identity.clone());
-    admission.identity.clone().or(own).unwrap_or_else(|| Arc::new(Identity::nobody()))
-}
-
 fn connect(
     cx: &mut Cx<'_>,
     who: &mut Who,
-    admission: Admission,
+    (admission, visitor): (Admission, Visitor),
     root: Option<File>,
     maximal_access: AccessMask,
 ) -> Handled<super::Step> {
-    let identity = identity(cx, who, &admission);
+    let identity = visitor.identity(&admission);
     let Admission { share, read_only, .. } = admission;
     let id = who.session()?;
     let capabilities = capabilities(cx, who, &share);
@@ -152,10 +171,10 @@ fn connect(
         capabilities,
         maximal_access: maximal_access.bits(),
     };
-    let kind = match session.user.as_ref().map(|user| user.kind) {
-        Some(UserKind::Account) => TokenKind::Account,
-        Some(UserKind::Guest) => TokenKind::Guest,
-        Some(UserKind::Anonymous) | None => TokenKind::Anonymous,
+    let kind = match visitor.kind {
+        UserKind::Account => TokenKind::Account,
+        UserKind::Guest => TokenKind::Guest,
+        UserKind::Anonymous => TokenKind::Anonymous,
     };
     let token = share.acl_xattr.then(|| Arc::new(Token::new(&identity, kind)));
     let tree = session.new_tree_id();
