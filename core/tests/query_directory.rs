@@ -178,3 +178,16 @@ fn a_page_that_fails() {
     a.list(d, "*", NEXT, 4096).is(NtStatus::IO_DEVICE_ERROR);
     assert_eq!(names(a.list(d, "*", NEXT, 4096).ok().data()).len(), 5);
 }
+
+/// A page that fails in the middle does not make the listing begin anew: only its client does.
+#[test]
+fn a_page_that_fails_in_the_middle() {
+    let (w, mut a, d) = listing();
+    let page = a.list(d, "*", SINGLE, 65536).ok();
+    assert_eq!(names(page.data()), ["."]);
+    w.vfs(|vfs| vfs.fail_next("list", VfsError::Io));
+    for _ in 0..2 {
+        a.list(d, "*", NEXT, 65536).is(NtStatus::IO_DEVICE_ERROR);
+    }
+    assert_eq!(names(a.list(d, "*", RESTART, 65536).ok().data()).len(), 5);
+}

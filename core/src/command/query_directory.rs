@@ -68,6 +68,9 @@ pub(super) fn begin(
             kept.map_or_else(|| Pattern::parse(&request.file_name.0).map_err(bad_name), Ok)?;
         *listing = Listing { pattern: Some(pattern), ..Listing::default() };
     }
+    if let Some(error) = listing.broken {
+        return Err(error.into());
+    }
     let Some(pattern) = listing.pattern.clone() else {
         return Err(OUR_BUG);
     };
@@ -115,6 +118,7 @@ fn page(cx: &mut Cx<'_>, who: &mut Who, done: Done) -> Handled<super::Step> {
         Done::Failed(error) => Err(error),
         _ => Err(VfsError::Io),
     };
+    listing.broken = result.as_ref().err().copied().filter(|_| found_before);
     cx.flows.parking.wake(Wait::Listing(id));
     match result {
         Ok((data, true)) if data.is_empty() => {

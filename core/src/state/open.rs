@@ -8,7 +8,7 @@ use crate::{
     id::{FileKey, OpenId, SessionId, TreeId},
     name::{Pattern, SharePath, same_name},
     stream::StreamName,
-    vfs::{Cursor, File, FileKind, Identity},
+    vfs::{Cursor, File, FileKind, Identity, VfsError},
     wire::{
         create::ShareAccess,
         fscc::{AccessMask, FileInfoClass},
@@ -86,6 +86,8 @@ pub(crate) struct Listing {
     pub(crate) class: Option<FileInfoClass>,
     /// A page is being read; the cursor is out.
     pub(crate) busy: bool,
+    /// Where it is was lost in the middle, by this: it does not begin anew without being asked to.
+    pub(crate) broken: Option<VfsError>,
     /// Something was found since the start.
     pub(crate) found: bool,
 }
