@@ -395,18 +395,7 @@ impl Ledger {
         at: u64,
     ) -> Change {
         let id = create.file_id.persistent;
-        let contexts = contexts_of(create);
-        let inode = contexts.iter().find_map(|context| match context {
-            ResponseContext::QFid { disk_file_id, .. } => Some(*disk_file_id),
-            _ => None,
-        });
-        let lease = contexts.iter().find_map(|context| match context {
-            ResponseContext::RqLs(lease) => Some(*lease),
-            _ => None,
-        });
-        let durable = contexts
-            .iter()
-            .any(|context| matches!(context, ResponseContext::DHnQ | ResponseContext::DH2Q { .. }));
+        let (inode, lease, durable) = told(create);
         let fresh = !claims(request);
         let replayed = asked.header.flags.contains(HeaderFlags::REPLAY_OPERATION);
         if let Some(open) = self.opens.get_mut(&id) {
@@ -582,6 +571,23 @@ fn named(body: &RequestBody) -> Option<FileId> {
 
 fn contexts(request: &CreateRequest) -> impl Iterator<Item = RequestContext> {
     request.contexts.iter().filter_map(|raw| RequestContext::parse(&raw.name, &raw.data).ok())
+}
+
+/// What an answer tells of its open: the file on the disk, its lease, that it outlives its connection.
+fn told(create: &CreateResponse) -> (Option<u64>, Option<Lease>, bool) {
+    let contexts = contexts_of(create);
+    let inode = contexts.iter().find_map(|context| match context {
+        ResponseContext::QFid { disk_file_id, .. } => Some(*disk_file_id),
+        _ => None,
+    });
+    let lease = contexts.iter().find_map(|context| match context {
+        ResponseContext::RqLs(lease) => Some(*lease),
+        _ => None,
+    });
+    let durable = contexts
+        .iter()
+        .any(|context| matches!(context, ResponseContext::DHnQ | ResponseContext::DH2Q { .. }));
+    (inode, lease, durable)
 }
 
 fn instance_of(request: &CreateRequest) -> Option<[u8; 16]> {

@@ -138,12 +138,29 @@ impl Checker for RangeLocks {
                 let stands = |range: Range| {
                     let live = self.locks.iter().filter(|held| held.ended.is_none());
                     live.into_iter().any(|held| range.clashes(&held.range))
+                        || untold(ledger, asked, &range)
                 };
                 let waits = lock.locks.iter().any(|e| stands(range(open, inode, e)));
                 assert!(waits, "a LOCK waits for nothing: {asked:?}");
             }
         }
     }
+}
+
+/// Others may hold it by now: they are answered with the rest of their chain.
+fn untold(ledger: &Ledger, but: &Asked, wanted: &Range) -> bool {
+    let mine = (but.conn, but.header.message_id);
+    let mut others = ledger.pending.values().filter(|asked| {
+        (asked.conn, asked.header.message_id) != mine && ledger.followers(asked).next().is_some()
+    });
+    others.any(|asked| {
+        let lock = lock_of(asked).filter(|(_, unlocks)| !unlocks);
+        let clashes = |element: &LockElement| {
+            let place = place(ledger, asked);
+            place.is_none_or(|(open, inode)| wanted.clashes(&range(open, inode, element)))
+        };
+        lock.is_some_and(|(lock, _)| lock.locks.iter().any(clashes))
+    })
 }
 
 impl RangeLocks {
