@@ -12,6 +12,7 @@ pub mod lock_file;
 pub mod logger;
 pub mod options;
 pub mod persistent;
+pub mod pipes;
 pub mod random;
 pub mod rpc;
 pub mod serve;

@@ -8,16 +8,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use crossbeam_channel::Sender;
 use ksmbd_core::config::Config;
 use ksmbd_core::rng::Rng;
 use ksmbd_core::status_report::Budget;
 use ksmbd_record::Writer;
-use ksmbd_runtime_threads::{Options, Runtime, Status};
+use ksmbd_runtime_threads::{Letter, Options, Runtime, Status};
 
 use crate::config::interfaces::ListenError;
 use crate::control::socket::SocketError;
-use crate::daemon::{Daemon, MAX_PIPES};
+use crate::daemon::Daemon;
 use crate::lock_file::LockError;
+use crate::pipes::{MAX_PIPES, Pipes};
 use crate::state::{Current, LoadError, Source, State};
 use crate::subauth::SubauthError;
 use crate::{persistent, random};
@@ -87,18 +89,19 @@ fn config(state: &State, guid: [u8; 16], journal: bool) -> Config {
 /// A server that runs.
 pub struct Server {
     runtime: Runtime,
-    daemon: JoinHandle<()>,
+    /// The threads that answer its questions.
+    daemons: Daemons,
     current: Current,
     guid: [u8; 16],
     /// There is a journal for persistent handles.
     persistent: bool,
-    pipes: Arc<AtomicUsize>,
+    pipe_count: Arc<AtomicUsize>,
     /// One reload at a time: what the core and the daemon decide by is to be of one file.
     reloading: Mutex<()>,
 }
 
 impl Server {
-    /// Starts the daemon's thread, then the server's. What the server is told goes into `record`.
+    /// Starts the daemon's threads, then the server's. What the server is told goes into `record`.
     ///
     /// # Errors
     ///
@@ -116,19 +119,15 @@ impl Server {
         let secret =
             random::bytes().map_err(|error| StartError::System("get randomness", error))?;
         let current = Current::new(state);
-        // Without a bound of its own: letters are bounded by the requests that wait for them, and
-        // the daemon's thread writes some itself, for an answer may drop the last hold of a pipe.
-        // On a full channel it would wait for itself.
-        let (sender, letters) = crossbeam_channel::unbounded();
-        let daemon = Daemon::new(current.clone(), Rng::new(secret));
-        let pipes = daemon.pipe_count();
-        let daemon =
-            daemon.spawn(letters).map_err(|error| StartError::System("start a thread", error))?;
+        let pipes = Pipes::new(current.clone(), Rng::new(secret));
+        let pipe_count = pipes.count();
+        let (daemons, daemon, rpc) = Daemons::spawn(Daemon::new(current.clone()), pipes)
+            .map_err(|error| StartError::System("start a thread", error))?;
         let listen_on = listen.clone();
-        let options = Options { listen: listen_on, config, seed, daemon: sender, record, journal };
+        let options = Options { listen: listen_on, config, seed, daemon, rpc, record, journal };
         let runtime = Runtime::start(options).map_err(|error| StartError::Listen(listen, error))?;
         let reloading = Mutex::new(());
-        Ok(Self { runtime, daemon, current, guid, persistent, pipes, reloading })
+        Ok(Self { runtime, daemons, current, guid, persistent, pipe_count, reloading })
     }
 
     /// Where it listens.
@@ -166,7 +165,7 @@ impl Server {
         let mut status = self.runtime.status();
         status.budgets.push(Budget {
             name: "pipes",
-            used: self.pipes.load(Ordering::Relaxed),
+            used: self.pipe_count.load(Ordering::Relaxed),
             limit: Some(MAX_PIPES),
         });
         status
@@ -175,9 +174,31 @@ impl Server {
     /// Lets the clients' running requests end, and ends all threads.
     pub fn stop(self) {
         self.runtime.stop();
-        // With the last client nobody writes letters any more, and the thread ends.
-        if self.daemon.join().is_err() {
-            log::error!("the daemon's thread had panicked");
+        self.daemons.join();
+    }
+}
+
+/// The threads that answer the server's questions.
+struct Daemons([JoinHandle<()>; 2]);
+
+impl Daemons {
+    /// Starts them. Where questions are sent, and where those about pipes.
+    fn spawn(daemon: Daemon, pipes: Pipes) -> io::Result<(Self, Sender<Letter>, Sender<Letter>)> {
+        // Without a bound of their own: the server bounds what each client asks, and a thread writes
+        // letters to itself, for an answer may drop the last hold of a pipe. On a full channel it
+        // would wait for itself.
+        let (to_daemon, questions) = crossbeam_channel::unbounded();
+        let (to_pipes, about_pipes) = crossbeam_channel::unbounded();
+        let threads = [daemon.spawn(questions)?, pipes.spawn(about_pipes)?];
+        Ok((Self(threads), to_daemon, to_pipes))
+    }
+
+    /// With the last client nobody writes letters any more, and they end.
+    fn join(self) {
+        for thread in self.0 {
+            if thread.join().is_err() {
+                log::error!("a thread of the daemon had panicked");
+            }
         }
     }
 }

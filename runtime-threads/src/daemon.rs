@@ -101,18 +101,12 @@ pub enum Question {
 /// [`VfsError::HungUp`].
 #[derive(Debug)]
 pub struct Letter {
-    /// What is asked.
-    pub question: Question,
+    question: Question,
     answer: Answer,
 }
 
 impl Letter {
-    /// Answers. May be called on any thread, and never waits.
-    pub fn answer(self, done: Done) {
-        self.answer.send(done);
-    }
-
-    /// The question to keep, and what answers it.
+    /// The question, and what answers it.
     pub fn open(self) -> (Question, Answer) {
         (self.question, self.answer)
     }
@@ -123,7 +117,7 @@ impl Letter {
 pub struct Answer(Option<Address>);
 
 impl Answer {
-    /// As [`Letter::answer`].
+    /// Answers. May be called on any thread, and never waits.
     pub fn send(mut self, done: Done) {
         if let Some(address) = self.0.take() {
             address.deliver(done);
@@ -181,7 +175,7 @@ impl Address {
 /// What stands behind a pipe's [`File`]. The last clone tells the daemon.
 struct Pipe {
     id: PipeId,
-    daemon: Sender<Letter>,
+    letters: Sender<Letter>,
 }
 
 impl FileObject for Pipe {
@@ -199,7 +193,7 @@ impl fmt::Debug for Pipe {
 impl Drop for Pipe {
     fn drop(&mut self) {
         let question = Question::PipeClose { pipe: self.id };
-        let _ = self.daemon.send(Letter { question, answer: Answer(None) });
+        let _ = self.letters.send(Letter { question, answer: Answer(None) });
     }
 }
 
@@ -207,13 +201,38 @@ impl Drop for Pipe {
 #[derive(Debug)]
 pub(crate) struct Post {
     daemon: Sender<Letter>,
+    /// Who answers for pipes, so that nobody's logon waits behind what others ask there.
+    rpc: Sender<Letter>,
     worker: Sender<Job>,
     pipes: AtomicU64,
 }
 
+/// A call as a letter.
+struct Draft {
+    question: Question,
+    /// See [`Address::pipe`].
+    pipe: Option<File>,
+    opens: bool,
+}
+
+impl Draft {
+    fn new(question: Question) -> Self {
+        Self { question, pipe: None, opens: false }
+    }
+
+    fn about(pipe: File, question: Question) -> Self {
+        Self { question, pipe: Some(pipe), opens: false }
+    }
+
+    fn is_about_pipes(&self) -> bool {
+        self.pipe.is_some()
+    }
+}
+
 impl Post {
-    pub(crate) fn new(daemon: Sender<Letter>, worker: Sender<Job>) -> Self {
-        Self { daemon, worker, pipes: AtomicU64::new(0) }
+    /// `rpc` is for what is asked about pipes, and `daemon` for the rest.
+    pub(crate) fn new(daemon: Sender<Letter>, rpc: Sender<Letter>, worker: Sender<Job>) -> Self {
+        Self { daemon, rpc, worker, pipes: AtomicU64::new(0) }
     }
 
     /// Sends the daemon's calls off; the file system's come back. The answer goes to `mailbox`, or to
@@ -225,40 +244,46 @@ impl Post {
         op_id: OpId,
         op: Op,
     ) -> Result<(), Op> {
-        let (question, pipe, opens) = match op {
-            Op::Interfaces => (Question::Interfaces, None, false),
-            Op::Logon { user, domain } => (Question::Logon { user, domain }, None, false),
+        let draft = self.draft(op)?;
+        let letters = if draft.is_about_pipes() { &self.rpc } else { &self.daemon };
+        let Draft { question, pipe, opens } = draft;
+        let (mailbox, worker) = (mailbox.cloned(), self.worker.clone());
+        let address = Address { op: op_id, mailbox, worker, pipe, opens };
+        // A daemon that is gone drops the letter, which is an answer too.
+        let _ = letters.send(Letter { question, answer: Answer(Some(address)) });
+        Ok(())
+    }
+
+    #[allow(clippy::result_large_err, reason = "the operation goes back to who is to run it")]
+    fn draft(&self, op: Op) -> Result<Draft, Op> {
+        Ok(match op {
+            Op::Interfaces => Draft::new(Question::Interfaces),
+            Op::Logon { user, domain } => Draft::new(Question::Logon { user, domain }),
             Op::Admit { share, account, guest, peer, connection, dialect } => {
                 let question = Question::Admit { share, account, guest, peer, connection, dialect };
-                (question, None, false)
+                Draft::new(question)
             }
-            Op::Leave { share } => (Question::Leave { share }, None, false),
+            Op::Leave { share } => Draft::new(Question::Leave { share }),
             Op::PipeOpen { name, account } => {
                 let pipe = PipeId(self.pipes.fetch_add(1, Ordering::Relaxed));
-                let file = Pipe { id: pipe, daemon: self.daemon.clone() };
+                let file = File(Arc::new(Pipe { id: pipe, letters: self.rpc.clone() }));
                 let question = Question::PipeOpen { pipe, name, account };
-                (question, Some(File(Arc::new(file))), true)
+                Draft { opens: true, ..Draft::about(file, question) }
             }
             Op::PipeWrite { pipe: file, data } => match id_of(&file) {
-                Some(pipe) => (Question::PipeWrite { pipe, data }, Some(file), false),
+                Some(pipe) => Draft::about(file, Question::PipeWrite { pipe, data }),
                 None => return Err(Op::PipeWrite { pipe: file, data }),
             },
             Op::PipeRead { pipe: file, max } => match id_of(&file) {
-                Some(pipe) => (Question::PipeRead { pipe, max }, Some(file), false),
+                Some(pipe) => Draft::about(file, Question::PipeRead { pipe, max }),
                 None => return Err(Op::PipeRead { pipe: file, max }),
             },
             Op::PipeTransact { pipe: file, data, max } => match id_of(&file) {
-                Some(pipe) => (Question::PipeTransact { pipe, data, max }, Some(file), false),
+                Some(pipe) => Draft::about(file, Question::PipeTransact { pipe, data, max }),
                 None => return Err(Op::PipeTransact { pipe: file, data, max }),
             },
             op => return Err(op),
-        };
-        let worker = self.worker.clone();
-        let mailbox = mailbox.cloned();
-        let address = Address { op: op_id, mailbox, worker, pipe, opens };
-        // A daemon that is gone drops the letter, which is an answer too.
-        let _ = self.daemon.send(Letter { question, answer: Answer(Some(address)) });
-        Ok(())
+        })
     }
 }
 

@@ -57,6 +57,8 @@ pub struct Options {
     pub seed: [u8; 32],
     /// Who answers [`Question`]s.
     pub daemon: Sender<Letter>,
+    /// Who answers those about pipes; it may be the same.
+    pub rpc: Sender<Letter>,
     /// Everything that the server is told is written there.
     pub record: Option<Writer>,
     /// Where promises are kept that outlive the server, and those of the servers before.
@@ -74,7 +76,7 @@ impl Runtime {
     /// Binds and starts serving. The process's umask becomes 0, since the modes of new files come
     /// from the shares' settings.
     pub fn start(options: Options) -> io::Result<Self> {
-        let Options { listen, config, seed, daemon, record, journal } = options;
+        let Options { listen, config, seed, daemon, rpc, record, journal } = options;
         let listeners = listen.iter().map(bind).collect::<io::Result<Vec<_>>>()?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
         rustix::process::umask(rustix::fs::Mode::empty());
@@ -82,7 +84,7 @@ impl Runtime {
         let (parked, outside) =
             (config.limits.parked_per_connection, config.limits.outside_watches);
         let (worker, jobs) = unbounded();
-        let post = Post::new(daemon, worker.clone());
+        let post = Post::new(daemon, rpc, worker.clone());
         let recorder = match record {
             Some(writer) => begin(writer, seed, &config)?,
             None => Recorder::default(),

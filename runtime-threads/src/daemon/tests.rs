@@ -5,15 +5,17 @@ use crossbeam_channel::{Receiver, unbounded};
 struct Rig {
     post: Post,
     letters: Receiver<Letter>,
+    rpc: Receiver<Letter>,
     jobs: Receiver<Job>,
     mailbox: Arc<Mailbox>,
 }
 
 fn rig() -> Rig {
     let (daemon, letters) = unbounded();
+    let (pipes, rpc) = unbounded();
     let (worker, jobs) = unbounded();
     let mailbox = Arc::new(Mailbox::new(10).unwrap());
-    Rig { post: Post::new(daemon, worker), letters, jobs, mailbox }
+    Rig { post: Post::new(daemon, pipes, worker), letters, rpc, jobs, mailbox }
 }
 
 fn logon() -> Op {
@@ -23,6 +25,14 @@ fn logon() -> Op {
 impl Rig {
     fn post(&self, op: Op) {
         self.post.post(Some(&self.mailbox), OpId(7), op).unwrap();
+    }
+
+    fn next(&self) -> (Question, Answer) {
+        self.letters.try_recv().unwrap().open()
+    }
+
+    fn next_rpc(&self) -> (Question, Answer) {
+        self.rpc.try_recv().unwrap().open()
     }
 
     fn answer(&self) -> Done {
@@ -37,9 +47,9 @@ impl Rig {
 fn an_answer_comes_into_the_mailbox() {
     let rig = rig();
     rig.post(logon());
-    let letter = rig.letters.try_recv().unwrap();
-    assert!(matches!(&letter.question, Question::Logon { user, .. } if user == "user"));
-    letter.answer(Done::Ok);
+    let (question, answer) = rig.next();
+    assert!(matches!(question, Question::Logon { user, .. } if user == "user"));
+    answer.send(Done::Ok);
     assert!(matches!(rig.answer(), Done::Ok));
     assert!(rig.jobs.is_empty());
 }
@@ -50,14 +60,12 @@ fn a_dropped_letter_is_hung_up() {
     rig.post(logon());
     drop(rig.letters.try_recv().unwrap());
     assert!(matches!(rig.answer(), Done::Failed(VfsError::HungUp)));
-    let Rig { letters, .. } = rig;
-    drop(letters);
 }
 
 #[test]
 fn without_a_daemon_everything_is_hung_up() {
-    let Rig { post, letters, mailbox, jobs } = rig();
-    drop(letters);
+    let Rig { post, letters, rpc, mailbox, jobs } = rig();
+    drop((letters, rpc));
     post.post(Some(&mailbox), OpId(1), logon()).unwrap();
     assert!(matches!(
         mailbox.pop(),
@@ -71,7 +79,7 @@ fn the_worker_completes_what_a_gone_client_asked() {
     let rig = rig();
     rig.post(logon());
     rig.mailbox.close();
-    rig.letters.try_recv().unwrap().answer(Done::Ok);
+    rig.next().1.send(Done::Ok);
     assert!(matches!(rig.jobs.try_recv().unwrap(), Job::Done(OpId(7), Done::Ok)));
 }
 
@@ -79,28 +87,28 @@ fn the_worker_completes_what_a_gone_client_asked() {
 fn a_pipe_is_closed_with_its_last_clone() {
     let rig = rig();
     rig.post(Op::PipeOpen { name: "srvsvc".into(), account: None });
-    let letter = rig.letters.try_recv().unwrap();
-    let Question::PipeOpen { pipe: id, .. } = letter.question else { panic!("no open") };
-    letter.answer(Done::Ok);
+    let (question, answer) = rig.next_rpc();
+    let Question::PipeOpen { pipe: id, .. } = question else { panic!("no open") };
+    answer.send(Done::Ok);
     let Done::Pipe(pipe) = rig.answer() else { panic!("no pipe") };
     rig.post(Op::PipeRead { pipe: pipe.clone(), max: 10 });
     drop(pipe);
-    let letter = rig.letters.try_recv().unwrap();
-    assert!(matches!(letter.question, Question::PipeRead { pipe, max: 10 } if pipe == id));
-    assert!(rig.letters.is_empty(), "not closed while a read runs");
-    letter.answer(Done::PipeData { data: vec![1], more: false });
+    let (question, answer) = rig.next_rpc();
+    assert!(matches!(question, Question::PipeRead { pipe, max: 10 } if pipe == id));
+    assert!(rig.rpc.is_empty(), "not closed while a read runs");
+    answer.send(Done::PipeData { data: vec![1], more: false });
     assert!(matches!(rig.answer(), Done::PipeData { .. }));
-    let letter = rig.letters.try_recv().unwrap();
-    assert!(matches!(letter.question, Question::PipeClose { pipe } if pipe == id));
+    assert!(matches!(rig.next_rpc().0, Question::PipeClose { pipe } if pipe == id));
+    assert!(rig.letters.is_empty(), "all of it is about pipes");
 }
 
 #[test]
 fn a_pipe_that_is_refused_is_closed() {
     let rig = rig();
     rig.post(Op::PipeOpen { name: "none".into(), account: None });
-    rig.letters.try_recv().unwrap().answer(Done::Failed(VfsError::NotFound));
+    rig.next_rpc().1.send(Done::Failed(VfsError::NotFound));
     assert!(matches!(rig.answer(), Done::Failed(VfsError::NotFound)));
-    assert!(matches!(rig.letters.try_recv().unwrap().question, Question::PipeClose { .. }));
+    assert!(matches!(rig.next_rpc().0, Question::PipeClose { .. }));
 }
 
 #[test]
@@ -108,5 +116,5 @@ fn the_file_system_s_calls_come_back() {
     let rig = rig();
     let op = Op::OpenShare(Arc::new(Share::ipc()));
     assert!(rig.post.post(None, OpId(1), op).is_err());
-    assert!(rig.letters.is_empty());
+    assert!(rig.letters.is_empty() && rig.rpc.is_empty());
 }

@@ -3,6 +3,8 @@
 
 mod clients;
 mod gauntlet;
+mod pipes;
 mod raw;
 mod recorded;
 mod rig;
+mod smb;

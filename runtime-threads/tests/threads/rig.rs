@@ -39,6 +39,21 @@ impl Rig {
     }
 
     pub(crate) fn recorded(limits: Limits, record: Option<Writer>) -> Self {
+        let (rig, rpc) = Self::start(limits, record);
+        thread::spawn(move || {
+            for (_, answer) in rpc.into_iter().map(Letter::open) {
+                answer.send(Done::Failed(VfsError::NotFound));
+            }
+        });
+        rig
+    }
+
+    /// Nobody answers for pipes but the test.
+    pub(crate) fn without_rpc() -> (Self, Receiver<Letter>) {
+        Self::start(Limits::default(), None)
+    }
+
+    fn start(limits: Limits, record: Option<Writer>) -> (Self, Receiver<Letter>) {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let dir =
@@ -46,7 +61,8 @@ impl Rig {
         fs::create_dir_all(&dir).unwrap();
         let (daemon, letters) = unbounded();
         let share = Arc::new(Share::disk("share", dir.to_str().unwrap()));
-        thread::spawn(move || serve(&letters, &share));
+        thread::spawn(move || serve(letters, &share));
+        let (pipes, rpc) = unbounded();
         let config = Arc::new(Config { limits, ..Config::default() });
         let listen = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
         let runtime = Runtime::start(Options {
@@ -54,11 +70,12 @@ impl Rig {
             config,
             seed: [7; 32],
             daemon,
+            rpc: pipes,
             record,
             journal: None,
         })
         .unwrap();
-        Self { runtime, dir }
+        (Self { runtime, dir }, rpc)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -98,12 +115,12 @@ impl Rig {
     }
 }
 
-fn serve(letters: &Receiver<Letter>, share: &Arc<Share>) {
+fn serve(letters: Receiver<Letter>, share: &Arc<Share>) {
     let uid = rustix::process::geteuid().as_raw();
     let identity =
         Arc::new(Identity { name: USER.into(), uid, gid: uid, groups: vec![uid], sid: None });
-    for letter in letters {
-        let done = match &letter.question {
+    for (question, answer) in letters.into_iter().map(Letter::open) {
+        let done = match &question {
             Question::Logon { user, .. } if user.eq_ignore_ascii_case(USER) => {
                 Done::Account(Account::Found {
                     nt_hash: zeroize::Zeroizing::new(nt_hash(PASSWORD)),
@@ -116,10 +133,9 @@ fn serve(letters: &Receiver<Letter>, share: &Arc<Share>) {
                 Done::Admitted(Ok(admission(&Arc::new(Share::ipc()))))
             }
             Question::Admit { .. } => Done::Admitted(Ok(admission(share))),
-            Question::PipeOpen { .. } => Done::Failed(VfsError::NotFound),
             _ => Done::Ok,
         };
-        letter.answer(done);
+        answer.send(done);
     }
 }
 
