@@ -114,14 +114,15 @@ impl Daemon {
     }
 }
 
-/// Answers letters in a thread called `name`, until nobody can write one any more.
+/// Answers letters in a thread called `name`, until nobody can write one any more. Those whose sender is
+/// gone are passed over.
 pub(crate) fn spawn(
     name: &str,
     letters: Receiver<Letter>,
     mut decide: impl FnMut(Question) -> Done + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name(name.to_owned()).spawn(move || {
-        for (question, answer) in letters.into_iter().map(Letter::open) {
+        for (question, answer) in letters.into_iter().filter_map(Letter::open) {
             answer.send(decide(question));
         }
     })

@@ -3,8 +3,9 @@
 //! here, and its answers are sealed and written here; the mailbox is looked at between any two calls.
 
 use crate::{
+    daemon::Asked,
     mailbox::{Entry, Mailbox, Next},
-    server::{Own, Shared},
+    server::{Own, Ran, Shared},
     socket::{self, Woken},
 };
 use crossbeam_channel::Sender;
@@ -94,6 +95,10 @@ pub(crate) struct Client {
     own: Own,
     /// The call that runs now.
     running: Option<OpId>,
+    /// Calls that are with the daemon.
+    asked: Asked,
+    /// What the last request's frame takes.
+    held: usize,
     frame: Option<Arriving>,
 }
 
@@ -116,7 +121,9 @@ impl Client {
         socket: Arc<TcpStream>,
         mailbox: Arc<Mailbox>,
     ) -> Self {
-        Self { shared, connection, socket, mailbox, own: Own::new(), running: None, frame: None }
+        let (own, asked) = (Own::new(), Asked::default());
+        let (running, held, frame) = (None, 0, None);
+        Self { shared, connection, socket, mailbox, own, running, asked, held, frame }
     }
 
     /// Starts the thread; it says on `gone` when it ends. A thread that cannot be started is a client
@@ -145,6 +152,7 @@ impl Client {
         }
         // The client learns it before the server tidies up.
         let _ = self.socket.shutdown(std::net::Shutdown::Both);
+        self.asked.take_back();
         let waiting = self.own.drain(..).map(|(op, _)| op);
         let unfinished = self.running.take().into_iter().chain(waiting).collect();
         self.shared.hang_up(id, &self.mailbox, unfinished);
@@ -153,7 +161,9 @@ impl Client {
     fn serve(&mut self) -> Result<std::convert::Infallible, End> {
         loop {
             self.settle()?;
-            while let Some(incoming) = self.poll()? {
+            while self.asked.has_room()
+                && let Some(incoming) = self.poll()?
+            {
                 let request = match incoming {
                     Incoming::Request(request) => request,
                     Incoming::NeedKeys(session) => {
@@ -163,6 +173,7 @@ impl Client {
                     }
                 };
                 self.frame = None;
+                self.held = request.elements.first().map_or(0, |element| element.bytes.held());
                 let me = Some((self.connection.id(), &mut self.own));
                 self.shared.handle(me, request);
                 self.settle()?;
@@ -180,7 +191,10 @@ impl Client {
             match self.mailbox.pop() {
                 Next::Entry(Entry::Message(message)) => self.send(message)?,
                 Next::Entry(Entry::Call(op, call)) => self.own.push_back((op, call)),
-                Next::Entry(Entry::Done(op, done)) => self.complete(op, done),
+                Next::Entry(Entry::Done(op, done)) => {
+                    self.asked.answered(op);
+                    self.complete(op, done);
+                }
                 Next::Overflow => return Err(End::Overflow),
                 Next::Empty => match self.own.pop_front() {
                     Some((op, call)) => self.run(op, call),
@@ -194,10 +208,11 @@ impl Client {
         self.running = Some(op);
         let connection = &mut self.connection;
         let mut reply_buf = |length| connection.reply_buf(length);
-        let done = self.shared.run(Some(&self.mailbox), op, call, &mut reply_buf);
+        let ran = self.shared.run(Some(&self.mailbox), op, call, &mut reply_buf);
         self.running = None;
-        if let Some(done) = done {
-            self.complete(op, done);
+        match ran {
+            Ran::Done(done) => self.complete(op, done),
+            Ran::Asked(receipt) => self.asked.add(op, receipt, self.held),
         }
     }
 
@@ -224,7 +239,7 @@ impl Client {
 
     /// Waits for bytes or the bell, and takes what bytes there are.
     fn receive(&mut self) -> Result<(), End> {
-        let wants_input = self.connection.wants_input();
+        let wants_input = self.connection.wants_input() && self.asked.has_room();
         // While bytes keep coming there is no need to ask first.
         if wants_input && self.read()? {
             return Ok(());

@@ -1,5 +1,6 @@
 //! Letters to the daemon: crossbeam channels where ksmbd has netlink. A client's thread sends one and
-//! goes on; the answer comes into its mailbox.
+//! goes on; the answer comes into its mailbox. What a client has asked is bounded, and taken back when
+//! it goes: see [`Asked`].
 
 use crate::{
     mailbox::{Entry, Mailbox},
@@ -17,10 +18,22 @@ use std::{
     any::Any,
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
 };
+
+mod asked;
+
+pub(crate) use asked::Asked;
+
+/// More is not written into a pipe at once: as long as the longest request of DCE/RPC that is taken,
+/// and many times a fragment of one.
+const PIPE_WRITE: usize = 128 * 1024;
+
+/// With so many letters unopened nothing new is begun: far more than all clients have together, unless
+/// some come, ask and go while the daemon waits for something else.
+const UNOPENED: usize = 64 * 1024;
 
 /// Which pipe; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,16 +113,40 @@ pub enum Question {
 /// A question and where its answer goes. One that is dropped is answered with
 /// [`VfsError::HungUp`].
 #[derive(Debug)]
-pub struct Letter {
-    question: Question,
-    answer: Answer,
-}
+pub struct Letter(Arc<Content>);
+
+/// What is in a letter until it is opened, or taken back.
+type Content = Mutex<Option<(Question, Answer)>>;
 
 impl Letter {
-    /// The question, and what answers it.
-    pub fn open(self) -> (Question, Answer) {
-        (self.question, self.answer)
+    fn new(question: Question, answer: Answer) -> Self {
+        Self(Arc::new(Mutex::new(Some((question, answer)))))
     }
+
+    /// The question, and what answers it; `None` when who has asked is gone.
+    pub fn open(self) -> Option<(Question, Answer)> {
+        take(&self.0, |_| true)
+    }
+}
+
+/// What who has sent a letter keeps of it.
+#[derive(Debug)]
+pub(crate) struct Receipt(Weak<Content>);
+
+impl Receipt {
+    /// The daemon need not look at it any more, unless it has begun to: the call fails with
+    /// [`VfsError::HungUp`], and what the letter holds is free.
+    fn take_back(&self) {
+        // That a tree is gone has to be known, whoever is left.
+        let is_question = |question: &Question| !matches!(question, Question::Leave { .. });
+        drop(self.0.upgrade().and_then(|content| take(&content, is_question)));
+    }
+}
+
+/// Once, for the one or the other.
+fn take(content: &Content, which: impl Fn(&Question) -> bool) -> Option<(Question, Answer)> {
+    let mut content = content.lock().unwrap_or_else(PoisonError::into_inner);
+    content.take_if(|(question, _)| which(question))
 }
 
 /// Answers one question, once.
@@ -193,7 +230,7 @@ impl fmt::Debug for Pipe {
 impl Drop for Pipe {
     fn drop(&mut self) {
         let question = Question::PipeClose { pipe: self.id };
-        let _ = self.letters.send(Letter { question, answer: Answer(None) });
+        let _ = self.letters.send(Letter::new(question, Answer(None)));
     }
 }
 
@@ -205,6 +242,16 @@ pub(crate) struct Post {
     rpc: Sender<Letter>,
     worker: Sender<Job>,
     pipes: AtomicU64,
+}
+
+/// What becomes of a call.
+pub(crate) enum Posted {
+    /// It is on its way, and the answer comes by itself.
+    Sent(Receipt),
+    /// It has failed at once.
+    Refused(VfsError),
+    /// It is the file system's.
+    NotMine(Op),
 }
 
 /// A call as a letter.
@@ -227,6 +274,20 @@ impl Draft {
     fn is_about_pipes(&self) -> bool {
         self.pipe.is_some()
     }
+
+    /// What clients come with, rather than go on with.
+    fn is_new(&self) -> bool {
+        self.opens || matches!(self.question, Question::Logon { .. } | Question::Admit { .. })
+    }
+
+    fn is_too_long(&self) -> bool {
+        let length = match &self.question {
+            Question::PipeWrite { data, .. } => data.len(),
+            Question::PipeTransact { data, .. } => data.len(),
+            _ => 0,
+        };
+        length > PIPE_WRITE
+    }
 }
 
 impl Post {
@@ -237,21 +298,23 @@ impl Post {
 
     /// Sends the daemon's calls off; the file system's come back. The answer goes to `mailbox`, or to
     /// the worker where there is none.
-    #[allow(clippy::result_large_err, reason = "the operation goes back to who is to run it")]
-    pub(crate) fn post(
-        &self,
-        mailbox: Option<&Arc<Mailbox>>,
-        op_id: OpId,
-        op: Op,
-    ) -> Result<(), Op> {
-        let draft = self.draft(op)?;
+    pub(crate) fn post(&self, mailbox: Option<&Arc<Mailbox>>, op_id: OpId, op: Op) -> Posted {
+        let draft = match self.draft(op) {
+            Ok(draft) => draft,
+            Err(op) => return Posted::NotMine(op),
+        };
         let letters = if draft.is_about_pipes() { &self.rpc } else { &self.daemon };
+        if draft.is_too_long() || (draft.is_new() && letters.len() >= UNOPENED) {
+            return Posted::Refused(VfsError::NoMemory);
+        }
         let Draft { question, pipe, opens } = draft;
         let (mailbox, worker) = (mailbox.cloned(), self.worker.clone());
         let address = Address { op: op_id, mailbox, worker, pipe, opens };
+        let letter = Letter::new(question, Answer(Some(address)));
+        let receipt = Receipt(Arc::downgrade(&letter.0));
         // A daemon that is gone drops the letter, which is an answer too.
-        let _ = letters.send(Letter { question, answer: Answer(Some(address)) });
-        Ok(())
+        let _ = letters.send(letter);
+        Posted::Sent(receipt)
     }
 
     #[allow(clippy::result_large_err, reason = "the operation goes back to who is to run it")]

@@ -3,7 +3,7 @@
 
 use crate::{
     clock::Clock,
-    daemon::Post,
+    daemon::{Post, Posted, Receipt},
     journal::Journal,
     mailbox::{Bell, Entry, Mailbox},
     record::Recorder,
@@ -39,6 +39,14 @@ const LONG: Duration = Duration::from_millis(1);
 
 /// Calls of the thread that is in the server, to be run by it.
 pub(crate) type Own = VecDeque<(OpId, Call)>;
+
+/// What becomes of a call that a thread carries out.
+pub(crate) enum Ran {
+    /// This is what it has come to.
+    Done(Done),
+    /// The daemon will answer.
+    Asked(Receipt),
+}
 
 /// What all threads share.
 pub(crate) struct Shared {
@@ -327,31 +335,34 @@ impl Shared {
         self.outside.asked.store(false, Ordering::Release);
     }
 
-    /// Carries a call out on this thread. `None`: the daemon will answer.
+    /// Carries a call out on this thread, or has the daemon answer it.
     pub(crate) fn run(
         &self,
         mailbox: Option<&Arc<Mailbox>>,
         op_id: OpId,
         call: Call,
         reply_buf: &mut dyn FnMut(usize) -> ReplyBuf,
-    ) -> Option<Done> {
+    ) -> Ran {
         let Call { identity, op } = call;
-        if let Op::Watch { file, tree, filter } = &op {
-            let Outside { tell, limit, .. } = &self.outside;
-            let (what, tell) = ((*tree, *filter), Arc::clone(tell));
-            let done = vfs::outside::watch(file, what, &identity, *limit, tell);
-            // It sleeps on the queue from the first watch on.
-            self.forker.ring();
-            return Some(done);
-        }
-        if let Op::Remember(memo) = op {
-            let journal = self.journal.as_ref();
-            let unavailable = || Done::Failed(VfsError::Unavailable);
-            return Some(journal.map_or_else(unavailable, |journal| journal.remember(memo)));
-        }
-        match self.post.post(mailbox, op_id, op) {
-            Ok(()) => None,
-            Err(op) => Some(vfs::run(Call { identity, op }, reply_buf)),
-        }
+        Ran::Done(match op {
+            Op::Watch { file, tree, filter } => {
+                let Outside { tell, limit, .. } = &self.outside;
+                let (what, tell) = ((tree, filter), Arc::clone(tell));
+                let done = vfs::outside::watch(&file, what, &identity, *limit, tell);
+                // It sleeps on the queue from the first watch on.
+                self.forker.ring();
+                done
+            }
+            Op::Remember(memo) => {
+                let journal = self.journal.as_ref();
+                let unavailable = || Done::Failed(VfsError::Unavailable);
+                journal.map_or_else(unavailable, |journal| journal.remember(memo))
+            }
+            op => match self.post.post(mailbox, op_id, op) {
+                Posted::Sent(receipt) => return Ran::Asked(receipt),
+                Posted::Refused(error) => Done::Failed(error),
+                Posted::NotMine(op) => vfs::run(Call { identity, op }, reply_buf),
+            },
+        })
     }
 }

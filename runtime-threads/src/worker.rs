@@ -2,7 +2,7 @@
 //! answers of the daemon whose client is gone, and changes made outside SMB.
 
 use crate::{
-    server::Shared,
+    server::{Ran, Shared},
     vfs::outside::{self, Tell, Told},
 };
 use crossbeam_channel::{Receiver, Sender};
@@ -53,8 +53,8 @@ fn work(shared: &Arc<Shared>, job: Job) {
         Job::Call(op, call) => {
             let run = || shared.run(None, op, call, &mut fresh);
             match catch_unwind(AssertUnwindSafe(run)) {
-                Ok(Some(done)) => (op, done),
-                Ok(None) => return,
+                Ok(Ran::Done(done)) => (op, done),
+                Ok(Ran::Asked(_)) => return,
                 Err(_) => {
                     log::error!("ksmbd/w: a call panicked");
                     (op, Done::Failed(VfsError::Io))

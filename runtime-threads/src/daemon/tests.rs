@@ -23,16 +23,33 @@ fn logon() -> Op {
 }
 
 impl Rig {
-    fn post(&self, op: Op) {
-        self.post.post(Some(&self.mailbox), OpId(7), op).unwrap();
+    fn post(&self, op: Op) -> Receipt {
+        match self.post.post(Some(&self.mailbox), OpId(7), op) {
+            Posted::Sent(receipt) => receipt,
+            _ => panic!("not sent"),
+        }
+    }
+
+    fn refused(&self, op: Op) -> VfsError {
+        match self.post.post(Some(&self.mailbox), OpId(7), op) {
+            Posted::Refused(error) => error,
+            _ => panic!("not refused"),
+        }
     }
 
     fn next(&self) -> (Question, Answer) {
-        self.letters.try_recv().unwrap().open()
+        self.letters.try_recv().unwrap().open().unwrap()
     }
 
     fn next_rpc(&self) -> (Question, Answer) {
-        self.rpc.try_recv().unwrap().open()
+        self.rpc.try_recv().unwrap().open().unwrap()
+    }
+
+    fn open_pipe(&self) -> File {
+        self.post(Op::PipeOpen { name: "srvsvc".into(), account: None });
+        self.next_rpc().1.send(Done::Ok);
+        let Done::Pipe(pipe) = self.answer() else { panic!("no pipe") };
+        pipe
     }
 
     fn answer(&self) -> Done {
@@ -57,16 +74,18 @@ fn an_answer_comes_into_the_mailbox() {
 #[test]
 fn a_dropped_letter_is_hung_up() {
     let rig = rig();
-    rig.post(logon());
+    let receipt = rig.post(logon());
     drop(rig.letters.try_recv().unwrap());
     assert!(matches!(rig.answer(), Done::Failed(VfsError::HungUp)));
+    receipt.take_back();
+    assert!(matches!(rig.mailbox.pop(), Next::Empty), "once");
 }
 
 #[test]
 fn without_a_daemon_everything_is_hung_up() {
     let Rig { post, letters, rpc, mailbox, jobs } = rig();
     drop((letters, rpc));
-    post.post(Some(&mailbox), OpId(1), logon()).unwrap();
+    assert!(matches!(post.post(Some(&mailbox), OpId(1), logon()), Posted::Sent(_)));
     assert!(matches!(
         mailbox.pop(),
         Next::Entry(Entry::Done(OpId(1), Done::Failed(VfsError::HungUp)))
@@ -81,6 +100,33 @@ fn the_worker_completes_what_a_gone_client_asked() {
     rig.mailbox.close();
     rig.next().1.send(Done::Ok);
     assert!(matches!(rig.jobs.try_recv().unwrap(), Job::Done(OpId(7), Done::Ok)));
+}
+
+#[test]
+fn what_is_taken_back_is_hung_up_and_nobody_s_question_any_more() {
+    let rig = rig();
+    let pipe = rig.open_pipe();
+    let data = Payload::owned(vec![0; 100]);
+    let receipt = rig.post(Op::PipeWrite { pipe, data });
+    receipt.take_back();
+    assert!(matches!(rig.answer(), Done::Failed(VfsError::HungUp)));
+    assert!(rig.rpc.try_recv().unwrap().open().is_none());
+    // The pipe, which the letter was the last to hold, is closed.
+    assert!(matches!(rig.next_rpc().0, Question::PipeClose { .. }));
+    assert!(matches!(rig.mailbox.pop(), Next::Empty));
+}
+
+#[test]
+fn what_is_being_answered_is_not_taken_back_nor_is_a_farewell() {
+    let rig = rig();
+    let receipt = rig.post(logon());
+    let (_, answer) = rig.next();
+    receipt.take_back();
+    answer.send(Done::Ok);
+    assert!(matches!(rig.answer(), Done::Ok));
+    let share = Arc::new(Share::ipc());
+    rig.post(Op::Leave { share }).take_back();
+    assert!(matches!(rig.next().0, Question::Leave { .. }));
 }
 
 #[test]
@@ -112,9 +158,34 @@ fn a_pipe_that_is_refused_is_closed() {
 }
 
 #[test]
+fn more_than_any_request_is_not_posted() {
+    let rig = rig();
+    let pipe = rig.open_pipe();
+    let data = |length| Payload::owned(vec![0; length]);
+    rig.post(Op::PipeWrite { pipe: pipe.clone(), data: data(PIPE_WRITE) });
+    let write = Op::PipeWrite { pipe: pipe.clone(), data: data(PIPE_WRITE + 1) };
+    assert_eq!(rig.refused(write), VfsError::NoMemory);
+    let transact = Op::PipeTransact { pipe, data: vec![0; PIPE_WRITE + 1], max: 10 };
+    assert_eq!(rig.refused(transact), VfsError::NoMemory);
+    assert_eq!(rig.rpc.len(), 1);
+}
+
+#[test]
+fn nothing_is_begun_where_too_much_is_unopened() {
+    let rig = rig();
+    let pipe = rig.open_pipe();
+    (0..UNOPENED).for_each(|_| _ = rig.post(logon()));
+    assert_eq!(rig.refused(logon()), VfsError::NoMemory);
+    // What was begun goes on, and others are not in the way of pipes.
+    rig.post(Op::Leave { share: Arc::new(Share::ipc()) });
+    rig.post(Op::PipeOpen { name: "srvsvc".into(), account: None });
+    rig.post(Op::PipeRead { pipe, max: 10 });
+}
+
+#[test]
 fn the_file_system_s_calls_come_back() {
     let rig = rig();
     let op = Op::OpenShare(Arc::new(Share::ipc()));
-    assert!(rig.post.post(None, OpId(1), op).is_err());
+    assert!(matches!(rig.post.post(None, OpId(1), op), Posted::NotMine(Op::OpenShare(_))));
     assert!(rig.letters.is_empty() && rig.rpc.is_empty());
 }

@@ -41,7 +41,7 @@ impl Rig {
     pub(crate) fn recorded(limits: Limits, record: Option<Writer>) -> Self {
         let (rig, rpc) = Self::start(limits, record);
         thread::spawn(move || {
-            for (_, answer) in rpc.into_iter().map(Letter::open) {
+            for (_, answer) in rpc.into_iter().filter_map(Letter::open) {
                 answer.send(Done::Failed(VfsError::NotFound));
             }
         });
@@ -119,7 +119,7 @@ fn serve(letters: Receiver<Letter>, share: &Arc<Share>) {
     let uid = rustix::process::geteuid().as_raw();
     let identity =
         Arc::new(Identity { name: USER.into(), uid, gid: uid, groups: vec![uid], sid: None });
-    for (question, answer) in letters.into_iter().map(Letter::open) {
+    for (question, answer) in letters.into_iter().filter_map(Letter::open) {
         let done = match &question {
             Question::Logon { user, .. } if user.eq_ignore_ascii_case(USER) => {
                 Done::Account(Account::Found {
