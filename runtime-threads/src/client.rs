@@ -109,6 +109,10 @@ struct Arriving {
 }
 
 impl Arriving {
+    fn begin() -> Self {
+        Self { since: Instant::now(), bytes: 0 }
+    }
+
     fn deadline(&self) -> Instant {
         self.since + FRAME_TIME + Duration::from_secs(self.bytes / FRAME_RATE)
     }
@@ -160,29 +164,35 @@ impl Client {
 
     fn serve(&mut self) -> Result<std::convert::Infallible, End> {
         loop {
-            self.settle()?;
-            while self.asked.has_room()
-                && let Some(incoming) = self.poll()?
-            {
-                let request = match incoming {
-                    Incoming::Request(request) => request,
-                    Incoming::NeedKeys(session) => {
-                        let keys = self.shared.keys_of(self.connection.id(), session);
-                        self.connection.give_keys(session, keys);
-                        continue;
-                    }
-                };
-                self.frame = None;
-                self.held = request.elements.first().map_or(0, |element| element.bytes.held());
-                let me = Some((self.connection.id(), &mut self.own));
-                self.shared.handle(me, request);
-                self.settle()?;
-            }
+            self.work()?;
             if self.shared.is_stopping() {
                 return Err(End::Stopping);
             }
             self.receive()?;
         }
+    }
+
+    /// Does what has come: the mailbox, and all whole frames.
+    fn work(&mut self) -> Result<(), End> {
+        self.settle()?;
+        while self.asked.has_room()
+            && let Some(incoming) = self.poll()?
+        {
+            let request = match incoming {
+                Incoming::Request(request) => request,
+                Incoming::NeedKeys(session) => {
+                    let keys = self.shared.keys_of(self.connection.id(), session);
+                    self.connection.give_keys(session, keys);
+                    continue;
+                }
+            };
+            self.frame = None;
+            self.held = request.elements.first().map_or(0, |element| element.bytes.held());
+            let me = Some((self.connection.id(), &mut self.own));
+            self.shared.handle(me, request);
+            self.settle()?;
+        }
+        Ok(())
     }
 
     /// Until nothing is left to do: the mailbox first, then one call, and again.
@@ -240,6 +250,10 @@ impl Client {
     /// Waits for bytes or the bell, and takes what bytes there are.
     fn receive(&mut self) -> Result<(), End> {
         let wants_input = self.connection.wants_input() && self.asked.has_room();
+        if self.connection.is_mid_frame() {
+            // It may have begun together with the end of the frame before.
+            self.frame.get_or_insert_with(Arriving::begin);
+        }
         // While bytes keep coming there is no need to ask first.
         if wants_input && self.read()? {
             return Ok(());
@@ -288,8 +302,7 @@ impl Client {
         self.shared.recorder.own(|| put::received(id, read));
         self.connection.filled(count);
         if self.connection.is_mid_frame() {
-            let new = || Arriving { since: Instant::now(), bytes: 0 };
-            let frame = self.frame.get_or_insert_with(new);
+            let frame = self.frame.get_or_insert_with(Arriving::begin);
             frame.bytes = frame.bytes.saturating_add(count as u64);
             if frame.deadline() < Instant::now() {
                 return Err(End::Late);
@@ -300,3 +313,6 @@ impl Client {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests;
