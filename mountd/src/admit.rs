@@ -10,6 +10,7 @@ use ksmbd_core::status::NtStatus;
 use ksmbd_core::vfs::{Admission, Identity, Peer, Promise};
 use ksmbd_core::wire::negotiate::Dialect;
 
+use crate::account::unix::LookupFailed;
 use crate::config::variables::Occasion;
 use crate::config::{ShareSettings, UserList};
 use crate::state::State;
@@ -50,6 +51,8 @@ pub enum Refusal {
     NotValid,
     /// The Unix user or group, as whom files would be used, is gone.
     NoIdentity,
+    /// Users and groups of the machine cannot be looked up: it may be on a list.
+    Unsure,
     /// What a variable stands for cannot be part of a path.
     NoPath,
 }
@@ -67,7 +70,8 @@ impl Refusal {
             | Self::NoAccount
             | Self::Invalid
             | Self::NotValid
-            | Self::NoIdentity => NtStatus::ACCESS_DENIED,
+            | Self::NoIdentity
+            | Self::Unsure => NtStatus::ACCESS_DENIED,
         }
     }
 }
@@ -85,7 +89,14 @@ impl fmt::Display for Refusal {
             Self::NotValid => "the account is not on `valid users`",
             Self::NoPath => "what a variable in its path stands for is no directory's name",
             Self::NoIdentity => "the machine does not know the user or group to use files as",
+            Self::Unsure => "the machine's users and groups cannot be looked up",
         })
+    }
+}
+
+impl From<LookupFailed> for Refusal {
+    fn from(_: LookupFailed) -> Self {
+        Self::Unsure
     }
 }
 
@@ -119,7 +130,7 @@ pub fn heir(state: &State, promise: &Promise) -> Option<(Arc<Share>, Arc<Identit
     let settings = state.settings.share(&promise.share)?;
     let (account, uid) = &promise.owner;
     let (_, identity) = rights(state, settings, account).ok()?;
-    let own = state.accounts.of_account(account);
+    let own = state.accounts.of_account(account).ok()?;
     let same = own.uid == *uid;
     let identity = Arc::new(identity.unwrap_or(own));
     let same = same && identity.uid == promise.identity.uid;
@@ -142,7 +153,7 @@ fn admit_guest(
     let identity = match forced(state, settings, guest)? {
         // Pipes are nobody's files.
         None if settings.is_ipc() => None,
-        None => Some(state.accounts.identity(guest).ok_or(Refusal::NoIdentity)?),
+        None => Some(state.accounts.identity(guest)?.ok_or(Refusal::NoIdentity)?),
         forced => forced,
     };
     admission(settings, !settings.writable, identity, guest, visitor)
@@ -167,18 +178,19 @@ fn rights(
     if !state.accounts.contains(account) {
         return Err(Refusal::NoAccount);
     }
-    let on =
-        |list: &Option<UserList>| list.as_ref().map(|list| list.contains(account, &state.accounts));
-    if on(&settings.invalid_users) == Some(true) {
+    let on = |list: &Option<UserList>| {
+        list.as_ref().map(|list| list.contains(account, &state.accounts)).transpose()
+    };
+    if on(&settings.invalid_users)? == Some(true) {
         return Err(Refusal::Invalid);
     }
-    let admin = on(&settings.admin_users) == Some(true);
+    let admin = on(&settings.admin_users)? == Some(true);
     // A name on one of these two, and an administrator, may though it is not on `valid users`.
-    let read_only = if on(&settings.read_list) == Some(true) {
+    let read_only = if on(&settings.read_list)? == Some(true) {
         true
-    } else if on(&settings.write_list) == Some(true) {
+    } else if on(&settings.write_list)? == Some(true) {
         false
-    } else if !admin && on(&settings.valid_users) == Some(false) {
+    } else if !admin && on(&settings.valid_users)? == Some(false) {
         return Err(Refusal::NotValid);
     } else {
         !settings.writable
@@ -197,11 +209,11 @@ fn administrator(
     settings: &ShareSettings,
     account: &str,
 ) -> Result<Option<Identity>, Refusal> {
-    let Some(root) = state.accounts.administrator(account) else {
+    let Some(root) = state.accounts.administrator(account)? else {
         return Ok(None);
     };
     match &settings.force_group {
-        Some(group) => state.accounts.with_group(root, group).map(Some).ok_or(Refusal::NoIdentity),
+        Some(group) => state.accounts.with_group(root, group)?.map(Some).ok_or(Refusal::NoIdentity),
         None => Ok(Some(root)),
     }
 }
@@ -216,11 +228,13 @@ fn forced(
         return Ok(None);
     }
     let name = settings.force_user.as_deref().unwrap_or(account);
-    let mut identity = state.accounts.identity(name);
-    if let Some(group) = &settings.force_group {
-        identity = identity.and_then(|identity| state.accounts.with_group(identity, group));
+    let identity = state.accounts.identity(name)?.ok_or(Refusal::NoIdentity)?;
+    match &settings.force_group {
+        Some(group) => {
+            state.accounts.with_group(identity, group)?.map(Some).ok_or(Refusal::NoIdentity)
+        }
+        None => Ok(Some(identity)),
     }
-    identity.map(Some).ok_or(Refusal::NoIdentity)
 }
 
 fn admission(

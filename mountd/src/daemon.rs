@@ -74,7 +74,13 @@ impl Daemon {
         let state = self.current.get();
         let global = &state.settings.global;
         let guest = global.map_to_guest.then_some(global.guest_account.as_str());
-        Done::Account(state.accounts.logon(user, guest))
+        match state.accounts.logon(user, guest) {
+            Ok(account) => Done::Account(account),
+            Err(error) => {
+                log::warn!("logon of `{}` refused: {error}", user.escape_debug());
+                Done::Failed(VfsError::Io)
+            }
+        }
     }
 
     fn admit(&mut self, share: &str, visitor: Visitor<'_>) -> Done {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ksmbd_adduser::{ConfProblem, Database, DatabaseError};
 
-use crate::account::unix::UnixNames;
+use crate::account::unix::UnixSource;
 use crate::account::{Accounts, Serving};
 use crate::config::{Loaded, Settings};
 use crate::rpc::{Directory, People, ShareInfo};
@@ -29,7 +29,7 @@ pub struct Source {
     /// `ksmbdpwd.db`
     pub pwddb: PathBuf,
     /// Users and groups of the machine.
-    pub unix: Arc<dyn UnixNames>,
+    pub unix: Arc<dyn UnixSource>,
     /// Under whose name files are used.
     pub serving: Serving,
     /// See [`State::machine`]; read once, for it stays.
@@ -112,7 +112,7 @@ impl Source {
             self.machine,
         );
         for (name, _) in database.iter() {
-            if accounts.identity(name).is_none() {
+            if accounts.identity(name) == Ok(None) {
                 log::warn!(
                     "`{name}` uses files as nobody: there is no Unix user `{name}`; useradd it"
                 );

@@ -9,7 +9,7 @@ use ksmbd_adduser::{Database, NtHash};
 use ksmbd_core::vfs::{Account, Identity};
 use zeroize::Zeroizing;
 
-use unix::UnixNames;
+use unix::{Found, LookupFailed, UnixSource};
 
 /// The Unix user of accounts that have none of their own.
 const NOBODY: &str = "nobody";
@@ -50,7 +50,7 @@ impl Serving {
 /// The accounts of the database, and their Unix users.
 pub struct Accounts {
     database: Database,
-    unix: Arc<dyn UnixNames>,
+    unix: Arc<dyn UnixSource>,
     serving: Serving,
     machine: [u32; 3],
 }
@@ -59,7 +59,7 @@ impl Accounts {
     /// Joins the two. The accounts' domain is S-1-5-21 and `machine`.
     pub fn new(
         database: Database,
-        unix: Arc<dyn UnixNames>,
+        unix: Arc<dyn UnixSource>,
         serving: Serving,
         machine: [u32; 3],
     ) -> Self {
@@ -77,7 +77,7 @@ impl Accounts {
     }
 
     /// Users and groups of the machine.
-    pub fn unix(&self) -> &dyn UnixNames {
+    pub fn unix(&self) -> &dyn UnixSource {
         &*self.unix
     }
 
@@ -86,10 +86,17 @@ impl Accounts {
     ///
     /// An account without a Unix user uses files as nobody, as in ksmbd: devices have accounts
     /// without users. It is no guest, for its password is asked.
-    pub fn logon(&self, user: &str, guest: Option<&str>) -> Account {
+    ///
+    /// # Errors
+    ///
+    /// Nobody knows as whom it would use files: a session lasts longer than most failures.
+    pub fn logon(&self, user: &str, guest: Option<&str>) -> Result<Account, LookupFailed> {
         let Some(hash) = self.database.get(user) else {
             let user = user.escape_debug();
-            let identity = guest.and_then(|guest| self.identity(guest)).map(Arc::new);
+            let identity = match guest {
+                Some(guest) => self.identity(guest)?.map(Arc::new),
+                None => None,
+            };
             match (guest, &identity) {
                 (_, Some(_)) => log::info!("logon of `{user}`: no such account; a guest"),
                 (None, None) => log::info!("logon of `{user}` refused: no such account"),
@@ -98,64 +105,90 @@ impl Accounts {
                      guests; write another `guest account`"
                 ),
             }
-            return Account::Unknown { guest: identity };
+            return Ok(Account::Unknown { guest: identity });
         };
-        found(hash, self.of_account(user))
+        Ok(found(hash, self.of_account(user)?))
     }
 
     /// As whom an account uses files.
-    pub fn of_account(&self, name: &str) -> Identity {
-        self.identity(name).unwrap_or_else(|| self.nobody(name))
+    ///
+    /// # Errors
+    ///
+    /// It cannot be looked up, here and below.
+    pub fn of_account(&self, name: &str) -> Result<Identity, LookupFailed> {
+        match self.identity(name)? {
+            Some(identity) => Ok(identity),
+            None => self.nobody(name),
+        }
     }
 
     /// An account that the machine does not know as a user.
-    fn nobody(&self, name: &str) -> Identity {
-        let nobody = self.identity(NOBODY).unwrap_or_else(Identity::nobody);
-        Identity { name: name.to_owned(), sid: self.sid(name), ..nobody }
+    fn nobody(&self, name: &str) -> Result<Identity, LookupFailed> {
+        let nobody = self.identity(NOBODY)?.unwrap_or_else(Identity::nobody);
+        Ok(Identity { name: name.to_owned(), sid: self.sid(name)?, ..nobody })
     }
 
     /// As whom a name uses files; none if the machine does not know it.
-    pub fn identity(&self, name: &str) -> Option<Identity> {
+    ///
+    /// # Errors
+    ///
+    /// See above.
+    pub fn identity(&self, name: &str) -> Found<Identity> {
         let (uid, gid, groups) = match &self.serving {
             Serving::Myself { uid, gid, groups } => (*uid, *gid, groups.clone()),
-            Serving::Users => {
-                let user = self.unix.user(name)?;
-                (user.uid, user.gid, self.unix.groups_of(name, user.gid))
-            }
+            Serving::Users => match self.unix.user(name)? {
+                Some(user) => (user.uid, user.gid, self.unix.groups_of(name, user.gid)?),
+                None => return Ok(None),
+            },
         };
-        Some(Identity { name: name.to_owned(), uid, gid, groups, sid: self.sid(name) })
+        Ok(Some(Identity { name: name.to_owned(), uid, gid, groups, sid: self.sid(name)? }))
     }
 
     /// As whom an administrator uses files: root, whatever his Unix user is. Without root there is
     /// nobody else to be.
-    pub fn administrator(&self, name: &str) -> Option<Identity> {
-        let root = || Identity {
-            name: name.to_owned(),
-            uid: 0,
-            gid: 0,
-            groups: Vec::new(),
-            sid: self.sid(name),
-        };
-        self.serves_users().then(root)
+    ///
+    /// # Errors
+    ///
+    /// See above.
+    pub fn administrator(&self, name: &str) -> Found<Identity> {
+        if !self.serves_users() {
+            return Ok(None);
+        }
+        let (name, sid) = (name.to_owned(), self.sid(name)?);
+        Ok(Some(Identity { name, uid: 0, gid: 0, groups: Vec::new(), sid }))
     }
 
     /// `identity` with another primary group. Without root it stays as it is.
-    pub fn with_group(&self, mut identity: Identity, group: &str) -> Option<Identity> {
+    ///
+    /// # Errors
+    ///
+    /// See above.
+    pub fn with_group(&self, mut identity: Identity, group: &str) -> Found<Identity> {
         if self.serving == Serving::Users {
-            identity.gid = self.unix.group(group)?.gid;
+            match self.unix.group(group)? {
+                Some(group) => identity.gid = group.gid,
+                None => return Ok(None),
+            }
         }
-        Some(identity)
+        Ok(Some(identity))
     }
 
     /// Whether a name belongs to a group, by its primary group or by the group's list.
-    pub fn is_member(&self, name: &str, group: &str) -> bool {
-        let Some(group) = self.unix.group(group) else {
-            return false;
+    ///
+    /// # Errors
+    ///
+    /// See above.
+    pub fn is_member(&self, name: &str, group: &str) -> Result<bool, LookupFailed> {
+        let Some(group) = self.unix.group(group)? else {
+            return Ok(false);
         };
-        group.members.iter().any(|member| member == name)
-            || self.unix.user(name).is_some_and(|user| {
-                user.gid == group.gid || self.unix.groups_of(name, user.gid).contains(&group.gid)
-            })
+        if group.members.iter().any(|member| member == name) {
+            return Ok(true);
+        }
+        let Some(user) = self.unix.user(name)? else {
+            return Ok(false);
+        };
+        Ok(user.gid == group.gid || self.unix.groups_of(name, user.gid)?.contains(&group.gid))
     }
 }
 
@@ -166,7 +199,7 @@ fn found(hash: &NtHash, identity: Identity) -> Account {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::unix::{UnixGroup, UnixUser};
+    use super::unix::{UnixGroup, UnixNames, UnixUser};
     use super::*;
 
     /// root 0, alice 1000, bob 1001, nobody 65534; staff 50 has alice listed, users 100 is bob's.
@@ -195,20 +228,45 @@ pub(crate) mod tests {
 
         fn user_name(&self, uid: u32) -> Option<String> {
             let names = ["root", "alice", "bob", "nobody"].into_iter();
-            let mut found =
-                names.filter(|name| self.user(name).is_some_and(|user| user.uid == uid));
+            let mut found = names
+                .filter(|name| UnixNames::user(self, name).is_some_and(|user| user.uid == uid));
             found.next().map(str::to_owned)
         }
 
         fn group_name(&self, gid: u32) -> Option<String> {
             let names = ["staff", "users"].into_iter();
-            let mut found =
-                names.filter(|name| self.group(name).is_some_and(|group| group.gid == gid));
+            let mut found = names
+                .filter(|name| UnixNames::group(self, name).is_some_and(|group| group.gid == gid));
             found.next().map(str::to_owned)
         }
 
         fn groups_of(&self, name: &str, gid: u32) -> Vec<u32> {
             if name == "alice" { vec![gid, 50] } else { vec![gid] }
+        }
+    }
+
+    /// Nobody can say who is who.
+    pub(crate) struct Outage;
+
+    impl UnixSource for Outage {
+        fn user(&self, _: &str) -> Found<UnixUser> {
+            Err(LookupFailed)
+        }
+
+        fn group(&self, _: &str) -> Found<UnixGroup> {
+            Err(LookupFailed)
+        }
+
+        fn user_name(&self, _: u32) -> Found<String> {
+            Err(LookupFailed)
+        }
+
+        fn group_name(&self, _: u32) -> Found<String> {
+            Err(LookupFailed)
+        }
+
+        fn groups_of(&self, _: &str, _: u32) -> Result<Vec<u32>, LookupFailed> {
+            Err(LookupFailed)
         }
     }
 
@@ -224,6 +282,11 @@ pub(crate) mod tests {
         Accounts::new(database(names), Arc::new(Village), serving, [1, 2, 3])
     }
 
+    /// The same, while the machine's users and groups cannot be looked up.
+    pub(crate) fn accounts_in_an_outage(names: &[&str]) -> Accounts {
+        Accounts::new(database(names), Arc::new(Outage), Serving::Users, [1, 2, 3])
+    }
+
     fn myself() -> Serving {
         Serving::Myself { uid: 7, gid: 8, groups: vec![8, 9] }
     }
@@ -231,7 +294,7 @@ pub(crate) mod tests {
     #[test]
     fn an_account_has_its_hash_and_its_unix_user() {
         let accounts = accounts(&["alice"], Serving::Users);
-        let Account::Found { nt_hash, identity, .. } = accounts.logon("alice", None) else {
+        let Ok(Account::Found { nt_hash, identity, .. }) = accounts.logon("alice", None) else {
             panic!("alice is there");
         };
         assert_eq!(*nt_hash, *NtHash::from_password("secret").as_bytes());
@@ -244,20 +307,20 @@ pub(crate) mod tests {
     #[test]
     fn strangers_are_guests_where_the_configuration_says_so() {
         let accounts = accounts(&["alice"], Serving::Users);
-        let Account::Unknown { guest } = accounts.logon("Alice", Some("nobody")) else {
+        let Ok(Account::Unknown { guest }) = accounts.logon("Alice", Some("nobody")) else {
             panic!("names have a case");
         };
         let guest = guest.expect("a guest");
         assert_eq!((guest.uid, guest.sid), (65534, None));
-        assert!(matches!(accounts.logon("eve", None), Account::Unknown { guest: None }));
+        assert!(matches!(accounts.logon("eve", None), Ok(Account::Unknown { guest: None })));
         let gone = accounts.logon("eve", Some("no such guest"));
-        assert!(matches!(gone, Account::Unknown { guest: None }));
+        assert!(matches!(gone, Ok(Account::Unknown { guest: None })));
     }
 
     #[test]
     fn an_account_without_a_unix_user_is_nobody_and_no_guest() {
         let accounts = accounts(&["ghost"], Serving::Users);
-        let Account::Found { identity, .. } = accounts.logon("ghost", Some("nobody")) else {
+        let Ok(Account::Found { identity, .. }) = accounts.logon("ghost", Some("nobody")) else {
             panic!("its password is asked");
         };
         assert_eq!((identity.uid, identity.name.as_str()), (65534, "ghost"));
@@ -266,21 +329,37 @@ pub(crate) mod tests {
     #[test]
     fn without_root_everybody_is_the_server() {
         let accounts = accounts(&["ghost"], myself());
-        let Account::Found { identity, .. } = accounts.logon("ghost", None) else {
+        let Ok(Account::Found { identity, .. }) = accounts.logon("ghost", None) else {
             panic!("needs no Unix user");
         };
         assert_eq!((identity.uid, identity.gid), (7, 8));
-        let same = accounts.with_group((*identity).clone(), "staff").expect("left alone");
-        assert_eq!(same.gid, 8);
+        let same = accounts.with_group((*identity).clone(), "staff");
+        assert_eq!(same.map(|same| same.expect("left alone").gid), Ok(8));
     }
 
     #[test]
     fn members_by_list_and_by_primary_group() {
         let accounts = accounts(&[], Serving::Users);
-        assert!(accounts.is_member("alice", "staff"));
-        assert!(!accounts.is_member("bob", "staff"));
-        assert!(accounts.is_member("bob", "users"));
-        assert!(!accounts.is_member("alice", "nosuch"));
-        assert!(!accounts.is_member("ghost", "users"));
+        for (name, group, expected) in [
+            ("alice", "staff", true),
+            ("bob", "staff", false),
+            ("bob", "users", true),
+            ("alice", "nosuch", false),
+            ("ghost", "users", false),
+        ] {
+            assert_eq!(accounts.is_member(name, group), Ok(expected), "{name} {group}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_somebody_else_while_nobody_can_say_who_he_is() {
+        let accounts = accounts_in_an_outage(&["alice"]);
+        assert_eq!(accounts.logon("alice", None).err(), Some(LookupFailed));
+        assert_eq!(accounts.logon("eve", Some("nobody")).err(), Some(LookupFailed));
+        assert!(matches!(accounts.logon("eve", None), Ok(Account::Unknown { guest: None })));
+        assert_eq!(accounts.of_account("alice"), Err(LookupFailed));
+        assert_eq!(accounts.is_member("alice", "staff"), Err(LookupFailed));
+        let root = Identity { uid: 0, ..Identity::nobody() };
+        assert_eq!(accounts.with_group(root, "staff"), Err(LookupFailed));
     }
 }

@@ -3,6 +3,7 @@
 use ksmbd_core::wire::security::Sid;
 
 use super::Accounts;
+use super::unix::{Found, LookupFailed};
 use crate::rpc::{People, User};
 
 /// The Unix group of accounts that have none of their own, where there is no nobody either.
@@ -22,35 +23,42 @@ fn made_of(name: &str) -> u32 {
 
 impl Accounts {
     /// The SID of an account: its number in the machine's domain. Who is no account has none.
-    pub(super) fn sid(&self, name: &str) -> Option<Sid> {
+    pub(super) fn sid(&self, name: &str) -> Found<Sid> {
         let [a, b, c] = self.machine;
-        Sid::new(5, &[21, a, b, c, self.account(name)?.rid])
+        let user = self.numbered(name)?;
+        Ok(user.and_then(|user| Sid::new(5, &[21, a, b, c, user.rid])))
+    }
+
+    /// ksmbd's rule: an account's number is its Unix user's. Only root's is not, as in ksmbd: clients
+    /// take zero for none.
+    fn numbered(&self, name: &str) -> Result<Option<User>, LookupFailed> {
+        if !self.database.contains(name) {
+            return Ok(None);
+        }
+        let (rid, gid) = match self.unix.user(name)? {
+            Some(user) if user.uid != 0 => (user.uid, user.gid),
+            Some(root) => (made_of(name), root.gid),
+            None => {
+                let nobody = self.unix.user(super::NOBODY)?;
+                (made_of(name), nobody.map_or(NOGROUP, |nobody| nobody.gid))
+            }
+        };
+        Ok(Some(User { name: name.to_owned(), rid, gid }))
     }
 }
 
+/// These only show: whoever cannot be looked up now has no name and no number for now.
 impl People for Accounts {
     fn accounts(&self) -> Vec<String> {
         self.database.iter().map(|(name, _)| name.to_owned()).collect()
     }
 
-    /// ksmbd's rule: an account's number is its Unix user's. Only root's is not, as in ksmbd: clients
-    /// take zero for none.
     fn account(&self, name: &str) -> Option<User> {
-        self.database.contains(name).then(|| {
-            let (rid, gid) = match self.unix.user(name) {
-                Some(user) if user.uid != 0 => (user.uid, user.gid),
-                Some(root) => (made_of(name), root.gid),
-                None => {
-                    let nobody = self.unix.user(super::NOBODY);
-                    (made_of(name), nobody.map_or(NOGROUP, |nobody| nobody.gid))
-                }
-            };
-            User { name: name.to_owned(), rid, gid }
-        })
+        self.numbered(name).unwrap_or_default()
     }
 
     fn account_of(&self, rid: u32) -> Option<User> {
-        let user = match self.unix.user_name(rid) {
+        let user = match self.unix.user_name(rid).ok()? {
             Some(name) => self.account(&name),
             None if rid & WITHOUT_UNIX_USER != 0 => {
                 let mut names = self.database.iter().map(|(name, _)| name);
@@ -63,23 +71,23 @@ impl People for Accounts {
     }
 
     fn groups_of(&self, user: &User) -> Vec<u32> {
-        self.unix.groups_of(&user.name, user.gid)
+        self.unix.groups_of(&user.name, user.gid).unwrap_or_else(|_| vec![user.gid])
     }
 
     fn unix_user(&self, name: &str) -> Option<u32> {
-        self.unix.user(name).map(|user| user.uid)
+        Some(self.unix.user(name).ok()??.uid)
     }
 
     fn unix_user_name(&self, uid: u32) -> Option<String> {
-        self.unix.user_name(uid)
+        self.unix.user_name(uid).ok()?
     }
 
     fn unix_group(&self, name: &str) -> Option<u32> {
-        self.unix.group(name).map(|group| group.gid)
+        Some(self.unix.group(name).ok()??.gid)
     }
 
     fn unix_group_name(&self, gid: u32) -> Option<String> {
-        self.unix.group_name(gid)
+        self.unix.group_name(gid).ok()?
     }
 }
 
@@ -132,7 +140,7 @@ mod tests {
         assert_eq!((ghost.rid >> 31, ghost.gid), (1, 65534));
         let ghost_number = ghost.rid;
         assert_eq!(people.account_of(ghost.rid), Some(ghost));
-        assert_eq!(people.sid("ghost"), Sid::new(5, &[21, 1, 2, 3, ghost_number]));
+        assert_eq!(people.sid("ghost"), Ok(Sid::new(5, &[21, 1, 2, 3, ghost_number])));
         assert_eq!(people.account_of(spook.rid), Some(spook));
     }
 }

@@ -4,7 +4,7 @@ use ksmbd_adduser::ConfFile;
 
 use super::*;
 use crate::account::Serving;
-use crate::account::tests::accounts;
+use crate::account::tests::{accounts, accounts_in_an_outage};
 use crate::config::Settings;
 
 fn state(text: &str, serving: Serving) -> State {
@@ -206,5 +206,33 @@ fn what_the_client_is_told() {
         Refusal::NoIdentity,
     ] {
         assert_eq!(refusal.status(), NtStatus::ACCESS_DENIED);
+    }
+}
+
+/// The settings were read before, or after, the machine's users and groups could not be looked up any
+/// more: no list is passed by for that, and no share is gone.
+#[test]
+fn nobody_is_let_in_whom_a_list_may_keep_out() {
+    for (own, expected) in [
+        ("", Ok(true)),
+        ("invalid users = @staff", Err(Refusal::Unsure)),
+        ("invalid users = bob", Ok(true)),
+        ("writable = yes\nread list = @staff", Err(Refusal::Unsure)),
+        ("valid users = @staff", Err(Refusal::Unsure)),
+        ("valid users = @staff alice", Ok(true)),
+        ("admin users = @staff", Err(Refusal::Unsure)),
+        ("force user = bob", Err(Refusal::Unsure)),
+        ("force group = staff", Err(Refusal::Unsure)),
+    ] {
+        let text = format!("[a]\npath = /tmp\n{own}\n");
+        let file = ConfFile::parse(text.as_bytes(), Path::new("f")).expect("right lines");
+        for read_with in [accounts(&["alice"], Serving::Users), accounts_in_an_outage(&["alice"])] {
+            let settings = Settings::read(&file, &read_with).expect("loads").settings;
+            let accounts = accounts_in_an_outage(&["alice"]);
+            let state = State { settings, accounts, machine: [1, 2, 3] };
+            let peer = peer("192.168.1.7:1000");
+            let answer = admit(&state, "a", visitor(Some("alice"), false, &peer), |_| 0);
+            assert_eq!(answer.map(|admission| admission.read_only), expected, "{own}");
+        }
     }
 }

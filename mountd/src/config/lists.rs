@@ -5,6 +5,7 @@ use std::fmt;
 use ksmbd_adduser::{Entry, Member};
 
 use crate::account::Accounts;
+use crate::account::unix::LookupFailed;
 
 /// The users and groups of `valid users` and its like. An empty list has nobody in it, which is
 /// not the same as no list.
@@ -19,11 +20,24 @@ impl UserList {
 
     /// Whether an account is on it. ksmbd writes the members of a group into the list when it
     /// reads the file; asked now, a group is what the machine says now.
-    pub fn contains(&self, account: &str, accounts: &Accounts) -> bool {
-        self.0.iter().any(|member| match member {
-            Member::User(name) => name == account,
-            Member::Group(name) => accounts.is_member(account, name),
-        })
+    ///
+    /// # Errors
+    ///
+    /// It may be in a group, and nobody can say.
+    pub fn contains(&self, account: &str, accounts: &Accounts) -> Result<bool, LookupFailed> {
+        let mut sure = Ok(false);
+        for member in &self.0 {
+            let is_it = match member {
+                Member::User(name) => Ok(name == account),
+                Member::Group(name) => accounts.is_member(account, name),
+            };
+            match is_it {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(error) => sure = Err(error),
+            }
+        }
+        sure
     }
 
     /// Names on the list that are no account's, or no group's: they let nobody in.
@@ -33,7 +47,7 @@ impl UserList {
     ) -> impl Iterator<Item = (&'static str, &'a str)> {
         self.0.iter().filter_map(|member| match member {
             Member::User(name) if !accounts.contains(name) => Some(("account", name.as_str())),
-            Member::Group(name) if accounts.unix().group(name).is_none() => {
+            Member::Group(name) if accounts.unix().group(name) == Ok(None) => {
                 Some(("group", name.as_str()))
             }
             _ => None,
@@ -66,7 +80,7 @@ mod tests {
 
     use super::*;
     use crate::account::Serving;
-    use crate::account::tests::accounts;
+    use crate::account::tests::{accounts, accounts_in_an_outage};
 
     fn list(value: &str) -> UserList {
         let text = format!("[a]\nvalid users = {value}\n");
@@ -89,8 +103,23 @@ mod tests {
             ("eve @users", "bob", true),
             ("@", "alice", false),
         ] {
-            assert_eq!(list(value).contains(account, &accounts), expected, "{value} {account}");
+            let contains = list(value).contains(account, &accounts);
+            assert_eq!(contains, Ok(expected), "{value} {account}");
         }
+    }
+
+    #[test]
+    fn who_is_in_a_group_is_not_known_in_an_outage() {
+        let accounts = accounts_in_an_outage(&["alice"]);
+        for (value, expected) in [
+            ("@staff", Err(LookupFailed)),
+            ("bob @staff", Err(LookupFailed)),
+            ("@staff alice", Ok(true)),
+            ("bob", Ok(false)),
+        ] {
+            assert_eq!(list(value).contains("alice", &accounts), expected, "{value}");
+        }
+        assert_eq!(list("@staff").strangers(&accounts).count(), 0, "it may be there");
     }
 
     #[test]

@@ -382,7 +382,7 @@ impl<'a> Reader<'a> {
         settings.force_user = self.user(user);
         if let Some(entry) = group {
             let name = entry.value();
-            if self.context.accounts.unix().group(name).is_none() {
+            if self.context.accounts.unix().group(name) == Ok(None) {
                 self.error(entry, &format!("there is no group `{name}`"), "groupadd it");
             }
             settings.force_group = Some(name.to_owned());
@@ -404,7 +404,8 @@ impl<'a> Reader<'a> {
     fn user(&mut self, entry: Option<&Entry>) -> Option<String> {
         let entry = entry?;
         let name = entry.value();
-        if self.context.accounts.identity(name).is_none() {
+        // Where nobody can say, it is asked again when somebody connects.
+        if self.context.accounts.identity(name) == Ok(None) {
             self.error(entry, &format!("there is no Unix user `{name}`"), "useradd it");
         }
         Some(name.to_owned())

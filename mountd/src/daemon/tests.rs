@@ -9,7 +9,7 @@ use ksmbd_core::wire::negotiate::Dialect;
 
 use super::*;
 use crate::account::Serving;
-use crate::account::tests::accounts;
+use crate::account::tests::{accounts, accounts_in_an_outage};
 use crate::config::Settings;
 use crate::state::State;
 
@@ -67,6 +67,13 @@ fn logons() {
         panic!("a guest");
     };
     assert_eq!((guest.name.as_str(), guest.uid), ("nobody", 65534));
+}
+
+#[test]
+fn a_logon_fails_while_nobody_can_say_whose_it_is() {
+    let state = State { accounts: accounts_in_an_outage(&["alice"]), ..state("") };
+    let mut daemon = Daemon::new(Current::new(state));
+    assert!(matches!(daemon.decide(&logon("alice")), Done::Failed(VfsError::Io)));
 }
 
 #[test]
