@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 use ksmbd_core::config::Config;
@@ -23,6 +24,9 @@ use crate::pipes::{MAX_PIPES, Pipes};
 use crate::state::{Current, LoadError, Source, State};
 use crate::subauth::SubauthError;
 use crate::{persistent, random};
+
+/// What is left of the daemon's work when the server has ended may take so long.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why there is no server.
 #[derive(Debug)]
@@ -174,7 +178,7 @@ impl Server {
     /// Lets the clients' running requests end, and ends all threads.
     pub fn stop(self) {
         self.runtime.stop();
-        self.daemons.join();
+        self.daemons.join(PATIENCE);
     }
 }
 
@@ -193,12 +197,50 @@ impl Daemons {
         Ok((Self(threads), to_daemon, to_pipes))
     }
 
-    /// With the last client nobody writes letters any more, and they end.
-    fn join(self) {
+    /// With the last client nobody writes letters any more, and they end. But a client's thread may hang
+    /// in a file system for ever, or one of these in a look-up: then it is left to itself after `patience`.
+    fn join(self, patience: Duration) {
+        let deadline = Instant::now() + patience;
         for thread in self.0 {
-            if thread.join().is_err() {
+            while !thread.is_finished() && Instant::now() < deadline {
+                thread::sleep(Duration::from_millis(1));
+            }
+            if !thread.is_finished() {
+                log::warn!("a thread of the daemon does not end and is left behind");
+            } else if thread.join().is_err() {
                 log::error!("a thread of the daemon had panicked");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_that_do_not_end_are_left_behind() {
+        let (keep, never) = crossbeam_channel::bounded::<()>(0);
+        let hangs = thread::spawn(move || {
+            let _ = never.recv();
+        });
+        let ends = thread::spawn(|| ());
+        Daemons([hangs, ends]).join(Duration::from_millis(20));
+        drop(keep);
+    }
+
+    #[test]
+    fn threads_that_end_are_waited_for() {
+        let (keep, begun) = crossbeam_channel::bounded(0);
+        let (done, told) = crossbeam_channel::bounded(1);
+        let ends = thread::spawn(move || {
+            let _ = begun.recv();
+            done.send(()).expect("it is listened");
+        });
+        let other = thread::spawn(move || {
+            let _ = keep.send(());
+        });
+        Daemons([ends, other]).join(Duration::from_secs(60));
+        assert!(told.try_recv().is_ok());
     }
 }
