@@ -132,7 +132,8 @@ pub(super) fn is_active() -> bool {
 
 /// Passes on what has happened until now. Never waits.
 pub fn drain() {
-    if is_active()
+    // The end of the last watch is told, too: unread, it would wake whoever sleeps on the queue for ever.
+    if queue().is_some()
         && let Some(mut state) = state()
     {
         state.drain();
@@ -347,3 +348,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
