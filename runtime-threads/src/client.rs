@@ -7,6 +7,7 @@ use crate::{
     mailbox::{Entry, Mailbox, Next},
     server::{Own, Ran, Shared},
     socket::{self, Woken},
+    vfs::identity,
 };
 use crossbeam_channel::Sender;
 use ksmbd_core::{
@@ -138,6 +139,7 @@ impl Client {
         let thread =
             thread::Builder::new().name(format!("ksmbd/{}", id.0)).stack_size(crate::STACK);
         let spawned = thread.spawn(move || {
+            identity::renounce();
             self.live(id);
             // The forker may be gone already, at the very end.
             let _ = gone.send(id);

@@ -3,7 +3,10 @@
 
 use crate::{
     server::{Ran, Shared},
-    vfs::outside::{self, Tell, Told},
+    vfs::{
+        identity,
+        outside::{self, Tell, Told},
+    },
 };
 use crossbeam_channel::{Receiver, Sender};
 use ksmbd_core::{
@@ -36,6 +39,7 @@ pub(crate) enum Job {
 /// Starts the thread.
 pub(crate) fn spawn(shared: Arc<Shared>, jobs: Receiver<Job>) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name("ksmbd/w".into()).stack_size(crate::STACK).spawn(move || {
+        identity::renounce();
         let mut stopping = false;
         loop {
             let job = if stopping { jobs.try_recv().ok() } else { jobs.recv().ok() };

@@ -4,10 +4,14 @@
 use super::Outcome;
 use ksmbd_core::vfs::{Identity, VfsError};
 use nix::unistd;
-use rustix::{process, thread};
+use rustix::{
+    process,
+    thread::{self, CapabilitySet},
+};
 use std::{
     cell::RefCell,
-    sync::{Arc, OnceLock},
+    io,
+    sync::{Arc, Once, OnceLock},
 };
 
 /// As whom the kernel sees the thread's calls now.
@@ -34,6 +38,26 @@ thread_local! {
 pub fn can_switch() -> bool {
     static ROOT: OnceLock<bool> = OnceLock::new();
     *ROOT.get_or_init(|| process::geteuid().is_root())
+}
+
+/// Takes from the calling thread, for good, what it would have left whoever it is: without this, nobody's
+/// disk quota would hold, and all could fill what a file system keeps for root. For threads that use
+/// files for clients, before they do.
+pub fn renounce() {
+    static TOLD: Once = Once::new();
+    if let Err(error) = give_up(CapabilitySet::SYS_RESOURCE) {
+        TOLD.call_once(|| log::warn!("cannot give up CAP_SYS_RESOURCE ({error}): no quota holds"));
+    }
+}
+
+fn give_up(unwanted: CapabilitySet) -> io::Result<()> {
+    let mut sets = thread::capabilities(None)?;
+    if sets.permitted.intersects(unwanted) {
+        sets.effective.remove(unwanted);
+        sets.permitted.remove(unwanted);
+        thread::set_capabilities(None, sets)?;
+    }
+    Ok(())
 }
 
 /// Makes the calling thread use files as `identity`. When this fails, nothing may be called.
@@ -88,7 +112,8 @@ fn same_rights(a: &Identity, b: &Identity) -> bool {
     a.uid == b.uid && a.gid == b.gid && a.groups == b.groups
 }
 
-/// The capabilities to set groups stay with the thread: `setfsuid` takes only those of files away.
+/// The capabilities to set groups stay with the thread: `setfsuid` takes only those of files away, and
+/// [`renounce`] has taken what else counts there.
 fn switch(uid: u32, gid: u32, groups: &[u32]) -> Outcome<()> {
     // The kernel reads this value as "do not change".
     let forbidden = u32::MAX;
@@ -110,5 +135,36 @@ fn switch(uid: u32, gid: u32, groups: &[u32]) -> Outcome<()> {
     } else {
         log::error!("cannot act as uid {uid} gid {gid}: its calls are refused");
         Err(VfsError::AccessDenied)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread as threads;
+
+    fn sets() -> (CapabilitySet, CapabilitySet) {
+        let sets = thread::capabilities(None).unwrap();
+        (sets.effective, sets.permitted)
+    }
+
+    #[test]
+    fn what_is_given_up_does_not_come_back() {
+        let (_, before) = sets();
+        // Tests may run where there is no SYS_RESOURCE; the other one stands for it.
+        let unwanted = CapabilitySet::SYS_RESOURCE | CapabilitySet::SYS_TIME;
+        let given_up = threads::spawn(move || {
+            give_up(unwanted).unwrap();
+            renounce();
+            if can_switch() {
+                switch(12_345, 12_345, &[]).unwrap();
+                assert!(!sets().0.intersects(unwanted));
+                switch(0, 0, &[]).unwrap();
+            }
+            sets()
+        });
+        let left = before.difference(unwanted);
+        assert_eq!(given_up.join().unwrap(), (left, left), "and all else is there");
+        assert_eq!(sets().1, before, "other threads keep it");
     }
 }
