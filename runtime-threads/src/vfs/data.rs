@@ -160,6 +160,10 @@ pub(super) fn set_allocation(file: &File, size: u64) -> Outcome<()> {
     if size < stat.stx_size {
         handle.held.while_writing(fd, || again(|| fs::ftruncate(fd, size)))?;
     } else if size > stat.stx_size {
+        check_space(
+            fd,
+            size.saturating_sub(stat.stx_size.max(stat.stx_blocks.saturating_mul(512))),
+        )?;
         match reserve(fd, size) {
             // Not every file system can; the client only wanted it to be quick.
             Err(VfsError::NotSupported) => return Ok(()),
@@ -169,6 +173,15 @@ pub(super) fn set_allocation(file: &File, size: u64) -> Outcome<()> {
     let blocks = size.checked_next_multiple_of(info::BLOCK).unwrap_or(size);
     handle.reserved.store(blocks, Ordering::Relaxed);
     Ok(())
+}
+
+/// Some file systems reserve all that is left before they say that it is not enough, and do not give it
+/// back. What is reserved cannot be cut off here: others may be writing behind the end.
+fn check_space(fd: BorrowedFd<'_>, more: u64) -> Outcome<()> {
+    let volume = fs::fstatvfs(fd).map_err(failed)?;
+    let available = volume.f_bavail.saturating_mul(volume.f_frsize);
+    // Where nothing is counted nobody knows.
+    if volume.f_blocks > 0 && more > available { Err(VfsError::NoSpace) } else { Ok(()) }
 }
 
 fn reserve(fd: BorrowedFd<'_>, size: u64) -> Outcome<()> {

@@ -8,7 +8,12 @@ use ksmbd_core::{
     vfs::{Done, FileKind, Missing, Op, OpenHow, SetBasic, VfsError},
     wire::fscc::FileAttributes,
 };
-use std::{fs, path::PathBuf, process::Command, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+};
 
 #[test]
 fn a_file_without_a_name_is_used_to_the_end() {
@@ -102,10 +107,27 @@ struct Mount(PathBuf);
 impl Mount {
     /// Only root can, and not everywhere.
     fn new(rig: &Rig, kind: &str, options: &str) -> Option<Self> {
+        Self::of(rig, Path::new("none"), kind, options)
+    }
+
+    /// One on a disk: in an image of that size.
+    fn ext4(rig: &Rig, size: u64) -> Option<Self> {
+        let image = rig.outside();
+        fs::File::create(&image).unwrap().set_len(size).unwrap();
+        let mut make = Command::new("mkfs.ext4");
+        let made = make.args(["-q", "-F"]).arg(&image).output();
+        if !made.is_ok_and(|done| done.status.success()) {
+            println!("skipped: cannot make ext4");
+            return None;
+        }
+        Self::of(rig, &image, "ext4", "loop")
+    }
+
+    fn of(rig: &Rig, what: &Path, kind: &str, options: &str) -> Option<Self> {
         let at = rig.host("mount");
         fs::create_dir(&at).unwrap();
         let mut mount = Command::new("mount");
-        mount.args(["-t", kind, "-o", options, "none"]).arg(&at);
+        mount.args(["-t", kind, "-o", options]).args([what, &at]);
         let mounted = is_root() && mount.output().is_ok_and(|done| done.status.success());
         if !mounted {
             println!("skipped: cannot mount {kind}");
@@ -177,6 +199,23 @@ fn a_disk_that_is_full() {
     // Another file system in the share is another device.
     fs::write(rig.host("here"), "x").unwrap();
     assert_eq!(rig.rename("here", "mount/there", false), Err(VfsError::CrossDevice));
+}
+
+/// ext4 reserves as much as there is before it says that there is not enough, and keeps it.
+#[test]
+fn what_cannot_be_reserved_fills_no_disk() {
+    let rig = Rig::new();
+    let Some(_mount) = Mount::ext4(&rig, 16 << 20) else { return };
+    let made = rig.create("mount/f").unwrap().file;
+    rig.write(&made, 0, &[1; 100_000]).unwrap();
+    let reserve = |size| rig.ok(Op::SetAllocation { file: made.clone(), size });
+    assert_eq!(reserve(100 << 20), Err(VfsError::NoSpace));
+    let other = rig.create("mount/other").unwrap().file;
+    assert_eq!(rig.write(&other, 0, &[1; 1 << 20]), Ok(1 << 20));
+    // What is there already need not be free.
+    reserve(8 << 20).unwrap();
+    reserve(9 << 20).unwrap();
+    assert_eq!(rig.query(&made).allocation, 9 << 20);
 }
 
 #[test]
