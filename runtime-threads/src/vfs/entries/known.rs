@@ -8,7 +8,7 @@
 
 use super::{
     folded_hash, same,
-    watch::{Change, Kind, Watches},
+    watch::{self, Change, Kind, Watches},
 };
 use ksmbd_core::{id::FileKey, name::mapping};
 use rustix::fd::BorrowedFd;
@@ -114,6 +114,10 @@ impl Known {
     /// The calling thread is going to read the directory and to call [`Known::finish`]. False where
     /// that cannot be kept in mind.
     pub(super) fn begin(key: FileKey, directory: BorrowedFd<'_>) -> bool {
+        // Asked by this thread alone: a file system that does not answer is not waited for by all.
+        if !watch::tells_all(directory) {
+            return false;
+        }
         let began = Self::with(|known| {
             known.missed.retain(|missed| *missed != key);
             if known.directories.contains_key(&key) {

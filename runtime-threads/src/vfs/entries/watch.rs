@@ -47,6 +47,12 @@ pub(super) struct Change {
     pub(super) name: Box<[u8]>,
 }
 
+/// Whether the kernel tells of everything that happens in a directory.
+pub(super) fn tells_all(directory: BorrowedFd<'_>) -> bool {
+    let kind = fs::fstatfs(directory).map(|found| found.f_type as u64 & 0xffff_ffff);
+    kind.is_ok_and(|kind| LOCAL.contains(&kind))
+}
+
 /// One queue of the kernel.
 pub(super) struct Watches(Queue);
 
@@ -57,13 +63,9 @@ impl Watches {
         Queue::new().map_err(told).ok().map(Self)
     }
 
-    /// Watches a directory that the calling identity may read; `None` where that does not tell
-    /// everything, or cannot be done.
+    /// Watches a directory that the calling identity may read, and of which everything [is
+    /// told](tells_all); `None` where that cannot be done.
     pub(super) fn add(&self, directory: BorrowedFd<'_>) -> Option<i32> {
-        let kind = fs::fstatfs(directory).ok()?.f_type as u64 & 0xffff_ffff;
-        if !LOCAL.contains(&kind) {
-            return None;
-        }
         let flags =
             WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MOVE | WatchFlags::DELETE_SELF;
         let added = self.0.add(directory, flags);
