@@ -40,9 +40,9 @@ impl Queue {
         Ok(Self { fd, buffer: vec![0; 16 * 1024] })
     }
 
-    /// Watches a directory that the calling identity may read.
+    /// See [`add`].
     pub(super) fn add(&self, directory: BorrowedFd<'_>, what: WatchFlags) -> Result<i32, Errno> {
-        inotify::add_watch(&self.fd, proc_path(directory), what | WatchFlags::ONLYDIR)
+        add(self.fd.as_fd(), directory, what)
     }
 
     pub(super) fn remove(&self, watch: i32) {
@@ -67,6 +67,16 @@ impl Queue {
             }
         }
     }
+}
+
+/// Watches a directory that the calling identity may read. As any use of a file system this may take
+/// its time.
+pub(super) fn add(
+    queue: BorrowedFd<'_>,
+    directory: BorrowedFd<'_>,
+    what: WatchFlags,
+) -> Result<i32, Errno> {
+    inotify::add_watch(queue, proc_path(directory), what | WatchFlags::ONLYDIR)
 }
 
 impl AsFd for Queue {

@@ -16,7 +16,12 @@ mod tree;
 
 pub use scan::look_through;
 
-use super::{Outcome, failed, handle::Handle, identity, inotify::Queue};
+use super::{
+    Outcome, failed,
+    handle::Handle,
+    identity,
+    inotify::{self, Queue},
+};
 use ksmbd_core::{
     id::FileKey,
     vfs::{Done, File, FileKind, FileObject, FsChange, Identity, VfsError},
@@ -89,10 +94,12 @@ struct State {
     nodes: BTreeMap<i32, Node>,
     subscriptions: BTreeMap<u64, Subscription>,
     /// Read and not passed on yet.
-    pending: VecDeque<super::inotify::Event>,
+    pending: VecDeque<inotify::Event>,
     /// The first half of a rename.
     moved: Option<Moved>,
     fresh: Vec<Fresh>,
+    /// Directories that threads are about to watch, each as often as one is.
+    coming: BTreeMap<FileKey, usize>,
     next: u64,
 }
 
@@ -168,32 +175,62 @@ fn begin(
     identity::assume(identity)?;
     let directory = handle.fd.try_clone().map_err(|_| VfsError::TooManyFiles)?;
     let what = events(filter, tree);
-    let (id, root) = {
-        let mut state = state().ok_or(VfsError::NotSupported)?;
-        let root = state.add(directory.as_fd(), handle.key, what, limit)?;
+    let device = (!handle.root.share.cross_mounts).then_some(handle.key.device);
+    let subscription = |directory, root| Subscription {
+        root,
+        tree,
+        what,
+        directory: Arc::new(directory),
+        device,
+        identity: Arc::clone(identity),
+        tell,
+    };
+    let (id, root) = add(handle.fd.as_fd(), handle.key, what, limit, |state, root| {
         state.next += 1;
         let id = state.next;
-        let device = (!handle.root.share.cross_mounts).then_some(handle.key.device);
-        let subscription = Subscription {
-            root,
-            tree,
-            what,
-            directory: Arc::new(directory),
-            device,
-            identity: Arc::clone(identity),
-            tell,
-        };
-        state.subscriptions.insert(id, subscription);
+        state.subscriptions.insert(id, subscription(directory, root));
         if let Some(node) = state.nodes.get_mut(&root) {
             node.subscriptions.insert(id);
         }
         (id, root)
-    };
+    })?;
     let watching = Watching(id);
     if tree {
         scan::whole_tree(id, root, limit);
     }
     Ok(watching)
+}
+
+/// Watches a directory, if there is room, and does `then` with its watch. Under the identity of the
+/// caller. Nobody else waits where its file system does not answer: what happens there meanwhile, and is
+/// told to nobody, happens before there is a watch.
+fn add<T>(
+    directory: BorrowedFd<'_>,
+    key: FileKey,
+    what: WatchFlags,
+    limit: usize,
+    then: impl FnOnce(&mut State, i32) -> T,
+) -> Outcome<T> {
+    state().ok_or(VfsError::NotSupported)?.comes(key, limit)?;
+    // There is one where there is a state.
+    let queue = queue().ok_or(VfsError::NotSupported)?;
+    let added = inotify::add(queue, directory, what | WatchFlags::MASK_ADD);
+    let mut state = state().ok_or(VfsError::NotSupported)?;
+    state.has_come(key, added.ok());
+    let watch = added.map_err(|errno| {
+        if errno == Errno::NOSPC {
+            warn_once("as many directories are watched as fs.inotify.max_user_watches allows");
+        }
+        failed(errno)
+    })?;
+    Ok(then(&mut state, watch))
+}
+
+fn warn_once(why: &str) {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    if !TOLD.swap(true, Ordering::Relaxed) {
+        log::warn!("{why}: not all changes made outside SMB are told");
+    }
 }
 
 /// What to ask the kernel for.
@@ -249,35 +286,39 @@ impl State {
             pending: VecDeque::new(),
             moved: None,
             fresh: Vec::new(),
+            coming: BTreeMap::new(),
             next: 0,
         }
     }
 
-    /// Watches a directory, if there is room. Under the identity of the caller.
-    fn add(
-        &mut self,
-        directory: BorrowedFd<'_>,
-        key: FileKey,
-        what: WatchFlags,
-        limit: usize,
-    ) -> Outcome<i32> {
-        static TOLD: AtomicBool = AtomicBool::new(false);
-        let tell = |why: &str| {
-            if !TOLD.swap(true, Ordering::Relaxed) {
-                log::warn!("{why}: not all changes made outside SMB are told");
-            }
-        };
-        let known = self.nodes.values().any(|node| node.key == key);
-        if !known && self.nodes.len() >= limit {
-            tell("as many directories are watched as the server may");
+    /// A thread is about to watch a directory, if there is room: until it does, or cannot, its watch is
+    /// not ended.
+    fn comes(&mut self, key: FileKey, limit: usize) -> Outcome<()> {
+        let known =
+            self.coming.contains_key(&key) || self.nodes.values().any(|node| node.key == key);
+        if !known && self.nodes.len() + self.coming.len() >= limit {
+            warn_once("as many directories are watched as the server may");
             return Err(VfsError::NotSupported);
         }
-        let watch = self.queue.add(directory, what | WatchFlags::MASK_ADD).map_err(|errno| {
-            if errno == Errno::NOSPC {
-                tell("as many directories are watched as fs.inotify.max_user_watches allows");
+        *self.coming.entry(key).or_default() += 1;
+        Ok(())
+    }
+
+    /// It does now, or cannot.
+    fn has_come(&mut self, key: FileKey, watch: Option<i32>) {
+        if let Some(threads) = self.coming.get_mut(&key) {
+            *threads = threads.saturating_sub(1);
+            if *threads == 0 {
+                self.coming.remove(&key);
             }
-            failed(errno)
-        })?;
+        }
+        let Some(watch) = watch else {
+            // Others may have ended theirs.
+            if self.nodes.values().any(|node| node.key == key) {
+                self.forget_unwanted();
+            }
+            return;
+        };
         self.nodes.entry(watch).or_insert_with(|| Node {
             key,
             parent: None,
@@ -285,7 +326,6 @@ impl State {
             seen: BTreeSet::new(),
         });
         WATCHED.store(self.nodes.len(), Ordering::Release);
-        Ok(watch)
     }
 
     /// Passes on what has happened, up to a name that the server itself is at.

@@ -1,7 +1,7 @@
 //! Looking through directories for those below them, without holding anything: each is watched first
 //! and read then, so nothing that comes later is missed.
 
-use super::{Fresh, State, Subscription, state};
+use super::{Fresh, State, Subscription, add, state};
 use crate::vfs::{identity, info, inotify::Event};
 use ksmbd_core::{
     vfs::{FileKind, Identity},
@@ -133,18 +133,27 @@ fn join(wanted: &Wanted, fd: BorrowedFd<'_>, parent: i32, name: &[u8]) -> Option
     if wanted.device.is_some_and(|device| device != key.device) {
         return None;
     }
-    let mut state = state()?;
-    // The watch may have ended meanwhile, and the directory above gone.
-    if !state.subscriptions.contains_key(&wanted.id) || !state.nodes.contains_key(&parent) {
+    let goes_on = |state: &State| {
+        // The watch may have ended meanwhile, and the directory above gone.
+        state.subscriptions.contains_key(&wanted.id) && state.nodes.contains_key(&parent)
+    };
+    if !goes_on(&*state()?) {
         return None;
     }
-    let watch = state.add(fd, key, wanted.what, LIMIT.load(Ordering::Relaxed)).ok()?;
-    if watch == wanted.root {
-        return None;
-    }
-    let node = state.nodes.get_mut(&watch)?;
-    node.parent = Some((parent, name.into()));
-    Some(watch)
+    let limit = LIMIT.load(Ordering::Relaxed);
+    let watch = add(fd, key, wanted.what, limit, |state, watch| {
+        if watch == wanted.root {
+            return None;
+        }
+        if !goes_on(state) {
+            state.forget_unwanted();
+            return None;
+        }
+        let node = state.nodes.get_mut(&watch)?;
+        node.parent = Some((parent, name.into()));
+        Some(watch)
+    });
+    watch.ok().flatten()
 }
 
 fn walk(wanted: &Wanted, top: Open) {

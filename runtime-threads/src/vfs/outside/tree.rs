@@ -1,6 +1,6 @@
 //! Events to changes, and the watched directories as they come, move and go.
 
-use super::{DATA, Fresh, METADATA, State, Told, WATCHED, own, own::Kind};
+use super::{DATA, Fresh, METADATA, Node, State, Told, WATCHED, own, own::Kind};
 use crate::vfs::inotify::Event;
 use ksmbd_core::{
     name::mapping,
@@ -163,12 +163,13 @@ impl State {
 
     /// Ends watches that nobody needs any more.
     pub(super) fn forget_unwanted(&mut self) {
-        let wanted = |watch: &i32| {
-            let own = self.nodes.get(watch).is_some_and(|node| !node.subscriptions.is_empty());
-            own || self.is_in_tree(*watch)
+        let wanted = |(watch, node): &(&i32, &Node)| {
+            // Whoever is about to watch it gets the same watch.
+            let comes = self.coming.contains_key(&node.key);
+            comes || !node.subscriptions.is_empty() || self.is_in_tree(**watch)
         };
         let unwanted: BTreeSet<i32> =
-            self.nodes.keys().filter(|watch| !wanted(watch)).copied().collect();
+            self.nodes.iter().filter(|node| !wanted(node)).map(|(watch, _)| *watch).collect();
         for watch in &unwanted {
             self.queue.remove(*watch);
             self.nodes.remove(watch);
