@@ -11,11 +11,13 @@ use super::{
     info,
     ntacl::{self, MAX_VALUE, Posix, Value},
     rights,
+    turns::Turns,
 };
 use crate::clock;
 use ksmbd_core::{
     acl::{self, Change, New, Token},
     config::Share,
+    id::FileKey,
     vfs::{File, FileKind, OpenHow, OpenSecurity, Permitted, VfsError},
     wire::{fscc::AccessMask, security::SecurityDescriptor},
 };
@@ -24,10 +26,7 @@ use rustix::{
     fs::{self, AtFlags, Gid, Statx, Uid, XattrFlags},
     io::Errno,
 };
-use std::{
-    ffi::CStr,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{ffi::CStr, sync::Arc};
 
 /// Where a share's descriptors are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -255,12 +254,12 @@ pub(super) fn of_parent(
 /// takes; the server itself then writes what the caller's Unix identity might not.
 pub(super) fn set(file: &File, change: &Change) -> Outcome<()> {
     /// Two clients that change different parts do not undo each other's.
-    static CHANGES: Mutex<()> = Mutex::new(());
+    static CHANGES: Turns<FileKey> = Turns::new();
     let handle = Handle::of(file)?;
     if !matches!(handle.kind, FileKind::File | FileKind::Directory) {
         return Err(VfsError::NotSupported);
     }
-    let one_at_a_time = CHANGES.lock().unwrap_or_else(PoisonError::into_inner);
+    let one_at_a_time = CHANGES.take(FileKey { stream: 0, ..handle.key });
     let info = handle.info()?;
     let old = info.security.as_deref().cloned().unwrap_or_else(|| acl::synthetic(&info));
     let new = acl::change(&old, change)?;

@@ -4,7 +4,13 @@
 mod known;
 mod watch;
 
-use super::{Outcome, failed, handle::Root, identity::Who, info, rights};
+use super::{
+    Outcome, failed,
+    handle::Root,
+    identity::Who,
+    info, rights,
+    turns::{Turn, Turns},
+};
 use known::{Answer, Known};
 use ksmbd_core::{
     id::FileKey,
@@ -15,7 +21,6 @@ use rustix::{
     fd::BorrowedFd,
     fs::{self, Dir, Mode, OFlags, Statx},
 };
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A directory to look in.
 #[derive(Clone, Copy)]
@@ -105,13 +110,14 @@ fn folded_hash(shown: &str) -> u64 {
     })
 }
 
+/// A directory, and what all cases of a name in it have in common.
+pub(super) type Naming = (FileKey, u64);
+
 /// Whoever makes a name that was not there waits for others that are about to make the same in
-/// another case: held from looking until it is made. Nobody holds two.
-pub(super) fn turn(directory: &Statx, wanted: &str) -> MutexGuard<'static, ()> {
-    static TURNS: [Mutex<()>; 64] = [const { Mutex::new(()) }; 64];
-    let number = (folded_hash(wanted) ^ directory.stx_ino) % TURNS.len() as u64;
-    let turn = TURNS.get(number as usize).unwrap_or(&TURNS[0]);
-    turn.lock().unwrap_or_else(PoisonError::into_inner)
+/// another case: held from looking until it is made.
+pub(super) fn turn(directory: &Statx, wanted: &str) -> Turn<Naming> {
+    static TURNS: Turns<Naming> = Turns::new();
+    TURNS.take((info::key(directory), folded_hash(wanted)))
 }
 
 #[cfg(test)]

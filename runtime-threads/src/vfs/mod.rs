@@ -26,6 +26,7 @@ mod resolve;
 mod rights;
 mod streams;
 mod times;
+mod turns;
 mod volume;
 mod xattr;
 

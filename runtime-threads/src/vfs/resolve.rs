@@ -2,7 +2,7 @@
 //! (`openat2`, RESOLVE_BENEATH), so neither `..`, nor an absolute or magic link, nor somebody who
 //! swaps a directory for a link at the wrong moment leads out.
 
-use super::{Outcome, entries, failed, handle::Root, identity::Who, info};
+use super::{Outcome, entries, failed, handle::Root, identity::Who, info, turns::Turn};
 use ksmbd_core::{
     id::FileKey,
     name::{SharePath, mapping},
@@ -13,10 +13,7 @@ use rustix::{
     fs::{self, Mode, OFlags, ResolveFlags, Statx},
     io::Errno,
 };
-use std::sync::{
-    MutexGuard,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The kernel has no `openat2` (before 5.6, or behind an old seccomp filter).
 static NO_OPENAT2: AtomicBool = AtomicBool::new(false);
@@ -43,7 +40,7 @@ pub(super) struct Vacancy {
     /// The directory in the case that is on the disk, the name in the client's.
     pub(super) path: SharePath,
     /// Nobody else makes it in another case meanwhile. Only when it is looked for to be made.
-    _turn: Option<MutexGuard<'static, ()>>,
+    _turn: Option<Turn<entries::Naming>>,
 }
 
 /// What becomes of a symbolic link at the end of a path.

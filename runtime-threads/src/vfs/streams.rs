@@ -6,6 +6,7 @@ use super::{
     Outcome, again, data, failed,
     handle::{Handle, Root, proc_path, reopen},
     info,
+    turns::Turns,
     xattr::{self, At},
 };
 use ksmbd_core::{
@@ -39,13 +40,10 @@ impl Slot {
     }
 }
 
-/// Files share these locks by their number: what is done under one is short.
-static LOCKS: [Mutex<()>; 16] = [const { Mutex::new(()) }; 16];
-
 /// Does something while nobody else of this process changes the file's attributes.
 pub(super) fn exclusively<T>(key: FileKey, act: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
-    let lock = LOCKS.get(key.inode as usize % LOCKS.len());
-    let _guard = lock.map(|lock| lock.lock().unwrap_or_else(PoisonError::into_inner));
+    static FILES: Turns<FileKey> = Turns::new();
+    let _turn = FILES.take(FileKey { stream: 0, ..key });
     act()
 }
 
