@@ -23,7 +23,7 @@ use ksmbd_core::{
     },
 };
 use rustix::{
-    fd::{AsFd, OwnedFd},
+    fd::{AsFd, BorrowedFd, OwnedFd},
     fs::{Dir, FileType, OFlags, Statx},
     io::Errno,
 };
@@ -40,12 +40,10 @@ const TAG_CHARACTER_DEVICE: u32 = 0x8000_0025;
 /// IO_REPARSE_TAG_LX_BLK.
 const TAG_BLOCK_DEVICE: u32 = 0x8000_0026;
 
-/// The place in a directory. It has a descriptor of its own, so two listings do not disturb each
-/// other.
+/// The place in a directory. It is read through a descriptor of its own, so two listings do not disturb
+/// each other; entries are looked up in the one that is open.
 struct Place {
     root: Arc<Root>,
-    /// To look entries up in.
-    directory: OwnedFd,
     key: FileKey,
     /// Who looks.
     token: Option<Arc<Token>>,
@@ -56,22 +54,24 @@ struct Place {
     first: VecDeque<String>,
     /// The entry that did not fit into the page before.
     kept: Option<DirectoryEntry>,
-    /// `None` when the names in `first` are all.
+    /// `None` when the names in `first` are all, or none is left.
     rest: Option<Dir>,
 }
 
 /// [`Op::List`](ksmbd_core::vfs::Op::List).
 pub(super) fn list(how: ListHow, who: Who) -> Outcome<Done> {
     let ListHow { file, cursor, pattern, class, max, single, token } = how;
+    let handle = Handle::of(&file)?;
     let mut place = match cursor {
         Some(Cursor(place)) => *place.downcast::<Place>().map_err(|_| VfsError::Invalid)?,
-        None => Place::begin(Handle::of(&file)?, &pattern, token, who)?,
+        None => Place::begin(handle, &pattern, token, who)?,
     };
+    let directory = handle.fd.as_fd();
     let mut packer = DirectoryPacker::new(class, max as usize).ok_or(VfsError::Invalid)?;
     let mut packed = false;
     let mut overflow = false;
     let wants = Wants::of(class);
-    while let Some(entry) = place.next(&pattern, wants, who)? {
+    while let Some(entry) = place.next(directory, &pattern, wants, who)? {
         if !packer.push(&entry) {
             overflow = !packed;
             place.kept = Some(entry);
@@ -116,10 +116,8 @@ impl Place {
         if handle.kind != FileKind::Directory {
             return Err(VfsError::NotDirectory);
         }
-        let directory = handle.fd.try_clone().map_err(|_| VfsError::TooManyFiles)?;
         let mut place = Self {
             root: Arc::clone(&handle.root),
-            directory,
             key: handle.key,
             token,
             path: handle.path.clone(),
@@ -129,7 +127,7 @@ impl Place {
             rest: None,
         };
         if let Some(name) = pattern.literal() {
-            place.first.extend(place.look_up(name, who)?);
+            place.first.extend(look_up(handle, name, who)?);
         } else {
             place.first.extend([".".to_owned(), "..".to_owned()]);
             let fd = reopen(&handle.fd, OFlags::RDONLY | OFlags::DIRECTORY)?;
@@ -138,21 +136,10 @@ impl Place {
         Ok(place)
     }
 
-    /// The one entry of that name, exactly or in another case.
-    fn look_up(&self, name: &str, who: Who) -> Outcome<Option<String>> {
-        match info::stat_entry(&self.directory, &mapping::host(name)) {
-            Ok(_) => return Ok(Some(name.to_owned())),
-            Err(Errno::NOENT | Errno::NAMETOOLONG) => {}
-            Err(errno) => return Err(failed(errno)),
-        }
-        let stat = info::stat_fd(&self.directory).map_err(failed)?;
-        let fd = self.directory.as_fd();
-        entries::Place { root: &self.root, fd, stat: &stat, who }.look_for(name)
-    }
-
     /// The next entry that matches and can be told.
     fn next(
         &mut self,
+        directory: BorrowedFd<'_>,
         pattern: &Pattern,
         wants: Wants,
         who: Who,
@@ -171,7 +158,7 @@ impl Place {
                 return Ok(Some(DirectoryEntry { file_name: units(&name), ..Default::default() }));
             }
             // A name that is gone by now, or that may not be looked at, is left out.
-            if let Some(entry) = self.entry(&name, wants, who) {
+            if let Some(entry) = self.entry(directory, &name, wants, who) {
                 return Ok(Some(entry));
             }
         }
@@ -185,12 +172,14 @@ impl Place {
         }
         let Some(rest) = &mut self.rest else { return Ok(None) };
         loop {
-            let Some(entry) = rest.read() else { return Ok(None) };
-            let entry = match entry {
-                Ok(entry) => entry,
-                // The directory itself was removed while it is open.
-                Err(Errno::NOENT) => return Ok(None),
-                Err(errno) => return Err(failed(errno)),
+            let entry = match rest.read() {
+                Some(Ok(entry)) => entry,
+                // At the end, or the directory itself was removed while it is open.
+                None | Some(Err(Errno::NOENT)) => {
+                    self.rest = None;
+                    return Ok(None);
+                }
+                Some(Err(errno)) => return Err(failed(errno)),
             };
             let name = entry.file_name().to_bytes();
             if !matches!(name, b"." | b"..") {
@@ -199,9 +188,15 @@ impl Place {
         }
     }
 
-    fn entry(&self, name: &str, wants: Wants, who: Who) -> Option<DirectoryEntry> {
+    fn entry(
+        &self,
+        directory: BorrowedFd<'_>,
+        name: &str,
+        wants: Wants,
+        who: Who,
+    ) -> Option<DirectoryEntry> {
         let host = mapping::host(if name == ".." && self.top { "." } else { name });
-        let mut stat = info::stat_entry(&self.directory, &host).ok()?;
+        let mut stat = info::stat_entry(directory, &host).ok()?;
         let mut target = None;
         if info::kind(&stat) == FileKind::Symlink && self.root.share.follow_symlinks {
             // A link that leads nowhere, or out of the share, is left out.
@@ -210,7 +205,7 @@ impl Place {
             target = Some(fd);
         }
         if self.root.share.hide_unreadable && name != "." && name != ".." {
-            let own = resolve::entry(&self.directory, &host);
+            let own = resolve::entry(directory, &host);
             let fd = target.as_ref().or(own.as_ref())?;
             if !acl::may_read(&self.root, fd.as_fd(), &stat, self.token.as_deref(), who) {
                 return None;
@@ -219,7 +214,7 @@ impl Place {
         let (stored, ea_size) = match &target {
             Some(fd) => self.attributes(At::Descriptor(&proc_path(fd)), &stat, wants),
             None => {
-                let path = [proc_path(&self.directory).as_bytes(), b"/", &*host].concat();
+                let path = [proc_path(directory).as_bytes(), b"/", &*host].concat();
                 self.attributes(At::Entry(&path), &stat, wants)
             }
         };
@@ -257,6 +252,17 @@ impl Place {
             _ => None,
         }
     }
+}
+
+/// The one entry of that name, exactly or in another case.
+fn look_up(handle: &Handle, name: &str, who: Who) -> Outcome<Option<String>> {
+    match info::stat_entry(&handle.fd, &mapping::host(name)) {
+        Ok(_) => return Ok(Some(name.to_owned())),
+        Err(Errno::NOENT | Errno::NAMETOOLONG) => {}
+        Err(errno) => return Err(failed(errno)),
+    }
+    let stat = info::stat_fd(&handle.fd).map_err(failed)?;
+    entries::Place { root: &handle.root, fd: handle.fd.as_fd(), stat: &stat, who }.look_for(name)
 }
 
 /// The wire's form.

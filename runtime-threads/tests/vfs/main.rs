@@ -3,6 +3,7 @@
 
 mod acl;
 mod data;
+mod descriptors;
 mod escape;
 mod faults;
 mod identity;
