@@ -22,7 +22,7 @@ use std::{
 pub(super) struct Root {
     pub(super) share: Arc<Share>,
     /// Opened with O_PATH: the identity of a call decides what it may see below.
-    pub(super) directory: OwnedFd,
+    pub(super) directory: Arc<OwnedFd>,
     pub(super) key: FileKey,
     /// It is on a file system that is mounted read-only.
     pub(super) read_only: bool,
@@ -33,8 +33,9 @@ pub(super) struct Root {
 /// One open file.
 pub(super) struct Handle {
     pub(super) root: Arc<Root>,
-    /// Opened with O_PATH when neither `read` nor `write` is set.
-    pub(super) fd: OwnedFd,
+    /// Opened with O_PATH when neither `read` nor `write` is set. A share's own directory has it in
+    /// common with [`Root`], what watches a directory with the open.
+    pub(super) fd: Arc<OwnedFd>,
     pub(super) read: bool,
     pub(super) write: bool,
     pub(super) kind: FileKind,

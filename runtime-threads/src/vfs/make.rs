@@ -55,6 +55,7 @@ pub(super) fn file(
         let new = New { fd: &fd, plain: true, parent: parent.1, above: above.as_deref() };
         let (stat, stored) = new.begin(root, how, false)?;
         let by_parent = granted_by(root, parent, &stat, how, who);
+        let fd = Arc::new(fd);
         let found = Found { fd, stat, stored, read, write, by_parent };
         let mut opened = found.opened(root, vacancy.path.clone(), None, true, who)?;
         if data && how.allocation > 0 {
@@ -95,6 +96,7 @@ pub(super) fn directory(
         let (stat, stored) = new.begin(root, how, true)?;
         let fd = if how.read { reopen(&fd, OFlags::RDONLY)? } else { fd };
         let by_parent = granted_by(root, parent, &stat, how, who);
+        let fd = Arc::new(fd);
         let found = Found { fd, stat, stored, read: how.read, write: false, by_parent };
         found.opened(root, vacancy.path.clone(), None, true, who)
     };

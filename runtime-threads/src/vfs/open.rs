@@ -48,7 +48,8 @@ pub(super) fn open_share(share: Arc<Share>, identity: &Arc<Identity>) -> Outcome
             }
         })?;
     resolve::probe(directory.as_fd());
-    let fd = directory.try_clone().map_err(|_| VfsError::TooManyFiles)?;
+    let directory = Arc::new(directory);
+    let fd = Arc::clone(&directory);
     let stat = info::stat_fd(&fd).map_err(failed)?;
     let read_only = fs::fstatvfs(&fd).map_err(failed)?.f_flag.contains(StatVfsMountFlags::RDONLY);
     let acl = acl::Store::of(&share, directory.as_fd());
@@ -92,7 +93,7 @@ pub(super) fn open(how: &OpenHow, who: Who) -> Outcome<Opened> {
 
 /// A descriptor, what it may be used for, and what was learned of the file on the way.
 pub(super) struct Found {
-    pub(super) fd: OwnedFd,
+    pub(super) fd: Arc<OwnedFd>,
     pub(super) stat: Statx,
     pub(super) stored: Option<Stored>,
     pub(super) read: bool,
@@ -165,6 +166,7 @@ fn existing(
     };
     let stored = info::stored(&root.share, fd.as_fd(), read || write, kind);
     let by_parent = by_parent(root, &path, &stat, how, who);
+    let fd = Arc::new(fd);
     Found { fd, stat, stored, read, write, by_parent }.opened(root, path, None, false, who)
 }
 

@@ -78,6 +78,7 @@ fn of_file(
     let stat = info::stat_fd(&fd).map_err(failed)?;
     let stored = info::stored(&root.share, fd.as_fd(), false, kind);
     let by_parent = by_parent(root, &path, &stat, how, who);
+    let fd = Arc::new(fd);
     let found = Found { fd, stat, stored, read: false, write: false, by_parent };
     let opened = found.opened(root, path, Some(name), created, who)?;
     Ok(Opened { file_created: made, ..opened })

@@ -173,14 +173,14 @@ fn begin(
         return Err(VfsError::NotDirectory);
     }
     identity::assume(identity)?;
-    let directory = handle.fd.try_clone().map_err(|_| VfsError::TooManyFiles)?;
+    let directory = Arc::clone(&handle.fd);
     let what = events(filter, tree);
     let device = (!handle.root.share.cross_mounts).then_some(handle.key.device);
-    let subscription = |directory, root| Subscription {
+    let subscription = |root| Subscription {
         root,
         tree,
         what,
-        directory: Arc::new(directory),
+        directory,
         device,
         identity: Arc::clone(identity),
         tell,
@@ -188,7 +188,7 @@ fn begin(
     let (id, root) = add(handle.fd.as_fd(), handle.key, what, limit, |state, root| {
         state.next += 1;
         let id = state.next;
-        state.subscriptions.insert(id, subscription(directory, root));
+        state.subscriptions.insert(id, subscription(root));
         if let Some(node) = state.nodes.get_mut(&root) {
             node.subscriptions.insert(id);
         }

@@ -227,11 +227,11 @@ pub(super) fn probe(directory: BorrowedFd<'_>) {
 /// What `openat2` does, for old kernels: no link is followed, whatever the share's setting.
 fn step_by_step(root: &Root, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
     let way = OFlags::PATH | OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let mut at = None;
+    let mut at: Option<OwnedFd> = None;
     let mut components = path.split(|&byte| byte == b'/').peekable();
     while let Some(component) = components.next() {
         let flags = if components.peek().is_some() { way } else { flags | OFlags::NOFOLLOW };
-        let from = at.as_ref().unwrap_or(&root.directory);
+        let from = at.as_ref().unwrap_or(&*root.directory);
         let next = fs::openat(from, component, flags, Mode::empty())?;
         if !root.share.cross_mounts && info::device(&info::stat_fd(&next)?) != root.key.device {
             return Err(Errno::XDEV);
@@ -259,6 +259,7 @@ mod tests {
         let key = info::key(&info::stat_fd(&directory).unwrap());
         let acl = crate::vfs::acl::Store::Off;
         let share = std::sync::Arc::new(share);
+        let directory = std::sync::Arc::new(directory);
         let root = Root { share, directory, key, acl, read_only: false };
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let open = |path: &str| step_by_step(&root, path.as_bytes(), flags);

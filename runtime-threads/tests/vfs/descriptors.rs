@@ -4,9 +4,10 @@ use crate::rig::Rig;
 use ksmbd_core::{
     name::Pattern,
     vfs::{Cursor, Done, File, ListHow, Op},
-    wire::fscc::FileInfoClass,
+    wire::{change_notify::CompletionFilter, fscc::FileInfoClass},
 };
-use std::{fs, path::Path};
+use ksmbd_runtime_threads::vfs::outside;
+use std::{fs, path::Path, sync::Arc};
 
 /// Descriptors of this process that name `path`.
 fn of(path: &Path) -> usize {
@@ -60,4 +61,18 @@ fn a_file_takes_three_at_most() {
     assert_eq!(of(&rig.host("f")), 3);
     drop(file);
     assert_eq!(of(&rig.host("f")), 0);
+}
+
+#[test]
+fn a_share_takes_one_and_a_watch_none() {
+    let rig = Rig::new();
+    assert_eq!(of(&rig.dir), 1);
+    fs::create_dir(rig.host("d")).unwrap();
+    let directory = rig.look("d").unwrap().file;
+    let what = (false, CompletionFilter::all());
+    let watching = outside::watch(&directory, what, &rig.who, 4096, Arc::new(|_| ()));
+    assert!(matches!(watching, Done::Watching(_)), "{watching:?}");
+    assert_eq!(of(&rig.host("d")), 1);
+    drop((directory, watching));
+    assert_eq!(of(&rig.host("d")), 0);
 }
