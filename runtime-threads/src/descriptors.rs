@@ -8,6 +8,13 @@ use std::sync::Arc;
 /// A connection's socket and bell.
 const CONNECTION: u64 = 2;
 
+/// An open file's: to look at it, to read, to write. A directory has one, and another while it is listed.
+const OPEN: u64 = 3;
+
+/// Trees that have one, of each session. There may be more (what a share allows, `max connections`, is
+/// the bound that holds), but hardly of all sessions at once.
+const TREES: u64 = 2;
+
 /// What the server has besides: listeners, shares, directories that are looked through, the daemon's
 /// files, pipes of recordings.
 const OTHERS: u64 = 512;
@@ -22,8 +29,8 @@ pub(crate) fn provide(config: Arc<Config>) -> Arc<Config> {
     let mut config = Config::clone(&config);
     share_out(&mut config.limits, allowed);
     log::warn!(
-        "{allowed} descriptors are allowed, and {wanted} would be needed for `max connections` and `max open \
-         files`: there will be at most {} connections and {} open files. Allow more (ulimit -n, \
+        "{allowed} descriptors are allowed, and {wanted} would be needed for `max connections`, `max active \
+         sessions` and `max open files`: there will be at most {} connections and {} open files. Allow more (ulimit -n, \
          LimitNOFILE=), or lower these",
         config.limits.connections,
         config.limits.opens
@@ -34,7 +41,8 @@ pub(crate) fn provide(config: Arc<Config>) -> Arc<Config> {
 fn wanted(limits: &Limits) -> u64 {
     (limits.connections as u64)
         .saturating_mul(CONNECTION)
-        .saturating_add(limits.opens as u64)
+        .saturating_add((limits.opens as u64).saturating_mul(OPEN))
+        .saturating_add((limits.sessions as u64).saturating_mul(TREES))
         .saturating_add(OTHERS)
 }
 
@@ -57,14 +65,16 @@ fn raise(wanted: u64) -> u64 {
     }
 }
 
-/// Opens get what they need, up to half of what there is; connections have the rest.
+/// Trees get an eighth at most of what there is; of the rest opens get what they need, up to half, and
+/// connections what is left.
 fn share_out(limits: &mut Limits, allowed: u64) {
     let usable = allowed.saturating_sub(OTHERS).max(allowed / 2);
     let number = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+    let usable = usable - (limits.sessions as u64).saturating_mul(TREES).min(usable / 8);
     let theirs = (limits.connections as u64).saturating_mul(CONNECTION);
     let opens = usable.saturating_sub(theirs).max(usable / 2);
-    limits.opens = limits.opens.min(number(opens).max(1));
-    let left = usable.saturating_sub(limits.opens as u64);
+    limits.opens = limits.opens.min(number(opens / OPEN).max(1));
+    let left = usable.saturating_sub((limits.opens as u64).saturating_mul(OPEN));
     limits.connections = limits.connections.min(number(left / CONNECTION).max(1));
 }
 
@@ -79,14 +89,12 @@ mod tests {
             share_out(&mut limits, allowed);
             (limits.connections, limits.opens)
         };
-        assert_eq!(with(256, 10_000, 4096), (256, 4096 - 512 - 512));
-        assert_eq!(with(10_000, 10_000, 20_000), (4872, 9744));
-        assert_eq!(with(10_000, 1000, 20_000), (9244, 1000));
+        assert_eq!(with(256, 10_000, 4096), (256, (4096 - 512 - 448 - 512) / 3));
+        assert_eq!(with(10_000, 10_000, 20_000), (4361, 2906));
+        assert_eq!(with(10_000, 1000, 20_000), (7220, 1000));
         let (connections, opens) = with(256, 10_000, 256);
-        assert!(connections >= 32 && opens >= 32, "{connections} {opens}");
-        assert_eq!(
-            wanted(&Limits { connections: 2, opens: 3, ..Limits::default() }),
-            2 * 2 + 3 + OTHERS
-        );
+        assert!(connections >= 28 && opens >= 18, "{connections} {opens}");
+        let limits = Limits { connections: 2, opens: 3, sessions: 4, ..Limits::default() };
+        assert_eq!(wanted(&limits), 2 * 2 + 3 * 3 + 4 * 2 + OTHERS);
     }
 }
