@@ -11,9 +11,11 @@ use crate::{
 };
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use ksmbd_core::{id::ConnId, vfs::Peer};
+use log::Level;
 use rustix::event::{PollFd, PollFlags, poll};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     io::{self, ErrorKind},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::Arc,
@@ -30,7 +32,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// How often it is looked at most what was changed outside SMB: what happens meanwhile comes together.
 const OUTSIDE: Duration = Duration::from_millis(25);
 
-/// Refused connections are told once in this time.
+/// Connections that are refused, or cannot be accepted, are told once in this time.
 const QUIET: Duration = Duration::from_secs(5);
 
 /// How long running calls may take when the server stops; after that sockets are closed ...
@@ -158,13 +160,13 @@ impl Forker {
                 match listener.accept() {
                     Ok((socket, address)) => {
                         if let Err(error) = self.welcome(socket, address) {
-                            self.complain(address, &error);
+                            self.complain(Level::Warn, &address, &error);
                         }
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                     Err(error) if is_the_client_s(&error) => {}
                     Err(error) => {
-                        log::error!("ksmbd/0: accept: {error}");
+                        self.complain(Level::Error, &"accept", &error);
                         self.make_room();
                         self.paused_until = Some(Instant::now() + PAUSE);
                         return;
@@ -174,13 +176,13 @@ impl Forker {
         }
     }
 
-    /// A flood of connections is not to become a flood of lines.
-    fn complain(&mut self, address: SocketAddr, error: &io::Error) {
+    /// A flood of connections is not to become a flood of lines, nor are descriptors that stay scarce.
+    fn complain(&mut self, level: Level, about: &dyn fmt::Display, error: &io::Error) {
         let now = Instant::now();
         if self.quiet_until.is_some_and(|until| now < until) {
-            log::debug!("ksmbd/0: {address}: {error}");
+            log::debug!("ksmbd/0: {about}: {error}");
         } else {
-            log::warn!("ksmbd/0: {address}: {error}");
+            log::log!(level, "ksmbd/0: {about}: {error}");
             self.quiet_until = Some(now + QUIET);
         }
     }
