@@ -32,6 +32,9 @@ const ONCE: u64 = 24 << 10;
 /// KiB of a connection with sessions: the largest frame three times, and an answer twice.
 const MEMBER: u64 = 3 * (4 << 10) + 2 * (16 << 10);
 
+/// KiB of one that does nothing but to write into a pipe.
+const PIPE: u64 = 1 << 10;
+
 /// KiB for what waits, of all clients together.
 const WAITING: u64 = 64 << 10;
 
@@ -82,6 +85,7 @@ pub(crate) fn checks() -> Vec<Check> {
         ("notifies", Plan { attack: "notifies", clients: 4, ..PLAN }),
         ("wildcards", Plan { attack: "wildcards", clients: 8, ..PLAN }),
         ("claims", Plan { attack: "claims", ..PLAN }),
+        ("pipes", Plan { attack: "pipes", budget: OF_ADDRESS * PIPE + ONCE, ..PLAN }),
     ];
     let mut checks: Vec<Check> = plans
         .into_iter()

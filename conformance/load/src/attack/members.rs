@@ -15,7 +15,7 @@ use ksmbd_core::wire::query_directory::{QueryDirectoryFlags, QueryDirectoryReque
 
 use super::Course;
 use crate::Options;
-use crate::logon::{close, connect_within, create, open, read};
+use crate::logon::{close, connect_within, create, open, read, write};
 use crate::smb::{Smb, broken};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -32,6 +32,9 @@ const CHAIN: usize = 128;
 
 /// Locks of one request.
 const LOCKS: u64 = 1000;
+
+/// C706 12.6.4.2: a whole PDU of DCE/RPC that takes a call back.
+const CANCEL: [u8; 16] = [5, 0, 18, 3, 0x10, 0, 0, 0, 16, 0, 0, 0, 1, 0, 0, 0];
 
 fn join(options: &Options, number: usize) -> io::Result<Smb> {
     connect_within(options, number as u64, PATIENCE)
@@ -217,6 +220,25 @@ pub(super) fn wildcards(options: &Options, number: usize, course: &Course) -> io
         if next == number + 4 {
             course.in_place();
         }
+    }
+    Ok(())
+}
+
+/// Writes into a pipe, as much as there are credits for, what takes the time to look at and has no answer
+/// that would have to be read.
+pub(super) fn pipes(options: &Options, number: usize, course: &Course) -> io::Result<()> {
+    let mut smb = join(&Options { share: "IPC$".to_owned(), ..options.clone() }, number)?;
+    let access = AccessMask::GENERIC_READ | AccessMask::GENERIC_WRITE;
+    let request = create("srvsvc", access, CreateDisposition::OPEN, CreateOptions::empty());
+    let pipe = open(&mut smb, &request)?;
+    let data = CANCEL.repeat((64 << 10) / CANCEL.len());
+    course.in_place();
+    while course.goes_on() {
+        while smb.credits > 1 && smb.pending() < 1024 {
+            smb.send(&write(pipe, 0, data.len()), &data)?;
+            course.did(1);
+        }
+        smb.receive()?;
     }
     Ok(())
 }

@@ -48,7 +48,7 @@ impl Course {
 /// What one attacker does, once or until it is hung up on.
 type Attacker = fn(&Options, usize, &Course) -> io::Result<()>;
 
-const ATTACKS: [(&str, Attacker); 10] = [
+const ATTACKS: [(&str, Attacker); 11] = [
     ("silent", strangers::silent),
     ("setups", strangers::setups),
     ("guesses", strangers::guesses),
@@ -59,6 +59,7 @@ const ATTACKS: [(&str, Attacker); 10] = [
     ("notifies", members::notifies),
     ("wildcards", members::wildcards),
     ("claims", members::claims),
+    ("pipes", members::pipes),
 ];
 
 /// Attacks until the time is up, or the input ends.
