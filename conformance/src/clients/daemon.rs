@@ -83,9 +83,8 @@ fn threads(context: &Context<'_>) -> Checked {
         let number = |name: &String| name.strip_prefix("ksmbd/")?.parse::<u32>().ok();
         names.iter().filter_map(number).filter(|number| *number > 0).count()
     };
-    if !thread_names(pid).iter().any(|name| name == "ksmbd/0") {
-        return wrong(format!("no ksmbd/0: {:?}", thread_names(pid)));
-    }
+    // A thread has its name when it runs for the first time, and connections wait for it until then.
+    soon("ksmbd/0", || thread_names(pid).iter().any(|name| name == "ksmbd/0"))?;
     soon("no ksmbd/N without a client", || clients() == 0)?;
     let client = Smbclient::new(context.server.port, "files");
     let held: Vec<Process> = (0..3).map(|_| client.hold()).collect::<Checked<_>>()?;
