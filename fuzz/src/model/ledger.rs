@@ -134,6 +134,8 @@ pub struct Ledger {
     astray: bool,
     /// What a session may have open that was never told, for its channel was lost, and another was left.
     unheard: BTreeSet<String>,
+    /// What was being opened when its connection ended, until nothing is under way.
+    leaving: BTreeSet<String>,
     /// ClientGuids, as NEGOTIATE said.
     clients: BTreeMap<ConnId, [u8; 16]>,
 }
@@ -186,9 +188,10 @@ impl Ledger {
         self.astray
     }
 
-    /// Somebody may have this file open, and have it until the session ends, who was never told.
+    /// Somebody may have this file open who was never told: until the session ends, or what is under
+    /// way.
     pub fn is_unheard(&self, name: &str) -> bool {
-        self.unheard.contains(name)
+        self.unheard.contains(name) || self.leaving.contains(name)
     }
 
     /// Opens of a file that are certain.
@@ -492,9 +495,11 @@ impl Ledger {
 
     /// A connection has ended.
     pub(super) fn gone(&mut self, conn: ConnId) {
-        let unheard = self.pending.values().filter(|asked| asked.conn == conn);
-        let unheard: Vec<_> = unheard.filter_map(|asked| self.left_by(asked)).collect();
+        let lost = || self.pending.values().filter(|asked| asked.conn == conn);
+        let unheard: Vec<_> = lost().filter_map(|asked| self.left_by(asked)).collect();
+        let leaving: Vec<_> = lost().filter_map(name_of).collect();
         self.unheard.extend(unheard);
+        self.leaving.extend(leaving);
         self.pending.retain(|key, _| key.0 != conn);
         for open in self.opens.values_mut() {
             // Whether they were heard is not known.
@@ -516,18 +521,19 @@ impl Ledger {
     /// What a request whose connection has ended may leave open: what can be asked for again over another
     /// channel, and what was made before the rest of its chain.
     fn left_by(&self, asked: &Asked) -> Option<String> {
-        let Some(RequestBody::Create(create)) = &asked.body else {
+        let RequestBody::Create(create) = asked.body.as_ref()? else {
             return None;
         };
         let session = self.sessions.get(&asked.session)?;
         let lives = session.channels.iter().any(|other| *other != asked.conn);
         let again = contexts(create).any(|context| matches!(context, RequestContext::DH2Q { .. }));
         let stays = lives && (again || self.followers(asked).next().is_some());
-        stays.then(|| create.name.to_string_lossy().to_lowercase())
+        name_of(asked).filter(|_| stays)
     }
 
     /// Nothing is under way: what was to end with its connection has ended.
     pub(super) fn quiet(&mut self) {
+        self.leaving.clear();
         let sessions = &self.sessions;
         self.opens.retain(|_, open| open.durable || sessions.contains_key(&open.session));
         let wanted = self.pending.values().filter_map(|asked| Some((asked.conn, asked.before?)));
@@ -588,6 +594,14 @@ fn told(create: &CreateResponse) -> (Option<u64>, Option<Lease>, bool) {
         .iter()
         .any(|context| matches!(context, ResponseContext::DHnQ | ResponseContext::DH2Q { .. }));
     (inode, lease, durable)
+}
+
+/// What a CREATE is about, in lower case.
+fn name_of(asked: &Asked) -> Option<String> {
+    match asked.body.as_ref()? {
+        RequestBody::Create(create) => Some(create.name.to_string_lossy().to_lowercase()),
+        _ => None,
+    }
 }
 
 fn instance_of(request: &CreateRequest) -> Option<[u8; 16]> {
