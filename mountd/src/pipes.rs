@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::Receiver;
+use ksmbd_core::config::MAX_PIPES;
 use ksmbd_core::rng::Rng;
 use ksmbd_core::vfs::{Done, VfsError};
 use ksmbd_runtime_threads::daemon::{Letter, PipeId, Question};
@@ -15,10 +16,6 @@ use ksmbd_runtime_threads::daemon::{Letter, PipeId, Question};
 use crate::daemon;
 use crate::rpc::{Pipe, PipeError};
 use crate::state::Current;
-
-/// Open pipes at once, of all clients. A pipe can hold some 650 KiB for a client that asks much and
-/// reads nothing; clients that behave have one for a moment.
-pub const MAX_PIPES: usize = 256;
 
 /// The open pipes.
 pub struct Pipes {

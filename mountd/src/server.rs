@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use ksmbd_core::config::Config;
+use ksmbd_core::config::{Config, MAX_PIPES};
 use ksmbd_core::rng::Rng;
 use ksmbd_core::status_report::Budget;
 use ksmbd_record::Writer;
@@ -20,7 +20,7 @@ use crate::config::interfaces::ListenError;
 use crate::control::socket::SocketError;
 use crate::daemon::Daemon;
 use crate::lock_file::LockError;
-use crate::pipes::{MAX_PIPES, Pipes};
+use crate::pipes::Pipes;
 use crate::state::{Current, LoadError, Source, State};
 use crate::subauth::SubauthError;
 use crate::{persistent, random};
