@@ -125,6 +125,9 @@ fn not_joined(signing: SigningAlgorithm) {
     b.sign = false;
     assert!(!b.read(f, 0, 1).is(NtStatus::USER_SESSION_DELETED).signed);
     b.sign = true;
+    // Who has tried to join shows that he has the keys himself.
+    b.join(&a, "bob").is(NtStatus::ACCESS_DENIED);
+    assert!(b.read(f, 0, 1).is(NtStatus::USER_SESSION_DELETED).signed);
     b.set_keys(a.session_id, w.logged_on("bob").keys());
     assert!(!b.read(f, 0, 1).is(NtStatus::USER_SESSION_DELETED).signed);
     a.write(f, 0, b"mine").ok();

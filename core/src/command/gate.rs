@@ -128,15 +128,17 @@ fn sign_as_first(cx: &Cx<'_>, who: &mut Who) {
 }
 
 /// Who has signed rightly for a session of other connections is refused with that signature (MS-SMB2
-/// 3.3.5.2.4, 3.3.4.1.1): else the client would not believe it. Not with GMAC: its nonce is a MessageId, and
-/// who says again here what he has overheard there would get two signatures of one nonce, and so the key.
+/// 3.3.5.2.4, 3.3.4.1.1): else the client would not believe it (smb2.session.bind2). With GMAC a MessageId is
+/// the nonce, and who says again here what he has overheard there would get two signatures of one nonce,
+/// and so the key: only who has wanted to join the session is answered so.
 fn sign_for_others(cx: &Cx<'_>, who: &mut Who) {
     sign_to_set_up(cx, who);
-    let is_own = cx.state.session(who.conn, SessionId(who.session_id)).is_some();
-    let gmac = |keys: &mut Arc<SessionKeys>| {
-        keys.signing().algorithm() == SigningAlgorithm::AesGmac && !is_own
+    let conn = cx.state.conns.get(&who.conn);
+    let joins = conn.is_some_and(|conn| conn.joins == Some(SessionId(who.session_id)));
+    let gives_away = |keys: &mut Arc<SessionKeys>| {
+        !joins && keys.signing().algorithm() == SigningAlgorithm::AesGmac
     };
-    who.sign.take_if(gmac);
+    who.sign.take_if(gives_away);
 }
 
 /// The same for SESSION_SETUP, whatever it is signed with: so it is prescribed where a channel is bound
