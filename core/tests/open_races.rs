@@ -115,3 +115,22 @@ fn another_of_its_name_while_it_waits() {
     assert_eq!(w.data("x").unwrap(), b"theirs");
     assert!(w.exists("y"));
 }
+
+/// A file is deleted, and the one that is being made gets its inode number: nothing is wrong with that
+/// (smb2.dir.*, on a file system that gives numbers again at once).
+#[test]
+fn a_number_that_is_used_again() {
+    let w = World::new();
+    w.put("x", b"old");
+    let (mut a, mut b) = (w.logged_on("alice"), w.logged_on("alice"));
+    let f = a.create("x").existing().ok();
+    let number = w.vfs(|vfs| vfs.at("/srv/share", "x")).unwrap();
+    w.hold("open");
+    let making = b.create("y").fresh().send().later();
+    a.delete(f, true).ok();
+    a.close(f).ok();
+    w.vfs(|vfs| vfs.use_again(number));
+    w.release_calls();
+    assert_eq!(b.answer(making).ok().created().create_action, CreateAction::CREATED);
+    assert!(w.exists("y"));
+}

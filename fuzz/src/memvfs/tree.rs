@@ -321,6 +321,12 @@ impl MemVfs {
         Some(at)
     }
 
+    /// The next file that is made gets this number again, which is free.
+    pub fn use_again(&mut self, inode: u64) {
+        assert!(!self.nodes.contains_key(&inode), "{inode} is in use");
+        self.next = inode;
+    }
+
     /// The node of a path, to look at or to change.
     pub fn node_at(&mut self, root: &str, path: &str) -> Option<&mut Node> {
         let inode = self.at(root, path)?;

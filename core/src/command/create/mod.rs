@@ -114,17 +114,14 @@ pub(super) fn begin(
 
 /// Asks the file system for it.
 fn open(cx: &Cx<'_>, tree: &Tree, mut wanted: Box<Wanted>) -> Handled<super::Step> {
-    let changes = &cx.state.changes;
-    // What was made may be gone, and its number another file's.
-    wanted.created = wanted.created.filter(|key| !changes.has_lost_name(*key, wanted.since));
-    wanted.since = changes.latest();
+    wanted.since = cx.state.changes.latest();
     let how = wanted::how(tree, &wanted)?;
     let call = Call { identity: Arc::clone(&tree.identity), op: Op::Open(Box::new(how)) };
     Ok(Flow::Call(call, super::Step::Create(Step::Opened(wanted))))
 }
 
 /// The wait for others is over: the name is looked up again, for it may mean another file by now.
-fn again(cx: &Cx<'_>, who: &Who, wanted: Box<Wanted>, wake: Wake) -> Handled<super::Step> {
+fn again(cx: &Cx<'_>, who: &Who, mut wanted: Box<Wanted>, wake: Wake) -> Handled<super::Step> {
     match wake {
         Wake::Ready | Wake::TimedOut => {}
         Wake::Cancelled => return Err(CANCELLED),
@@ -137,6 +134,9 @@ fn again(cx: &Cx<'_>, who: &Who, wanted: Box<Wanted>, wake: Wake) -> Handled<sup
         // Others that were let in meanwhile have taken what was left.
         return refuse(NtStatus::TOO_MANY_OPENED_FILES, "as many opens as allowed");
     }
+    // What it has made may be gone by now, and its number another file's.
+    let is_there = |key: &FileKey| !cx.state.changes.has_lost_name(*key, wanted.since);
+    wanted.created = wanted.created.filter(is_there);
     let tree = cx.state.tree(who.session()?, who.tree()?);
     open(cx, tree.ok_or(NO_TREE)?, wanted)
 }
@@ -295,6 +295,8 @@ fn opened(
             let interim = park.interim && cx.flows.purged.is_empty();
             let park = Park { interim, ..park };
             wanted.waited = true;
+            // Until now it has its name.
+            wanted.since = cx.state.changes.latest();
             wanted.waits_for_writes += u8::from(matches!(park.wait, Wait::Range(_)));
             Ok(Flow::Park(park, super::Step::Create(Step::Contended(wanted))))
         }
