@@ -43,6 +43,8 @@ pub struct MemVfs {
     /// Directories that shares serve, by their path.
     roots: BTreeMap<String, u64>,
     next: u64,
+    /// A number that is to be given again.
+    again: Option<u64>,
     /// What the clock shows.
     pub now: FileTime,
     /// Bytes of the disk; more is [`VfsError::NoSpace`].
@@ -60,6 +62,7 @@ impl MemVfs {
             nodes: BTreeMap::new(),
             roots: BTreeMap::new(),
             next: 1,
+            again: None,
             now,
             capacity: 1 << 30,
             faults: VecDeque::new(),

@@ -111,8 +111,9 @@ pub(super) enum Place {
 
 impl MemVfs {
     pub(super) fn new_node(&mut self, content: Content, mode: u32, who: &Identity) -> u64 {
-        let (inode, now) = (self.next, self.now);
-        self.next += 1;
+        let (again, now) = (self.again.take(), self.now);
+        let inode = again.unwrap_or(self.next);
+        self.next += u64::from(again.is_none());
         let node = Node {
             content,
             mode,
@@ -321,10 +322,11 @@ impl MemVfs {
         Some(at)
     }
 
-    /// The next file that is made gets this number again, which is free.
+    /// The next file that is made gets the number of this one, which is gone.
     pub fn use_again(&mut self, inode: u64) {
-        assert!(!self.nodes.contains_key(&inode), "{inode} is in use");
-        self.next = inode;
+        let gone = self.nodes.remove(&inode).is_none_or(|node| node.links == 0);
+        assert!(gone, "{inode} is in use");
+        self.again = Some(inode);
     }
 
     /// The node of a path, to look at or to change.
