@@ -70,8 +70,12 @@ impl Place<'_> {
         found
     }
 
-    /// Reads the directory; `keep` is shown every name until it has enough.
-    fn read(self, mut keep: impl FnMut(&[u8]) -> bool, wanted: &str) -> Outcome<Option<String>> {
+    /// What is `wanted`, by reading the directory; `keep` is shown every name until it has enough.
+    pub(super) fn read(
+        self,
+        mut keep: impl FnMut(&[u8]) -> bool,
+        wanted: &str,
+    ) -> Outcome<Option<String>> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = fs::openat(self.fd, c".", flags, Mode::empty()).map_err(failed)?;
         let (mut exact, mut other_case, mut keeps) = (None, None, true);

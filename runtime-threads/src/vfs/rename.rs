@@ -7,7 +7,7 @@ use super::{
     delete::still_there,
     entries, failed,
     handle::{Handle, Root, proc_fd, proc_name},
-    identity::Who,
+    identity::{self, Who},
     info,
     outside::own::{self, Kind},
     resolve::{self, find_directory},
@@ -83,10 +83,12 @@ fn replace_or_move(
     let Some((there, stat)) = occupant(root, to, who)? else {
         return move_to(from, to, false).map(|()| false);
     };
-    let same_place = there == from.name && info::key(&from.stat) == info::key(&to.stat);
-    if same_place {
+    if there == from.name && are_one_directory(from, to) {
         // Only the case changes, or nothing.
         return move_to(from, to, true).map(|()| false);
+    }
+    if is_one_entry(root, [from, to], (&there, &stat), who)? {
+        return move_aside(from, to).map(|()| false);
     }
     if !replace {
         return Err(VfsError::Exists);
@@ -103,6 +105,52 @@ fn replace_or_move(
         return own::change(&names, unlink, Result::is_ok).map(|()| true);
     }
     move_over(from, to, there).map(|()| true)
+}
+
+fn are_one_directory(from: &End, to: &End) -> bool {
+    info::key(&from.stat) == info::key(&to.stat)
+}
+
+/// Whether the entry that is renamed is the one that is `there`: a file system that does not tell cases
+/// apart finds it by both names, and so does one that knows a short name for each long one. Without one
+/// of them there is no file.
+fn is_one_entry(
+    root: &Root,
+    [from, to]: [&End; 2],
+    (there, stat): (&str, &Statx),
+    who: Who,
+) -> Outcome<bool> {
+    let own = info::stat_entry(&from.directory, &mapping::host(&from.name)).map_err(failed)?;
+    let one_directory = are_one_directory(from, to);
+    match info::kind(stat) {
+        _ if info::key(&own) != info::key(stat) => return Ok(false),
+        FileKind::Directory => return Ok(one_directory),
+        _ if stat.stx_nlink <= 1 => return Ok(true),
+        _ if !one_directory => return Ok(false),
+        _ => {}
+    }
+    let place = entries::Place { root, fd: from.directory.as_fd(), stat: &from.stat, who };
+    // Who may rename something here may not always see what else there is.
+    let listed = || Ok((place.read(|_| true, &from.name)?, place.read(|_| true, there)?));
+    let (old, new) = identity::as_server(listed)?;
+    Ok(old.is_none() || new.is_none() || old == new)
+}
+
+/// Gives an entry a name by which it is found already. The kernel takes that for nothing to do, so it
+/// has another one in between.
+fn move_aside(from: &End, to: &End) -> Outcome<()> {
+    let spare = spare(from, |spare| {
+        match info::stat_entry(&spare.directory, &mapping::host(&spare.name)) {
+            Ok(_) => Err(VfsError::Exists),
+            Err(_) => move_to(from, spare, false),
+        }
+    })?;
+    move_to(&spare, to, false).inspect_err(|_| {
+        if let Err(error) = move_to(&spare, from, false) {
+            let (name, why) = (&from.name, error.reason());
+            log::error!("{name} is called {} now and cannot be renamed: {why}", spare.name);
+        }
+    })
 }
 
 /// What descriptors say about replacing the entry `there`.
@@ -167,7 +215,7 @@ pub(super) fn link(
     }
     may_replace(root, &to, &there, token)?;
     // By another name first: where there can be no link, nothing is replaced.
-    let spare = spare(handle, &to)?;
+    let spare = spare(&to, |spare| give(handle, spare))?;
     let moved = move_over(&spare, &to, there).inspect_err(|_| {
         let names = [(info::key(&spare.stat), spare.name.as_bytes(), Kind::Vanishes)];
         let unlink = || fs::unlinkat(&spare.directory, spare.name.as_str(), AtFlags::empty());
@@ -189,13 +237,13 @@ fn give(handle: &Handle, to: &End) -> Outcome<()> {
     }
 }
 
-/// A name that nobody asked for, until it is moved to where it belongs.
-fn spare(handle: &Handle, to: &End) -> Outcome<End> {
+/// Gives something a name that nobody asked for, until it is moved to where it belongs.
+fn spare(beside: &End, give: impl Fn(&End) -> Outcome<()>) -> Outcome<End> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     loop {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let end = to.called(format!(".ksmbd-link-{}-{number}", std::process::id()))?;
-        match give(handle, &end) {
+        let end = beside.called(format!(".ksmbd-name-{}-{number}", std::process::id()))?;
+        match give(&end) {
             Err(VfsError::Exists) => {}
             given => return given.map(|()| end),
         }
@@ -204,7 +252,7 @@ fn spare(handle: &Handle, to: &End) -> Outcome<End> {
 
 /// MS-FSA 2.1.5.15.12: what comes into another directory is added to it.
 fn admit(root: &Root, from: &End, to: &End, token: &Token) -> Outcome<()> {
-    if info::key(&from.stat) == info::key(&to.stat) {
+    if are_one_directory(from, to) {
         return Ok(());
     }
     let stat = info::stat_entry(&from.directory, &mapping::host(&from.name)).map_err(failed)?;

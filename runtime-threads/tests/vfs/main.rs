@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod acl;
+mod caseless;
 mod data;
 mod descriptors;
 mod escape;

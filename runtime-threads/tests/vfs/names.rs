@@ -2,7 +2,7 @@
 
 use crate::rig::{Rig, path};
 use ksmbd_core::vfs::{Op, VfsError};
-use std::fs;
+use std::{fs, os::unix::fs::symlink};
 
 fn texts(rig: &Rig, names: &[&str]) {
     for name in names {
@@ -56,6 +56,20 @@ fn two_names_of_one_file_become_one() {
     assert_eq!(rig.rename("a", "b", false), Err(VfsError::Exists));
     rig.rename("a", "b", true).unwrap();
     assert_eq!(rig.names("", "?"), [".", "b"]);
+}
+
+/// A link that was followed and what it leads to are not one name in two cases.
+#[test]
+fn a_followed_link_goes_to_what_it_leads_to() {
+    let rig = Rig::with(|share| share.follow_symlinks = true);
+    texts(&rig, &["a"]);
+    symlink("a", rig.host("link")).unwrap();
+    let opened = rig.look("link").unwrap();
+    let (root, key) = (rig.root.clone(), opened.info.key);
+    let to = path("a");
+    rig.ok(Op::Rename { root, from: opened.path, to, key, replace: true, token: None }).unwrap();
+    assert_eq!(rig.names("", "*"), [".", "..", "a"]);
+    assert_eq!(text(&rig, "a"), "a");
 }
 
 #[test]
