@@ -1,12 +1,13 @@
 //! Times as Windows keeps them: a write is seen at once; what a client sets stays for what it does
 //! through the same open.
 
-use crate::rig::{Rig, path};
+use crate::rig::{Rig, call, done, is_root, path, user};
 use ksmbd_core::{
+    buffer::Payload,
     time::FileTime,
-    vfs::{File, Op, SetBasic},
+    vfs::{Done, File, Op, OpenHow, SetBasic},
 };
-use std::{fs, thread, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, thread, time::Duration};
 
 /// September 2001.
 const OLD: FileTime = FileTime(126_444_736_001_234_567);
@@ -55,6 +56,33 @@ fn a_write_time_that_was_set_stays_for_that_open() {
     set(&rig, &one, SetBasic { hold_write_time: Some(false), ..SetBasic::default() });
     rig.write(&one, 0, b"z").unwrap();
     assert!(written(&rig, &two) > later);
+}
+
+/// The kernel lets only the owner set a time: what was written is written all the same.
+#[test]
+fn a_time_stays_for_who_writes_and_does_not_own() {
+    if !is_root() {
+        println!("skipped: needs root");
+        return;
+    }
+    let rig = Rig::new();
+    fs::write(rig.host("f"), "").unwrap();
+    fs::set_permissions(rig.host("f"), fs::Permissions::from_mode(0o666)).unwrap();
+    let bob = user(12_346);
+    let how = OpenHow { read: true, write: true, ..rig.how("f") };
+    let file = rig.open_as(&bob, how).unwrap().file;
+    let before = written(&rig, &file);
+    tick();
+    let set = SetBasic { hold_write_time: Some(true), ..SetBasic::default() };
+    let run = |op| call(&bob, op);
+    done(run(Op::SetBasic { file: file.clone(), set })).unwrap();
+    let data = Payload::owned(b"written".to_vec());
+    let write = Op::Write { file: file.clone(), offset: 0, data, through: false };
+    assert!(matches!(run(write), Done::Wrote(7)));
+    done(run(Op::SetEndOfFile { file: file.clone(), size: 5 })).unwrap();
+    done(run(Op::SetAllocation { file: file.clone(), size: 4 })).unwrap();
+    assert_eq!(rig.read(&file, 0, 10).unwrap(), b"writ");
+    assert_eq!(written(&rig, &file), before);
 }
 
 #[test]
