@@ -49,6 +49,8 @@ pub(super) struct Handle {
     pub(super) above: OnceLock<Option<FileKey>>,
     /// What the identity of the open might do then: as on Windows, rights are those of the open.
     pub(super) permitted: Permitted,
+    /// This open has made it, and does with it what it asked for, whatever its owner and mode are.
+    pub(super) made: bool,
     /// Times that stay as they are.
     pub(super) held: Held,
     /// The ctime that a client set through this handle, and the real one since then: what is shown as

@@ -6,7 +6,7 @@ use super::{
     dos_attrib::{self, SETTABLE, Stored},
     ea, failed,
     handle::{Handle, proc_path},
-    streams, times,
+    identity, streams, times,
     xattr::At,
 };
 use ksmbd_core::{
@@ -14,7 +14,7 @@ use ksmbd_core::{
     id::FileKey,
     stream::StreamName,
     time::FileTime,
-    vfs::{File, FileInfo, FileKind, Permitted, SetBasic},
+    vfs::{File, FileInfo, FileKind, Permitted, SetBasic, VfsError},
     wire::fscc::FileAttributes,
 };
 use rustix::{
@@ -205,12 +205,13 @@ pub(super) fn set_basic(file: &File, set: &SetBasic) -> Outcome<()> {
         }
         set => set,
     };
-    if set.attributes.is_some() || set.creation_time.is_some() {
-        keep(handle, set.attributes, set.creation_time)?;
-    }
+    // First what may be refused: then nothing is changed.
     if set.last_access_time.is_some() || set.last_write_time.is_some() {
         let (access, write) = (timespec(set.last_access_time), timespec(set.last_write_time));
-        times::set(handle.fd.as_fd(), handle.plain(), access, write)?;
+        as_owner(handle, || times::set(handle.fd.as_fd(), handle.plain(), access, write))?;
+    }
+    if set.attributes.is_some() || set.creation_time.is_some() {
+        keep(handle, set.attributes, set.creation_time)?;
     }
     if let Some(shown) = shown {
         handle.show_change_time(shown, changed()?);
@@ -246,7 +247,18 @@ pub(super) fn keep(
         Some(time) => time,
         None => birth(&stat_fd(&handle.fd).map_err(failed)?),
     };
-    store_all(handle.fd.as_fd(), handle.plain(), handle.kind, attributes, creation_time).map(|_| ())
+    let (fd, plain) = (handle.fd.as_fd(), handle.plain());
+    as_owner(handle, || store_all(fd, plain, handle.kind, attributes, creation_time)).map(|_| ())
+}
+
+/// Does what the kernel may refuse to anybody but the owner, as the server itself if the open has the
+/// access: FILE_WRITE_ATTRIBUTES goes with writing, and with what was made by it, whoever it belongs to.
+fn as_owner<T>(handle: &Handle, act: impl Fn() -> Outcome<T>) -> Outcome<T> {
+    let may_write = handle.write || handle.permitted.contains(Permitted::WRITE);
+    match act() {
+        Err(VfsError::AccessDenied) if may_write || handle.made => identity::as_server(act),
+        result => result,
+    }
 }
 
 /// Stores, with the bit that other servers expect in a directory's value. False where nothing is kept.

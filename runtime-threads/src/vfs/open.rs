@@ -122,6 +122,7 @@ impl Found {
             path: path.clone(),
             above: OnceLock::new(),
             permitted: rights::permitted(root, fd.as_fd(), &stat, who) | by_parent,
+            made: created && stream.is_none(),
             held: Held::default(),
             change_time: Mutex::new(None),
             reserved: AtomicU64::new(0),

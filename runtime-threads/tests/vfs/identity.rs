@@ -1,7 +1,11 @@
 //! Whose rights count. Only root can test that.
 
 use crate::rig::{Rig, call, done, is_root, user};
-use ksmbd_core::vfs::{Done, FileKind, Missing, Op, OpenHow, Permitted, SetBasic, VfsError};
+use ksmbd_core::{
+    time::FileTime,
+    vfs::{Done, File, FileKind, Missing, Op, OpenHow, Permitted, SetBasic, VfsError},
+    wire::fscc::FileAttributes,
+};
 use std::{
     fs,
     os::unix::fs::{MetadataExt, PermissionsExt, chown},
@@ -43,6 +47,56 @@ fn each_call_has_the_rights_of_its_identity() {
     assert_eq!(done(call(&bob, op)), Err(VfsError::AccessDenied));
     // And root is root again on the same thread.
     assert!(rig.open(read("roots")).is_ok() && rig.open(write()).is_ok());
+}
+
+/// Windows asks for no more than FILE_WRITE_ATTRIBUTES, which who may write has; the kernel wants the
+/// owner.
+#[test]
+fn who_may_write_sets_times_and_attributes() {
+    if skip() {
+        return;
+    }
+    let rig = Rig::with(|share| share.inherit_owner = true);
+    chown(&rig.dir, Some(12_345), Some(12_345)).unwrap();
+    fs::set_permissions(&rig.dir, fs::Permissions::from_mode(0o1777)).unwrap();
+    fs::write(rig.host("alices"), "x").unwrap();
+    chown(rig.host("alices"), Some(12_345), Some(12_345)).unwrap();
+    fs::set_permissions(rig.host("alices"), fs::Permissions::from_mode(0o666)).unwrap();
+    let bob = user(12_346);
+    let old = FileTime::from_unix(1_000_000_000, 0);
+    let all = SetBasic {
+        creation_time: Some(old),
+        last_access_time: Some(old),
+        last_write_time: Some(old),
+        attributes: Some(FileAttributes::HIDDEN),
+        ..SetBasic::default()
+    };
+    let set = |file: &File| done(call(&bob, Op::SetBasic { file: file.clone(), set: all }));
+    let new = |name, missing| OpenHow { missing, ..rig.how(name) };
+    let hows = [
+        // Somebody else's, opened for its data or for nothing but its attributes.
+        OpenHow { write: true, ..rig.how("alices") },
+        rig.how("alices"),
+        // What bob makes is alice's at once.
+        OpenHow { write: true, ..new("file", Missing::CreateFile) },
+        new("empty", Missing::CreateFile),
+        new("folder", Missing::CreateDirectory),
+    ];
+    for how in hows {
+        let name = how.path.as_str().to_owned();
+        let file = rig.open_as(&bob, how).unwrap().file;
+        assert_eq!(fs::metadata(rig.host(&name)).unwrap().uid(), 12_345, "{name}");
+        assert_eq!(set(&file), Ok(()), "{name}");
+        let info = rig.query(&file);
+        let times = [info.creation_time, info.last_access_time, info.last_write_time];
+        assert_eq!(times, [old; 3], "{name}");
+        assert!(info.attributes.contains(FileAttributes::HIDDEN), "{name}");
+    }
+    // Who opens what is there by now has only what its mode gives.
+    for name in ["file", "folder"] {
+        let later = rig.open_as(&bob, rig.how(name)).unwrap().file;
+        assert_eq!(set(&later), Err(VfsError::AccessDenied), "{name}");
+    }
 }
 
 #[test]
