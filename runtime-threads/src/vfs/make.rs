@@ -146,9 +146,10 @@ impl New<'_> {
     ) -> Outcome<(Statx, Option<Stored>)> {
         let stat = info::stat_fd(self.fd).map_err(failed)?;
         let stored = self.attributes(root, &stat, how.attributes)?;
+        ea::set_new(self.fd.as_fd(), info::key(&stat), &how.eas)?;
+        // After this it may not be its maker's to write to; a descriptor goes with the owner.
         inherit_owner(root, self.parent, self.fd.as_fd(), &stat)?;
         acl::first(root, self.fd.as_fd(), self.above, how, directory)?;
-        ea::set_new(self.fd.as_fd(), info::key(&stat), &how.eas)?;
         // All of these change the time of the last change at least.
         Ok((info::stat_fd(self.fd).map_err(failed)?, stored))
     }

@@ -1,9 +1,10 @@
 //! Settings of a share that decide about names and owners.
 
-use crate::rig::{Rig, is_root, user};
+use crate::rig::{Rig, call, is_root, user};
 use ksmbd_core::{
     veto::Veto,
-    vfs::{Missing, OpenHow, VfsError},
+    vfs::{Done, Missing, Op, OpenHow, VfsError},
+    wire::fscc::ea::FullEaInformation,
 };
 use std::{
     fs,
@@ -74,5 +75,28 @@ fn what_is_new_belongs_to_its_directorys_owner() {
         fs::set_permissions(&rig.dir, fs::Permissions::from_mode(0o700)).unwrap();
         let how = OpenHow { missing: Missing::CreateFile, ..rig.how("late") };
         assert_eq!(rig.open_as(&alice, how).unwrap_err(), VfsError::AccessDenied);
+    }
+}
+
+/// It gets them while it still is its maker's.
+#[test]
+fn what_is_given_away_has_the_attributes_it_was_made_with() {
+    if !is_root() {
+        println!("skipped: needs root");
+        return;
+    }
+    let rig = Rig::with(|share| share.inherit_owner = true);
+    fs::set_permissions(&rig.dir, fs::Permissions::from_mode(0o777)).unwrap();
+    chown(&rig.dir, Some(777), Some(777)).unwrap();
+    let bob = user(12_346);
+    for (name, missing) in [("file", Missing::CreateFile), ("folder", Missing::CreateDirectory)] {
+        let ea =
+            FullEaInformation { flags: 0, ea_name: b"COLOUR".to_vec(), ea_value: b"blue".to_vec() };
+        let how = OpenHow { missing, eas: vec![ea.clone()], ..rig.how(name) };
+        let made = rig.open_as(&bob, how).unwrap();
+        assert_eq!(made.info.uid, 777, "{name}");
+        let query = Op::QueryEa { file: made.file, names: None, max: 1000 };
+        let Done::Eas(eas) = call(&bob, query) else { panic!("{name}") };
+        assert_eq!(eas, [ea], "{name}");
     }
 }
