@@ -4,7 +4,7 @@ use super::{
     Outcome, acl, again, data,
     dos_attrib::{self, Stored},
     ea, failed,
-    handle::{Root, reopen},
+    handle::{Root, proc_fd, proc_name, reopen},
     identity::{self, Who},
     info,
     open::{Found, access, granted_by},
@@ -92,6 +92,7 @@ pub(super) fn directory(
     let finish = || -> Outcome<Opened> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = again(|| fs::openat(parent.0, &*name, flags, Mode::empty()))?;
+        force_ids(fd.as_fd(), mode)?;
         let new = New { fd: &fd, plain: false, parent: parent.1, above: above.as_deref() };
         let (stat, stored) = new.begin(root, how, true)?;
         let fd = if how.read { reopen(&fd, OFlags::RDONLY)? } else { fd };
@@ -104,6 +105,25 @@ pub(super) fn directory(
         // Nor does this one leave anything behind.
         unmake(key, &name, || fs::unlinkat(parent.0, &*name, AtFlags::REMOVEDIR));
     })
+}
+
+/// What `force directory mode` has of the bits that mkdir() does not take; one of them is handed down.
+/// The administrator wants them, whatever group the directory is of. Not every file system has them.
+fn force_ids(fd: BorrowedFd<'_>, mode: Mode) -> Outcome<()> {
+    let ids = mode & (Mode::SUID | Mode::SGID);
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let has = Mode::from_raw_mode(info::stat_fd(fd).map_err(failed)?.stx_mode.into());
+    if has.contains(ids) {
+        return Ok(());
+    }
+    let proc = proc_fd()?;
+    let change = || again(|| fs::chmodat(proc, proc_name(fd), has | ids, AtFlags::empty()));
+    match identity::as_server(change) {
+        Err(VfsError::AccessDenied | VfsError::NotSupported) => Ok(()),
+        result => result,
+    }
 }
 
 /// A name appears; `None` when it is there already.

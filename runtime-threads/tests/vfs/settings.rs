@@ -100,3 +100,34 @@ fn what_is_given_away_has_the_attributes_it_was_made_with() {
         assert_eq!(eas, [ea], "{name}");
     }
 }
+
+/// The group that a directory hands down; mkdir() does not take that bit.
+#[test]
+fn the_forced_mode_of_a_directory_is_its_mode() {
+    for keeps_acls in [false, true] {
+        let rig = Rig::with(|share| {
+            share.force_directory_mode = 0o2775;
+            share.acl_xattr = keeps_acls;
+        });
+        let made = rig.mkdir("folder").unwrap();
+        assert_eq!(made.info.mode, 0o2775);
+        assert_eq!(fs::metadata(rig.host("folder")).unwrap().mode() & 0o7777, 0o2775);
+        rig.mkdir("folder/below").unwrap();
+        assert_eq!(fs::metadata(rig.host("folder/below")).unwrap().mode() & 0o7777, 0o2775);
+    }
+    if !is_root() {
+        return;
+    }
+    // Of a group that its maker is not in.
+    let rig = Rig::with(|share| {
+        share.force_directory_mode = 0o2070;
+        share.inherit_owner = true;
+    });
+    fs::set_permissions(&rig.dir, fs::Permissions::from_mode(0o2777)).unwrap();
+    chown(&rig.dir, Some(777), Some(778)).unwrap();
+    fs::set_permissions(&rig.dir, fs::Permissions::from_mode(0o2777)).unwrap();
+    let how = OpenHow { missing: Missing::CreateDirectory, ..rig.how("folder") };
+    rig.open_as(&user(12_346), how).unwrap();
+    let meta = fs::metadata(rig.host("folder")).unwrap();
+    assert_eq!((meta.uid(), meta.gid(), meta.mode() & 0o7070), (777, 778, 0o2070));
+}
