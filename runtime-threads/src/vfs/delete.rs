@@ -27,36 +27,41 @@ pub(super) fn delete(
     who: Who,
 ) -> Outcome<()> {
     let root = &Handle::of(root)?.root;
-    let (parent, path) = still_there(root, path, key, who)?;
-    let flags = if directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+    let (parent, path, kind) = still_there(root, path, key, who)?;
+    // The name of a directory may be a link's.
+    let flags = match kind {
+        FileKind::Directory if directory => AtFlags::REMOVEDIR,
+        _ => AtFlags::empty(),
+    };
     let name = mapping::host(path.file_name());
     let above = info::key(&info::stat_fd(&parent).map_err(failed)?);
     let names = [(above, &*name, Kind::Vanishes)];
     own::change(&names, || again(|| fs::unlinkat(&parent, &*name, flags)), Result::is_ok)
 }
 
-/// The directory that `path` is in (O_PATH) and its path on the disk, if `key` still is there. A
-/// link that was followed to `key` counts: the name is the link's.
+/// The directory that `path` is in (O_PATH), its path on the disk and what is there, if `key` still is.
+/// A link that was followed to `key` counts: the name is the link's.
 pub(super) fn still_there(
     root: &Root,
     path: &SharePath,
     key: FileKey,
     who: Who,
-) -> Outcome<(OwnedFd, SharePath)> {
+) -> Outcome<(OwnedFd, SharePath, FileKind)> {
     if path.is_root() {
         return Err(VfsError::AccessDenied);
     }
     let (parent, directory) = resolve::find_directory(root, &path.parent(), who)?;
     let path = directory.join_host(path.file_name());
     let stat = info::stat_entry(&parent, &mapping::host(path.file_name())).map_err(failed)?;
+    let kind = info::kind(&stat);
     if info::key(&stat) == key {
-        return Ok((parent, path));
+        return Ok((parent, path, kind));
     }
-    if info::kind(&stat) == FileKind::Symlink
+    if kind == FileKind::Symlink
         && let Ok(Place::Here(fd, _)) = resolve::find(root, &path, Last::AsShare, false, who)
         && info::key(&info::stat_fd(&fd).map_err(failed)?) == key
     {
-        return Ok((parent, path));
+        return Ok((parent, path, kind));
     }
     Err(VfsError::Gone)
 }

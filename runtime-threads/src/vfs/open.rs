@@ -154,6 +154,8 @@ fn existing(
     match (how.kind, kind) {
         (WantedKind::File, FileKind::Directory) => return Err(VfsError::IsDirectory),
         (WantedKind::Directory, FileKind::Directory) => {}
+        // To clients it is one; to remove the link they open it as one, and without following it.
+        (WantedKind::Directory, FileKind::Symlink) if leads_to_directory(root, &path, who) => {}
         (WantedKind::Directory, _) => return Err(VfsError::NotDirectory),
         _ => {}
     }
@@ -169,6 +171,14 @@ fn existing(
     let by_parent = by_parent(root, &path, &stat, how, who);
     let fd = Arc::new(fd);
     Found { fd, stat, stored, read, write, by_parent }.opened(root, path, None, false, who)
+}
+
+/// The link at `path` is shown as a directory.
+fn leads_to_directory(root: &Root, path: &SharePath, who: Who) -> bool {
+    let follows = root.share.follow_symlinks;
+    let found = follows.then(|| resolve::find(root, path, Last::AsShare, false, who));
+    let Some(Ok(Place::Here(fd, _))) = found else { return false };
+    info::stat_fd(fd).is_ok_and(|stat| info::kind(&stat) == FileKind::Directory)
 }
 
 /// For data.

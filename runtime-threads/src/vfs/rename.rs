@@ -58,7 +58,7 @@ pub(super) fn rename(
     if to.is_root() || root.share.veto.matches(to.file_name()) {
         return Err(VfsError::AccessDenied);
     }
-    let (directory, from) = still_there(root, from, key, who)?;
+    let (directory, from, _) = still_there(root, from, key, who)?;
     let from = End::new(directory, &from)?;
     let (directory, parent) = find_directory(root, &to.parent(), who)?;
     let now = parent.join_host(to.file_name());

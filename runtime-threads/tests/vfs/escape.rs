@@ -5,7 +5,7 @@ use ksmbd_core::{
     id::FileKey,
     name::SharePath,
     time::FileTime,
-    vfs::{Missing, Op, OpenHow, SetBasic, VfsError},
+    vfs::{FileKind, Missing, Op, OpenHow, SetBasic, VfsError, WantedKind},
     wire::fscc::FileAttributes,
 };
 use std::{
@@ -93,6 +93,31 @@ fn removing_a_link_removes_the_link() {
         let op = Op::Delete { root: rig.root.clone(), path, key, directory: false };
         rig.ok(op).unwrap();
         assert!(!rig.host("inside/good").exists() && rig.host("inside/file").exists());
+    }
+}
+
+#[test]
+fn removing_a_link_to_a_directory_removes_the_link() {
+    let (rig, _) = rig(true);
+    let remove = |how: OpenHow, directory| {
+        let opened = rig.open(how).unwrap();
+        assert_eq!(opened.info.kind == FileKind::Directory, directory);
+        let (root, key, path) = (rig.root.clone(), opened.info.key, opened.path);
+        rig.ok(Op::Delete { root, path, key, directory }).unwrap();
+        assert!(!rig.host("there").is_symlink() && rig.host("inside/deep").is_dir());
+    };
+    let directory = || OpenHow { kind: WantedKind::Directory, ..rig.how("there") };
+    symlink("inside/deep", rig.host("there")).unwrap();
+    remove(directory(), true);
+    // RemoveDirectory of Windows wants a directory, and the link itself.
+    symlink("inside/deep", rig.host("there")).unwrap();
+    remove(OpenHow { no_follow: true, ..directory() }, false);
+    // Which is one only if it leads to one that clients see.
+    for target in ["inside/file", "../outside", "nowhere"] {
+        symlink(target, rig.host("there")).unwrap();
+        let how = OpenHow { no_follow: true, ..directory() };
+        assert_eq!(rig.open(how).unwrap_err(), VfsError::NotDirectory, "{target}");
+        fs::remove_file(rig.host("there")).unwrap();
     }
 }
 
