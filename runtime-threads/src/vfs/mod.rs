@@ -149,7 +149,9 @@ fn failed(errno: Errno) -> VfsError {
         Errno::BUSY | Errno::TXTBSY | Errno::AGAIN => VfsError::Busy,
         Errno::XDEV => VfsError::CrossDevice,
         Errno::MLINK => VfsError::TooManyLinks,
-        Errno::LOOP => VfsError::Symlink,
+        // A link on the way that is not followed is no directory. The status for it has to say where
+        // the link leads, for the client to go there: it does not, and is not told.
+        Errno::LOOP => VfsError::PathNotFound,
         Errno::OPNOTSUPP | Errno::NOSYS | Errno::NOTTY => VfsError::NotSupported,
         Errno::INVAL | Errno::OVERFLOW => VfsError::Invalid,
         Errno::FBIG => VfsError::TooLarge,

@@ -278,5 +278,6 @@ mod tests {
         assert_eq!(on_the_way(Errno::XDEV), VfsError::AccessDenied);
         assert_eq!(failed(Errno::XDEV), VfsError::CrossDevice);
         assert_eq!(on_the_way(Errno::NOTDIR), VfsError::PathNotFound);
+        assert_eq!(on_the_way(Errno::LOOP), VfsError::PathNotFound, "as without openat2");
     }
 }

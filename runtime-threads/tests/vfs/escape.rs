@@ -70,7 +70,27 @@ fn links_do_not_lead_out() {
 fn an_escape_is_access_denied() {
     let (rig, _) = rig(true);
     assert_eq!(rig.look(&format!("relative/{CANARY}")).unwrap_err(), VfsError::AccessDenied);
-    assert_eq!(rig.look("loop").unwrap_err(), VfsError::Symlink);
+}
+
+/// STATUS_STOPPED_ON_SYMLINK would have to say where the link leads (MS-SMB2 2.2.2.2.1).
+#[test]
+fn a_link_that_is_not_followed_is_no_directory() {
+    for follow in [false, true] {
+        let (rig, _) = rig(follow);
+        symlink("inside", rig.host("link")).unwrap();
+        let ways: &[&str] = if follow { &["loop"] } else { &["link", "loop"] };
+        for way in ways {
+            let there = format!("{way}/file");
+            assert_eq!(rig.look(&there).unwrap_err(), VfsError::PathNotFound, "{there}");
+            assert_eq!(rig.create(&there).unwrap_err(), VfsError::PathNotFound, "{there}");
+            assert_eq!(rig.mkdir(&there).unwrap_err(), VfsError::PathNotFound, "{there}");
+            let moved = rig.rename("inside/file", &there, true);
+            assert_eq!(moved, Err(VfsError::PathNotFound), "{there}");
+        }
+        let looped = rig.look("loop").map(|opened| opened.info.kind);
+        let shown = if follow { Err(VfsError::PathNotFound) } else { Ok(FileKind::Symlink) };
+        assert_eq!(looped, shown, "follow: {follow}");
+    }
 }
 
 #[test]
