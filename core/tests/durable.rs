@@ -282,3 +282,21 @@ fn taken_before_it_is_given_back() {
     w.release_calls();
     assert_eq!(a.answer(mid).ok().created().oplock_level, OplockLevel::II);
 }
+
+/// Its client is lost again while it is given back: it waits as before, and goes when others want the file.
+#[test]
+fn lost_again_and_wanted_by_others() {
+    let w = World::new();
+    let mut a = w.logged_on("alice");
+    let f = a.create("x").batch().durable().ok();
+    a.hang_up();
+    let mut a = w.logged_on("alice");
+    w.hold("query");
+    let _ = a.create("").again(f).send().later();
+    a.hang_up();
+    w.release_calls();
+    assert_eq!(w.counters().kept, 1);
+    let mut b = w.logged_on("alice");
+    b.create("x").exclusive().ok();
+    assert_eq!(w.counters().kept, 0);
+}

@@ -154,7 +154,8 @@ fn start<S>(cx: &mut Cx<'_, S>, holder: Holder, to: LeaseState, then: LeaseState
 /// The CREATE that this was granted to is under way, so that nothing is cached yet. It will be told
 /// what is left: nobody is asked, and nobody hears of a break before he hears of what is broken.
 fn is_untold(state: &State, holder: Holder) -> bool {
-    let untold = |id: &OpenId| state.opens.get(id).is_some_and(|open| !open.told);
+    let is_under_way = |open: &Open| !open.told && open.stage != Stage::Kept;
+    let untold = |id: &OpenId| state.opens.get(id).is_some_and(is_under_way);
     state.leases.get(&holder).is_some_and(|lease| lease.opens.iter().all(untold))
 }
 
