@@ -129,10 +129,23 @@ impl SharePath {
             return Some(Cow::Borrowed(self));
         }
         let parts = |path| str::split(path, '/').filter(|part| !part.is_empty());
-        let mut rest = parts(from).chain(parts(&self.0));
-        let is_inside = parts(to).all(|part| rest.next().is_some_and(|own| same_name(own, part)));
-        let join = |path: Self, part| path.join_host(part);
+        // What the configuration names is what it names on the disk, where cases may differ.
+        let shares = parts(from).map(|part| (part, true));
+        let mut rest = shares.chain(parts(&self.0).map(|part| (part, false)));
+        let is =
+            |part: &str, (own, exact): (&str, bool)| own == part || !exact && same_name(own, part);
+        let is_inside = parts(to).all(|part| rest.next().is_some_and(|own| is(part, own)));
+        let join = |path: Self, (part, _): (&str, bool)| path.join_host(part);
         is_inside.then(|| Cow::Owned(rest.fold(Self::root(), join)))
+    }
+
+    /// The same place, a path of the share at `own`, after `from` became `to` in the share at `share`;
+    /// `None` where it did not lie there, or has left its share.
+    pub fn moved_in(&self, own: &str, share: &str, [from, to]: [&Self; 2]) -> Option<Self> {
+        let from = from.seen_from(share, own)?;
+        let is_there = *self == *from || self.is_below(&from);
+        let to = is_there.then(|| to.seen_from(share, own)).flatten()?;
+        self.moved(&from, &to)
     }
 
     /// With `\` between components and in front (MS-FSCC 2.4.2).
@@ -212,6 +225,7 @@ mod tests {
         assert_eq!(seen("x", "/srv/data", "/srv").as_deref(), Some("data/x"));
         assert_eq!(seen("x", "/srv", "/srv").as_deref(), Some("x"));
         assert_eq!(seen("database", "/srv", "/srv/data"), None);
+        assert_eq!(seen("x", "/srv/Data", "/srv/data"), None);
         assert_eq!(seen("x", "/srv", "/srv/data"), None);
     }
 

@@ -16,7 +16,7 @@ use crate::{
         utf16::Utf16,
     },
 };
-use alloc::{borrow::Cow, sync::Arc};
+use alloc::sync::Arc;
 
 #[derive(Debug)]
 pub(crate) struct Open {
@@ -163,9 +163,7 @@ impl Place {
         from: &SharePath,
         to: &SharePath,
     ) -> Option<SharePath> {
-        let seen =
-            |path: &SharePath| path.seen_from(&share.path, &self.share.path).map(Cow::into_owned);
-        self.path.moved(&seen(from)?, &seen(to)?)
+        self.path.moved_in(&self.share.path, &share.path, [from, to])
     }
 
     /// Both are the same name to a client, in directories that are both called by the same share.
