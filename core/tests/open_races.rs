@@ -54,40 +54,97 @@ fn a_stream_is_withdrawn() {
     assert_eq!(w.counters().files, 1);
 }
 
-/// Deleted, or renamed, by the last who had it open, after it was opened on the disk and before that was
-/// known: what is there now is opened, or nothing.
+/// Deleted by the last who had it open, after it was opened on the disk and before that was known: what is
+/// there now is opened, or nothing.
 #[test]
 fn gone_while_it_is_opened() {
-    for renamed in [false, true] {
-        for existing in [false, true] {
-            let w = World::new();
-            w.put("x", b"old");
-            let (mut a, mut b) = (w.logged_on("alice"), w.logged_on("alice"));
-            let f = a.create("x").existing().ok();
-            w.hold("open");
-            let create = b.create("x");
-            let create = if existing { create.existing() } else { create };
-            let opening = create.send().later();
-            w.carry_out(0);
-            match renamed {
-                true => a.rename(f, "y", false).ok(),
-                false => a.delete(f, true).ok(),
-            };
-            a.close(f).ok();
-            w.release_calls();
-            let answer = b.answer(opening);
-            if existing {
-                answer.is(NtStatus::OBJECT_NAME_NOT_FOUND);
-                continue;
-            }
-            let opened = answer.ok().created().clone();
-            assert_eq!(opened.create_action, CreateAction::CREATED);
-            b.write(opened.file_id, 0, b"new").ok();
-            b.close(opened.file_id).ok();
-            assert_eq!(w.data("x").unwrap(), b"new");
-            assert_eq!(w.data("y"), renamed.then(|| b"old".to_vec()));
+    for existing in [false, true] {
+        let w = World::new();
+        w.put("x", b"old");
+        let (mut a, mut b) = (w.logged_on("alice"), w.logged_on("alice"));
+        let f = a.create("x").existing().ok();
+        w.hold("open");
+        let create = b.create("x");
+        let create = if existing { create.existing() } else { create };
+        let opening = create.send().later();
+        w.carry_out(0);
+        a.delete(f, true).ok();
+        a.close(f).ok();
+        w.release_calls();
+        let answer = b.answer(opening);
+        if existing {
+            answer.is(NtStatus::OBJECT_NAME_NOT_FOUND);
+            continue;
+        }
+        let opened = answer.ok().created().clone();
+        assert_eq!(opened.create_action, CreateAction::CREATED);
+        b.write(opened.file_id, 0, b"new").ok();
+        b.close(opened.file_id).ok();
+        assert_eq!(w.data("x").unwrap(), b"new");
+    }
+}
+
+/// The same, and it got another name, or its directory: the open goes with it.
+#[test]
+fn renamed_while_it_is_opened() {
+    for (renamed, to, name) in [("d\\x", "d\\y", "d/y"), ("d", "e", "e/x")] {
+        let w = World::new();
+        w.vfs(|vfs| vfs.put_directory("/srv/share", "d"));
+        w.put("d/x", b"old");
+        let (mut a, mut b) = (w.logged_on("alice"), w.logged_on("alice"));
+        let f = a.create(renamed).existing().access(AccessMask::DELETE).ok();
+        w.hold("open");
+        let opening = b.create("d\\x").existing().delete_on_close().send().later();
+        w.carry_out(0);
+        a.rename(f, to, false).ok();
+        a.close(f).ok();
+        w.release_calls();
+        let f = b.answer(opening).ok().created().file_id;
+        assert!(w.exists(name));
+        b.close(f).ok();
+        assert!(!w.exists(name));
+    }
+}
+
+/// Many directories get other names meanwhile, elsewhere: that is nobody else's concern.
+#[test]
+fn opened_while_others_are_renamed() {
+    let w = World::new();
+    w.put("x", b"data");
+    w.vfs(|vfs| vfs.put_directory("/srv/share", "d"));
+    let (mut a, mut b) = (w.logged_on("alice"), w.logged_on("alice"));
+    let d = a.create("d").existing().access(AccessMask::DELETE).ok();
+    w.hold("open");
+    let opening = b.create("x").existing().send().later();
+    for _ in 0..10 {
+        w.carry_out(0);
+        a.rename(d, "e", false).ok();
+        a.rename(d, "d", false).ok();
+        w.complete_carried();
+        if w.held().is_empty() {
+            break;
         }
     }
+    b.answer(opening).ok();
+}
+
+/// What a rename replaces was made after the look at its new name.
+#[test]
+fn replaced_while_it_is_made() {
+    let w = World::new();
+    w.put("x", b"new");
+    let (mut a, mut b) = (w.logged_on("alice"), w.logged_on("alice"));
+    let f = a.create("x").existing().ok();
+    w.hold("rename");
+    let rename = a.rename(f, "y", true).silent();
+    w.hold("open");
+    let making = b.create("y").send().later();
+    w.carry_out(1);
+    w.complete(0);
+    a.answer(rename).ok();
+    w.release_calls();
+    let opened = b.answer(making).ok().created().clone();
+    assert_eq!((opened.create_action, opened.end_of_file), (CreateAction::OPENED, 3));
 }
 
 /// A CREATE has made a file, and waits for whoever has found it. By then that has another name, and the

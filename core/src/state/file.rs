@@ -4,10 +4,16 @@
 use super::open::Place;
 use super::range_lock::RangeLocks;
 use crate::{
+    config::Share,
     id::{FileKey, OpenId},
+    name::SharePath,
     vfs::Identity,
 };
-use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    vec::Vec,
+};
 
 /// Exists from the first open to the last, and no longer: an inode number means nothing without. A
 /// file that is to be deleted is kept until its last stream is closed.
@@ -34,12 +40,24 @@ pub(crate) struct Changes {
     forgotten: Change,
     /// When files last lost a name, for those that are being opened by it.
     unnamed: BTreeMap<FileKey, Change>,
-    /// Until then any file may have.
-    all_unnamed: Change,
+    /// What got another name, for the same, in the order of time.
+    renamed: VecDeque<Renamed>,
+    /// Until then there was more of both than is remembered.
+    vague: Change,
 }
 
-/// So many files that have lost a name are told apart. Calls that open files take little time.
-const UNNAMED: usize = 256;
+/// A file got another name, or a directory, and with it what is below.
+#[derive(Debug)]
+struct Renamed {
+    at: Change,
+    key: FileKey,
+    share: Arc<Share>,
+    from: SharePath,
+    to: SharePath,
+}
+
+/// So many of each are told apart. Calls that open files take little time.
+const REMEMBERED: usize = 256;
 
 impl Changes {
     /// The latest one, of whatever file.
@@ -56,22 +74,55 @@ impl Changes {
     /// A file or a stream is not called any more what it was: who was about to open it has something
     /// else than what he asked for.
     pub(crate) fn lost_name(&mut self, key: FileKey) {
-        if self.unnamed.len() >= UNNAMED {
-            self.lost_all_names();
+        if self.unnamed.len() >= REMEMBERED {
+            self.unnamed.clear();
+            self.forget_names();
         }
         let now = self.next();
         self.unnamed.insert(key, now);
     }
 
-    /// The same for whatever lies below a directory.
-    pub(crate) fn lost_all_names(&mut self) {
-        self.all_unnamed = self.next();
-        self.unnamed.clear();
+    /// The same, and which file it was is not known.
+    pub(crate) fn forget_names(&mut self) {
+        self.vague = self.next();
     }
 
-    /// Whether what was opened after `since` may not be what the name means by now.
-    pub(crate) fn may_have_lost_name(&self, key: FileKey, since: Change) -> bool {
-        self.all_unnamed > since || self.has_lost_name(key, since)
+    /// What is called `from` in a share is called `to` now, and so is what is below.
+    pub(crate) fn renamed(
+        &mut self,
+        key: FileKey,
+        share: &Arc<Share>,
+        [from, to]: [&SharePath; 2],
+    ) {
+        if self.renamed.len() >= REMEMBERED
+            && let Some(oldest) = self.renamed.pop_front()
+        {
+            self.vague = self.vague.max(oldest.at);
+        }
+        let (at, share) = (self.next(), Arc::clone(share));
+        let (from, to) = (from.clone(), to.clone());
+        self.renamed.push_back(Renamed { at, key, share, from, to });
+    }
+
+    /// What was opened by this name, in a share, after `since`, is called so by now.
+    pub(crate) fn follow(&self, key: FileKey, own: &Share, path: &mut SharePath, since: Change) {
+        let first = self.renamed.partition_point(|renamed| renamed.at <= since);
+        for Renamed { key: other, share, from, to, .. } in self.renamed.range(first..) {
+            // The very name may be another file's by then.
+            let is_named =
+                path.seen_from(&own.path, &share.path).is_some_and(|path| *path == *from);
+            if is_named && *other != key.base() {
+                continue;
+            }
+            if let Some(moved) = path.moved_in(&own.path, &share.path, [from, to]) {
+                *path = moved;
+            }
+        }
+    }
+
+    /// Whether more has happened to names since than is remembered.
+    pub(crate) fn is_vague(&self, since: Change) -> bool {
+        self.vague > since
     }
 
     /// Whether it is known to have lost a name since.

@@ -272,9 +272,12 @@ fn opened(
 ) -> Handled<super::Step> {
     wanted.recall(&mut opened);
     let (key, new) = (opened.info.key, (opened.created, opened.file_created));
-    if cx.state.changes.may_have_lost_name(key, wanted.since) {
+    if is_missed(cx, &wanted, key) {
         cx.out.release(opened.file);
         return missed(cx, who, wanted);
+    }
+    if let Some(tree) = cx.state.tree(who.session()?, who.tree()?) {
+        cx.state.changes.follow(key, &tree.share, &mut opened.path, wanted.since);
     }
     if !opened.created && wanted.request.create_disposition == CreateDisposition::CREATE {
         // What it has made is gone, and this is somebody else's.
@@ -335,8 +338,15 @@ fn opened(
 /// How often a name is looked up that means something else each time.
 const MISSES: u8 = 8;
 
-/// What was opened was deleted, or has another name, before it was in the tables: nobody could have told
-/// whoever did that of this open. What the name means by now is opened.
+/// What was opened was deleted, or replaced, before it was in the tables: nobody could have told whoever
+/// did that of this open. Where that is only possible the name is not looked up for ever.
+fn is_missed(cx: &Cx<'_>, wanted: &Wanted, key: FileKey) -> bool {
+    let changes = &cx.state.changes;
+    let may_be = wanted.missed < MISSES && changes.is_vague(wanted.since);
+    may_be || changes.has_lost_name(key, wanted.since)
+}
+
+/// What the name means by now is opened.
 fn missed(cx: &Cx<'_>, who: &Who, mut wanted: Box<Wanted>) -> Handled<super::Step> {
     wanted.missed += 1;
     if wanted.missed > MISSES {

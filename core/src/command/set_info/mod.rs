@@ -173,7 +173,9 @@ pub(super) fn resume(
     }
     match (step, done) {
         (Step::Renamed { from, over }, Done::Named { to, replaced }) => {
-            rename::lost_names(cx, who.open()?, over);
+            if replaced {
+                rename::replaced(cx, over);
+            }
             // Gone from one directory, come to another.
             contend::listing(cx, who.open()?);
             rename::renamed(cx, who.open()?, &from, &to);
@@ -182,7 +184,9 @@ pub(super) fn resume(
             return changed_for_all(cx, who.open()?);
         }
         (Step::Linked { over }, Done::Named { to, replaced }) => {
-            over.into_iter().for_each(|over| cx.state.changes.lost_name(over));
+            if replaced {
+                rename::replaced(cx, over);
+            }
             contend::listed_at(cx, who.open()?, &to);
             notice::linked(cx, who.open()?, to, replaced);
         }

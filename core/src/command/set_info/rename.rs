@@ -245,26 +245,24 @@ fn holds_opens(cx: &Cx<'_>, open: &Open, path: &SharePath) -> bool {
     places.any(|place| place.is_below(&open.share, path))
 }
 
-/// What is being opened by the old name, or by that of what was replaced, or below, is not that any more.
-pub(super) fn lost_names(cx: &mut Cx<'_>, id: OpenId, over: Option<FileKey>) {
-    let open = cx.state.opens.get(&id);
-    let own = open.and_then(|open| Some((open.key()?, open.is_directory())));
-    let changes = &mut cx.state.changes;
-    match own {
-        Some((_, true)) => changes.lost_all_names(),
-        Some((key, false)) => changes.lost_name(key),
-        None => {}
+/// What was replaced is not called so any more.
+pub(super) fn replaced(cx: &mut Cx<'_>, over: Option<FileKey>) {
+    match over {
+        Some(over) => cx.state.changes.lost_name(over),
+        // It was made after the look.
+        None => cx.state.changes.forget_names(),
     }
-    over.into_iter().for_each(|over| changes.lost_name(over));
 }
 
 /// Every open that was reached by the old name is now at the new one, through whatever share of the
 /// same directory.
 pub(super) fn renamed(cx: &mut Cx<'_>, id: OpenId, from: &SharePath, to: &SharePath) {
-    let State { opens, files, .. } = &mut *cx.state;
-    let Some(share) = opens.get(&id).map(|open| Arc::clone(&open.share)) else {
+    let State { opens, files, changes, .. } = &mut *cx.state;
+    let open = opens.get(&id).and_then(|open| Some((open.key()?, Arc::clone(&open.share))));
+    let Some((key, share)) = open else {
         return;
     };
+    changes.renamed(key, &share, [from, to]);
     for open in opens.values_mut() {
         let What::File { key, place, .. } = &mut open.what else {
             continue;
