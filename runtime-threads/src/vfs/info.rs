@@ -253,8 +253,10 @@ pub(super) fn keep(
 
 /// Does what the kernel may refuse to anybody but the owner, as the server itself if the open has the
 /// access: FILE_WRITE_ATTRIBUTES goes with writing, and with what was made by it, whoever it belongs to.
+/// Nobody writes to a link, whatever its mode says.
 fn as_owner<T>(handle: &Handle, act: impl Fn() -> Outcome<T>) -> Outcome<T> {
-    let may_write = handle.write || handle.permitted.contains(Permitted::WRITE);
+    let is_written = matches!(handle.kind, FileKind::File | FileKind::Directory);
+    let may_write = is_written && (handle.write || handle.permitted.contains(Permitted::WRITE));
     match act() {
         Err(VfsError::AccessDenied) if may_write || handle.made => identity::as_server(act),
         result => result,
