@@ -164,7 +164,8 @@ pub(super) fn set_allocation(file: &File, size: u64) -> Outcome<()> {
             fd,
             size.saturating_sub(stat.stx_size.max(stat.stx_blocks.saturating_mul(512))),
         )?;
-        match reserve(fd, size) {
+        // What is before the end may have holes, which nobody wants filled.
+        match reserve(fd, stat.stx_size, size) {
             // Not every file system can; the client only wanted it to be quick.
             Err(VfsError::NotSupported) => return Ok(()),
             result => result?,
@@ -184,9 +185,9 @@ fn check_space(fd: BorrowedFd<'_>, more: u64) -> Outcome<()> {
     if volume.f_blocks > 0 && more > available { Err(VfsError::NoSpace) } else { Ok(()) }
 }
 
-fn reserve(fd: BorrowedFd<'_>, size: u64) -> Outcome<()> {
+fn reserve(fd: BorrowedFd<'_>, from: u64, to: u64) -> Outcome<()> {
     loop {
-        match fs::fallocate(fd, FallocateFlags::KEEP_SIZE, 0, size) {
+        match fs::fallocate(fd, FallocateFlags::KEEP_SIZE, from, to.saturating_sub(from)) {
             Err(Errno::INTR) => {}
             // Said for more than the file system can ever hold: to a client, its disk is full.
             Err(Errno::FBIG) => return Err(VfsError::NoSpace),
