@@ -252,7 +252,10 @@ impl Client {
     /// Waits for bytes or the bell, and takes what bytes there are.
     fn receive(&mut self) -> Result<(), End> {
         let wants_input = self.connection.wants_input() && self.asked.has_room();
-        if self.connection.is_mid_frame() {
+        if !wants_input {
+            // While an answer is awaited nothing is read: that is not the client's fault.
+            self.frame = None;
+        } else if self.connection.is_mid_frame() {
             // It may have begun together with the end of the frame before.
             self.frame.get_or_insert_with(Arriving::begin);
         }
@@ -262,21 +265,19 @@ impl Client {
         }
         let mut trimmed = false;
         loop {
-            let wait = match &mut self.frame {
-                // Nothing is read while an answer is awaited: that is not the client's fault.
-                Some(frame) if !wants_input => {
-                    frame.since = Instant::now();
-                    None
-                }
+            let wait = match &self.frame {
                 Some(frame) => Some(frame.deadline().saturating_duration_since(Instant::now())),
                 None if !trimmed => Some(TRIM_AFTER),
                 None => None,
             };
-            let socket = wants_input.then_some(&*self.socket);
-            match socket::wait(self.mailbox.bell(), socket, wait)? {
+            match socket::wait(self.mailbox.bell(), &self.socket, wants_input, wait)? {
                 Woken::Bell => {
                     self.mailbox.bell().hush();
                     return Ok(());
+                }
+                // Whoever has gone wants no answers. What else he has said is done, if it can be read.
+                Woken::Socket if !wants_input => {
+                    return if self.asked.take_back() { Ok(()) } else { Err(End::Closed) };
                 }
                 Woken::Socket => {
                     self.read()?;

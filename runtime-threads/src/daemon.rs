@@ -134,6 +134,12 @@ impl Letter {
 pub(crate) struct Receipt(Weak<Content>);
 
 impl Receipt {
+    /// Of a letter that is nowhere.
+    #[cfg(test)]
+    pub(crate) fn lost() -> Self {
+        Self(Weak::new())
+    }
+
     /// The daemon need not look at it any more, unless it has begun to: the call fails with
     /// [`VfsError::HungUp`], and what the letter holds is free.
     fn take_back(&self) {
@@ -275,11 +281,6 @@ impl Draft {
         self.pipe.is_some()
     }
 
-    /// What clients come with, rather than go on with.
-    fn is_new(&self) -> bool {
-        self.opens || matches!(self.question, Question::Logon { .. } | Question::Admit { .. })
-    }
-
     fn is_too_long(&self) -> bool {
         let length = match &self.question {
             Question::PipeWrite { data, .. } => data.len(),
@@ -299,12 +300,21 @@ impl Post {
     /// Sends the daemon's calls off; the file system's come back. The answer goes to `mailbox`, or to
     /// the worker where there is none.
     pub(crate) fn post(&self, mailbox: Option<&Arc<Mailbox>>, op_id: OpId, op: Op) -> Posted {
+        // A pipe that is refused must not leave a letter that says that it is closed.
+        let unopened = match &op {
+            Op::Logon { .. } | Op::Admit { .. } => self.daemon.len(),
+            Op::PipeOpen { .. } => self.rpc.len(),
+            _ => 0,
+        };
+        if unopened >= UNOPENED {
+            return Posted::Refused(VfsError::NoMemory);
+        }
         let draft = match self.draft(op) {
             Ok(draft) => draft,
             Err(op) => return Posted::NotMine(op),
         };
         let letters = if draft.is_about_pipes() { &self.rpc } else { &self.daemon };
-        if draft.is_too_long() || (draft.is_new() && letters.len() >= UNOPENED) {
+        if draft.is_too_long() {
             return Posted::Refused(VfsError::NoMemory);
         }
         let Draft { question, pipe, opens } = draft;

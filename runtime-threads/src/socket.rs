@@ -38,15 +38,17 @@ pub(crate) fn prepare(socket: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Sleeps until the bell rings, the socket (if it is given) can be read, or the time is over.
+/// Sleeps until the bell rings, the socket can be read (if that is wanted) or its other end is gone, or
+/// the time is over.
 pub(crate) fn wait(
     bell: &Bell,
-    socket: Option<&TcpStream>,
+    socket: &TcpStream,
+    wants_input: bool,
     timeout: Option<Duration>,
 ) -> io::Result<Woken> {
     let timeout = timeout.map(timespec);
-    let mut fds = vec![PollFd::new(bell, PollFlags::IN)];
-    fds.extend(socket.map(|socket| PollFd::new(socket, PollFlags::IN)));
+    let what = if wants_input { PollFlags::IN } else { PollFlags::RDHUP };
+    let mut fds = [PollFd::new(bell, PollFlags::IN), PollFd::new(socket, what)];
     match poll(&mut fds, timeout.as_ref()) {
         Ok(0) => return Ok(Woken::Timeout),
         // As if the bell had rung: whoever waits looks at everything and comes back.

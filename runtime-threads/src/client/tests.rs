@@ -1,5 +1,10 @@
 use super::*;
-use crate::{clock::Clock, daemon::Post, mailbox::Bell, record::Recorder};
+use crate::{
+    clock::Clock,
+    daemon::{Post, Receipt},
+    mailbox::Bell,
+    record::Recorder,
+};
 use crossbeam_channel::unbounded;
 use ksmbd_core::{config::Config, server::Server, vfs::Peer};
 use std::{io::Write, net::TcpListener};
@@ -62,4 +67,17 @@ fn between_frames_there_is_time() {
     client.mailbox.bell().ring();
     client.receive().unwrap();
     assert!(client.frame.is_none());
+}
+
+#[test]
+fn who_goes_while_he_is_not_read_from_is_noticed() {
+    let (mut client, socket) = rig();
+    let mut ops = 0..;
+    while client.asked.has_room() {
+        client.asked.add(OpId(ops.next().unwrap()), Receipt::lost(), 0);
+    }
+    drop(socket);
+    client.receive().unwrap();
+    assert!(client.asked.has_room(), "what he has asked is taken back");
+    assert!(matches!(client.receive(), Err(End::Closed)));
 }

@@ -39,25 +39,24 @@ impl Asked {
     }
 
     /// The client is gone: what has not been looked at fails at once. It would pile up while others
-    /// come, ask and go.
-    pub(crate) fn take_back(&mut self) {
+    /// come, ask and go. False where nothing was asked.
+    pub(crate) fn take_back(&mut self) -> bool {
         self.bytes = 0;
-        for (receipt, _) in std::mem::take(&mut self.questions).into_values() {
-            receipt.take_back();
-        }
+        let questions = std::mem::take(&mut self.questions);
+        questions.values().for_each(|(receipt, _)| receipt.take_back());
+        !questions.is_empty()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Weak;
 
     fn asked(frames: &[usize]) -> Asked {
         let mut asked = Asked::default();
         for (op, bytes) in (0..).zip(frames) {
             assert!(asked.has_room(), "{op}");
-            asked.add(OpId(op), Receipt(Weak::new()), *bytes);
+            asked.add(OpId(op), Receipt::lost(), *bytes);
         }
         asked
     }
@@ -80,8 +79,8 @@ mod tests {
         assert!(!large.has_room());
         large.answered(OpId(1));
         assert!(large.has_room());
-        large.add(OpId(2), Receipt(Weak::new()), 8 << 20);
-        large.take_back();
-        assert!(large.has_room());
+        large.add(OpId(2), Receipt::lost(), 8 << 20);
+        assert!(large.take_back() && large.has_room());
+        assert!(!large.take_back());
     }
 }

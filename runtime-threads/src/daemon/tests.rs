@@ -178,8 +178,14 @@ fn nothing_is_begun_where_too_much_is_unopened() {
     assert_eq!(rig.refused(logon()), VfsError::NoMemory);
     // What was begun goes on, and others are not in the way of pipes.
     rig.post(Op::Leave { share: Arc::new(Share::ipc()) });
-    rig.post(Op::PipeOpen { name: "srvsvc".into(), account: None });
+    let open = || Op::PipeOpen { name: "srvsvc".into(), account: None };
+    rig.post(open());
     rig.post(Op::PipeRead { pipe, max: 10 });
+    while rig.rpc.len() < UNOPENED {
+        rig.post(open());
+    }
+    assert_eq!(rig.refused(open()), VfsError::NoMemory);
+    assert_eq!(rig.rpc.len(), UNOPENED, "it was never there, and is not closed");
 }
 
 #[test]
