@@ -3,7 +3,7 @@
 
 use super::{choice, units};
 use ksmbd_core::{
-    name::{SharePath, mapping},
+    name::{SharePath, mapping, same_name},
     stream::{self, Suffix},
     wire::utf16::Utf16,
 };
@@ -63,6 +63,24 @@ fn path(name: &[u16]) {
         let again = SharePath::parse(told.strip_prefix(&[u16::from(b'\\')]).unwrap_or(&told));
         assert_eq!(again.as_ref(), Ok(&path));
         assert!(path.is_root() || path.is_below(&path.parent()));
+        elsewhere(&path);
+    }
+}
+
+/// By a share within, or around, it is the same place, also when it gets another name there.
+fn elsewhere(path: &SharePath) {
+    const SHARES: [&str; 4] = ["/srv", "/srv/d/", "/srv/d/e", "/other"];
+    for (own, other) in SHARES.iter().flat_map(|own| SHARES.map(|other| (*own, other))) {
+        let Some(seen) = path.seen_from(own, other) else {
+            continue;
+        };
+        below(&seen);
+        let back = seen.seen_from(other, own).expect("it lies there");
+        assert!(same_name(back.as_str(), path.as_str()), "{path:?} is {back:?} by {other}");
+        let to = seen.parent().join_host("new");
+        if let Some(moved) = path.moved_in(own, other, [&seen, &to]) {
+            assert_eq!(moved.seen_from(own, other).as_deref(), Some(&to), "{path:?} by {other}");
+        }
     }
 }
 
