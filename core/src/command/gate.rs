@@ -10,12 +10,12 @@ use crate::{
         job::{Job, Link, Who},
         refuse,
     },
-    id::{OpenId, SessionId, TreeId},
+    id::{ConnId, OpenId, SessionId, TreeId},
     message::Element,
     state::{
         open::{Open, Stage},
         sequence::Order,
-        session::User,
+        session::{User, UserKind},
     },
     status::NtStatus,
     wire::{
@@ -130,15 +130,23 @@ fn sign_as_first(cx: &Cx<'_>, who: &mut Who) {
 /// Who has signed rightly for a session of other connections is refused with that signature (MS-SMB2
 /// 3.3.5.2.4, 3.3.4.1.1): else the client would not believe it (smb2.session.bind2). With GMAC a MessageId is
 /// the nonce, and who says again here what he has overheard there would get two signatures of one nonce,
-/// and so the key: only who has wanted to join the session is answered so.
+/// and so the key: no stranger is answered so.
 fn sign_for_others(cx: &Cx<'_>, who: &mut Who) {
     sign_to_set_up(cx, who);
-    let conn = cx.state.conns.get(&who.conn);
-    let joins = conn.is_some_and(|conn| conn.joins == Some(SessionId(who.session_id)));
-    let gives_away = |keys: &mut Arc<SessionKeys>| {
-        !joins && keys.signing().algorithm() == SigningAlgorithm::AesGmac
-    };
-    who.sign.take_if(gives_away);
+    let gmac = |keys: &Arc<SessionKeys>| keys.signing().algorithm() == SigningAlgorithm::AesGmac;
+    if who.sign.as_ref().is_some_and(gmac) && !has_account(cx, who.conn) {
+        who.sign = None;
+    }
+}
+
+/// Somebody has shown on this connection who he is.
+fn has_account(cx: &Cx<'_>, conn: ConnId) -> bool {
+    let sessions = cx.state.conns.get(&conn).map(|conn| &conn.sessions);
+    let mut users = sessions
+        .into_iter()
+        .flatten()
+        .filter_map(|id| cx.state.session(conn, *id).and_then(|session| session.user.as_ref()));
+    users.any(|user| user.kind == UserKind::Account)
 }
 
 /// The same for SESSION_SETUP, whatever it is signed with: so it is prescribed where a channel is bound

@@ -19,8 +19,6 @@ pub(crate) struct Conn {
     pub(crate) requests: u64,
     /// What NEGOTIATE settled; nothing before.
     pub(crate) negotiated: Option<Settled>,
-    /// The session that it last wanted to be a channel of, as somebody who has its keys.
-    pub(crate) joins: Option<SessionId>,
     /// Sessions, half-open ones too.
     pub(crate) sessions: BTreeSet<SessionId>,
     /// Requests that wait.
@@ -52,7 +50,6 @@ impl Conn {
             last_request: now,
             requests: 0,
             negotiated: None,
-            joins: None,
             sessions: BTreeSet::new(),
             parked: 0,
             parked_bytes: 0,

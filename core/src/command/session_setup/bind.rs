@@ -26,9 +26,6 @@ pub(super) fn begin(
 ) -> Result<SessionId, Refused> {
     let id = SessionId(who.session_id);
     gate::sign_to_set_up(cx, who);
-    if let Some(conn) = cx.state.conns.get_mut(&who.conn).filter(|_| who.signed) {
-        conn.joins = Some(id);
-    }
     let session = cx.state.sessions.get(&id).filter(|session| !session.ending);
     let user = session.and_then(|session| session.user.as_ref());
     if !cx.state.config_of(who.conn).multi_channel {
