@@ -447,26 +447,3 @@ fn a_pipe_of_the_dead_channel() {
     assert_eq!(w.counters().opens, 0);
     b.create("echo").ok();
 }
-
-/// MS-SMB2 3.3.4.7 leaves open by which channel a break is told: not by one where it could overtake the
-/// answer that has granted what is broken.
-#[test]
-fn a_break_comes_behind_the_answer() {
-    let w = world();
-    w.put("x", b"0");
-    let mut a = w.logged_on("alice");
-    let mut b = w.channel(&a, "alice");
-    let mut other = w.logged_on("bob");
-    let f = b.create("x").lease(1, "R").ok();
-    let g = other.create("x").ok();
-    other.write(g, 0, b"1").ok();
-    b.breaks(1, "R", "");
-    a.nothing();
-    b.close(f).ok();
-    // Who uses it has had the answer: then it is the oldest.
-    let f = b.create("x").lease(1, "R").ok();
-    a.read(f, 0, 1).ok();
-    other.write(g, 0, b"2").ok();
-    a.breaks(1, "R", "");
-    b.nothing();
-}

@@ -113,7 +113,6 @@ fn enter(cx: &mut Cx<'_>, restored: Restored) {
         running: 0,
         stage: Stage::Kept,
         told: true,
-        answered_on: None,
         claim: Claim {
             client: promise.client,
             create: Some(promise.create),

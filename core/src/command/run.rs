@@ -172,7 +172,6 @@ fn link(job: &mut Job) {
 fn told(cx: &mut Cx<'_>, job: &Job) {
     let open = job.who.open.and_then(|id| cx.state.opens.get_mut(&id));
     if let Some(open) = open.filter(|_| cx.state.conns.contains_key(&job.conn)) {
-        open.answered_on = (!open.told).then_some(job.conn);
         open.told = true;
     }
 }

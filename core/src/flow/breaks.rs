@@ -194,13 +194,10 @@ fn channel(state: &State, holder: Holder) -> Option<(ConnId, SessionId, Option<A
         let session = state.sessions.get(&open.session)?;
         let user = session.user.as_ref()?;
         let there = |conn: &ConnId| state.conns.get(conn).is_some_and(is_theirs);
-        let behind = behind_answer(state, lease).filter(|conn| session.channels.contains_key(conn));
-        let mut channels = behind.into_iter().chain(session.channels.keys().copied());
-        let conn = channels.find(there)?;
-        let channel = session.channels.get(&conn)?;
+        let (conn, channel) = session.channels.iter().find(|(conn, _)| there(conn))?;
         // Encrypted where the session's or the tree's answers are, with the channel's nonces.
         let keys = channel.keys.clone().filter(|_| user.encrypt || open.share.encrypt);
-        Some((conn, open.session, user, keys))
+        Some((*conn, open.session, user, keys))
     };
     let (conn, session, user, keys) = lease.opens.iter().find_map(own)?;
     let is_users = |(id, conn): &(&ConnId, &Conn)| {
@@ -213,22 +210,10 @@ fn channel(state: &State, holder: Holder) -> Option<(ConnId, SessionId, Option<A
     };
     let oldest = match holder {
         // Another connection has not got this session's keys.
-        Holder::Lease(_) if keys.is_none() && behind_answer(state, lease).is_none() => {
-            state.conns.iter().find(is_users).map(|(id, _)| *id)
-        }
+        Holder::Lease(_) if keys.is_none() => state.conns.iter().find(is_users).map(|(id, _)| *id),
         _ => None,
     };
     Some((oldest.unwrap_or(conn), session, keys))
-}
-
-/// The channel of several by which the client hears that it may cache this, where it may not have heard
-/// that yet: by another one the break could be there first (kernel.multichannel.writers).
-fn behind_answer(state: &State, lease: &Lease) -> Option<ConnId> {
-    lease.opens.iter().rev().find_map(|id| {
-        let open = state.opens.get(id)?;
-        let session = state.sessions.get(&open.session).filter(|it| it.channels.len() > 1)?;
-        open.answered_on.filter(|conn| session.channels.contains_key(conn))
-    })
 }
 
 /// What to tell whom, if anybody is there.

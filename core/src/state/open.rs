@@ -5,7 +5,7 @@ use super::lease::Caching;
 use super::sequence::{ChannelSequence, LockSequences};
 use crate::{
     config::Share,
-    id::{ConnId, FileKey, OpenId, SessionId, TreeId},
+    id::{FileKey, OpenId, SessionId, TreeId},
     name::{Pattern, SharePath, same_name},
     stream::StreamName,
     vfs::{Cursor, File, FileKind, Identity, VfsError},
@@ -53,8 +53,6 @@ pub(crate) struct Open {
     pub(crate) stage: Stage,
     /// Its client has been answered: it knows the open, and what it may cache.
     pub(crate) told: bool,
-    /// The connection of that answer, until the client uses the open and so has got it.
-    pub(crate) answered_on: Option<ConnId>,
     pub(crate) claim: Claim,
 }
 

@@ -79,7 +79,6 @@ pub(super) fn opened(cx: &mut Cx<'_>, who: &mut Who, handle: File) -> Handled<St
         running: 0,
         stage: Stage::Live,
         told: false,
-        answered_on: None,
         claim: Claim::default(),
     };
     reserve::insert(cx, who, open);

@@ -104,7 +104,6 @@ pub(super) fn reserve(
         running: 0,
         stage: Stage::Live,
         told: false,
-        answered_on: None,
         claim,
     };
     let id = insert(cx, who, open);
