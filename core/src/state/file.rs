@@ -56,8 +56,11 @@ struct Renamed {
     to: SharePath,
 }
 
-/// So many of each are told apart. Calls that open files take little time.
-const REMEMBERED: usize = 256;
+/// So many files that have lost a name are told apart. Calls that open files take little time.
+const UNNAMED: usize = 256;
+
+/// So many that got another name, with paths of some thousand bytes each.
+const RENAMED: usize = 32;
 
 impl Changes {
     /// The latest one, of whatever file.
@@ -74,7 +77,7 @@ impl Changes {
     /// A file or a stream is not called any more what it was: who was about to open it has something
     /// else than what he asked for.
     pub(crate) fn lost_name(&mut self, key: FileKey) {
-        if self.unnamed.len() >= REMEMBERED {
+        if self.unnamed.len() >= UNNAMED {
             self.unnamed.clear();
             self.forget_names();
         }
@@ -94,7 +97,7 @@ impl Changes {
         share: &Arc<Share>,
         [from, to]: [&SharePath; 2],
     ) {
-        if self.renamed.len() >= REMEMBERED
+        if self.renamed.len() >= RENAMED
             && let Some(oldest) = self.renamed.pop_front()
         {
             self.vague = self.vague.max(oldest.at);

@@ -284,7 +284,7 @@ fn opened(
         cx.out.release(opened.file);
         return refuse(NtStatus::OBJECT_NAME_COLLISION, "MS-FSA 2.1.5.1: there is one");
     }
-    let made = new.0.then(|| withdraw::Made::of(&opened, new.1));
+    let made = new.0.then(|| withdraw::Leftover::of(&opened, new.1));
     let file = opened.file.clone();
     let later = match app::supersede(cx, who, &wanted, &opened) {
         Ok(None) => reserve::reserve(cx, who, &wanted, opened),

@@ -14,7 +14,7 @@ use crate::{
 use alloc::{boxed::Box, sync::Arc};
 
 /// What was made on the disk, and is in no table yet.
-pub(super) struct Made {
+pub(super) struct Leftover {
     path: SharePath,
     stream: Option<StreamName>,
     /// The file is new, not only a stream of it.
@@ -23,7 +23,7 @@ pub(super) struct Made {
     directory: bool,
 }
 
-impl Made {
+impl Leftover {
     pub(super) fn of(opened: &Opened, whole: bool) -> Self {
         Self {
             path: opened.path.clone(),
@@ -57,7 +57,7 @@ pub(super) fn take_out(
 pub(super) fn remove(
     cx: &mut Cx<'_>,
     who: &Who,
-    (made, file): (Made, File),
+    (left, file): (Leftover, File),
     refused: Refused,
 ) -> Handled<command::Step> {
     cx.out.release(file.clone());
@@ -66,7 +66,7 @@ pub(super) fn remove(
     let (Some((root, share)), Some(identity)) = (root, who.identity.clone()) else {
         return Err(refused);
     };
-    let Made { path, stream, whole, key, directory } = made;
+    let Leftover { path, stream, whole, key, directory } = left;
     let (key, stream) = if whole { (key.base(), None) } else { (key, stream) };
     let is_used = match whole {
         true => cx.state.is_open(key),
