@@ -1,4 +1,4 @@
-//! The server is killed while the guest copies a file: the copy goes on with the very handle that it
+//! The server is killed while the guest writes a file: the writing goes on with the very handle that it
 //! began with, and not with one that was opened anew by its name.
 
 use std::thread;
@@ -16,13 +16,15 @@ const LIMIT: Duration = Duration::from_secs(40);
 /// Kills the server, starts another one, and waits until the open that the first one had, persistent
 /// and being written, is in use again under its number.
 pub(super) fn kill(env: &Env, server: &mut Server) -> Checked {
-    let copied = |open: &&Value| {
+    let written = |open: &&Value| {
         let path = open["path"].as_str().unwrap_or_default();
-        path.ends_with("/copied") && open["when_lost"] == "persistent"
+        path.ends_with("/failover") && open["when_lost"] == "persistent"
     };
     let before = opens(env, server)?;
-    let before =
-        before.iter().find(copied).ok_or_else(|| "the file is not open persistently".to_owned())?;
+    let before = before
+        .iter()
+        .find(written)
+        .ok_or_else(|| "the file is not open persistently".to_owned())?;
     let (id, caching) = (before["id"].clone(), before["caching"].clone());
     server.signal(Signal::KILL);
     while server.dead().is_none() {

@@ -276,7 +276,7 @@ impl Run<'_> {
 fn asked(what: &str, env: &Env, server: &mut Server) -> Checked {
     match what {
         "restart" => Ok(server.bounce()?),
-        "kill" => failover::kill(env, server),
+        "failover" => failover::kill(env, server),
         "channels" => channels::spread(env, server),
         "cut" => channels::cut(env, server, false),
         "cut-first" => channels::cut(env, server, true),
