@@ -172,6 +172,7 @@ impl Checker for Contents {
     fn gone(&mut self, ledger: &Ledger, conn: ConnId) {
         for asked in ledger.pending.values().filter(|asked| asked.conn == conn) {
             let key = (conn, asked.header.message_id);
+            self.blind |= change(asked).is_some() && ledger.is_undecided(asked);
             let known = self.files.values().flatten().any(|put| put.key == Some(key));
             let Some((offset, what)) = change(asked).filter(|_| !known) else {
                 continue;

@@ -199,6 +199,18 @@ impl Ledger {
         self.opens.values().filter(move |open| open.inode == Some(inode) && open.is_certain())
     }
 
+    /// Its chain goes on with a file that it names, if that is found, and with the last one if not: nobody
+    /// knows which of them this request is about.
+    pub fn is_undecided(&self, asked: &Asked) -> bool {
+        let before = asked.before.and_then(|before| self.pending.get(&(asked.conn, before)));
+        before.is_some_and(|before| {
+            match before.body.as_ref().and_then(named).filter(|named| *named != FileId::ANY) {
+                Some(_) => before.before.is_some(),
+                None => self.is_undecided(before),
+            }
+        })
+    }
+
     /// A request of this frame is unanswered, and may be about what another one of it makes.
     pub fn followers(&self, asked: &Asked) -> impl Iterator<Item = (&Key, &Asked)> {
         let range = (asked.conn, asked.header.message_id + 1)..(asked.conn, u64::MAX);
@@ -355,12 +367,19 @@ impl Ledger {
         };
         let open = self.opens.get(&named.persistent).filter(|open| open.file == named);
         let open = open.filter(|open| (open.session, open.tree) == (asked.session, asked.tree));
-        match open.map(Open::is_certain) {
+        // What follows in the chain has not been done yet.
+        let follows = |key: &Key| {
+            key.0 == asked.conn && self.pending.get(key).is_some_and(|o| o.frame == asked.frame)
+        };
+        let certain = |open: &Open| !open.doubtful && open.enders.iter().all(follows);
+        match open.map(certain) {
             None => before,
             Some(true) => file,
             Some(false) => {
-                let used = self.followers(asked).any(|(_, other)| other.before.is_some());
-                self.astray |= used;
+                if self.followers(asked).any(|(_, other)| other.before.is_some()) {
+                    self.astray = true;
+                    self.doubt(|open| [file, before].contains(&Some(open.file)));
+                }
                 None
             }
         }
