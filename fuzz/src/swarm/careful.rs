@@ -60,6 +60,9 @@ pub(super) struct Careful {
     generation: u64,
     /// When it has last looked at what it was sent.
     looked: u64,
+    /// When it had looked before it was asked for something. What else is taken meanwhile it hears behind its
+    /// answer.
+    unaware: Option<u64>,
     tag: Rc<Cell<u8>>,
     /// It opens nothing any more.
     leaves: bool,
@@ -90,7 +93,8 @@ impl Careful {
         client.connect_tree("share");
         let (held, waits) = (None, BTreeMap::new());
         let looked = world.moment();
-        Some(Self { client, number, held, waits, generation: 0, looked, tag, leaves: false })
+        let (generation, unaware, leaves) = (0, None, false);
+        Some(Self { client, number, held, waits, generation, looked, unaware, tag, leaves })
     }
 
     /// It is asked for something, and has not answered.
@@ -257,7 +261,7 @@ impl Careful {
 
     fn tell(&self, inode: u64, offset: usize, how: Use) {
         let world = self.client.world();
-        let (from, until) = (self.looked, world.moment());
+        let (from, until) = (self.unaware.unwrap_or(self.looked), world.moment());
         let local = Local { inode, from, until, offset: offset as u64, how };
         world.see(Seen::Cached(Box::new(local)));
     }
@@ -284,6 +288,9 @@ impl Careful {
             }
         }
         self.looked = self.client.world().moment();
+        if !self.is_asked() {
+            self.unaware = None;
+        }
         if self.client.is_dropped() {
             return self.lose();
         }
@@ -356,6 +363,7 @@ impl Careful {
         }
         if asks {
             held.asked = response.acknowledgment();
+            self.unaware.get_or_insert(self.looked);
         }
     }
 
