@@ -58,8 +58,8 @@ pub fn reload(lock_file: &Path) -> Result<Reload, ReloadError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Reload::NotRunning),
         Err(error) => return Err(ReloadError::Unreadable(lock_file.to_owned(), error)),
     };
-    // 1 is init, and 0 and below are not processes.
-    let number = text.trim().parse().ok().filter(|&number| number > 1);
+    // 0 and below are not processes; 1 is init, or in a container the server.
+    let number = text.trim().parse().ok().filter(|&number| number > 0);
     let Some((number, pid)) = number.and_then(|number| Some((number, Pid::from_raw(number)?)))
     else {
         return Err(ReloadError::NoPid(lock_file.to_owned()));
@@ -156,10 +156,12 @@ mod tests {
         let scratch = Scratch::new("daemon-lock");
         let missing = scratch.path().join("none");
         assert_eq!(reload(&missing).expect("none"), Reload::NotRunning);
-        for content in ["", "x", "0", "1", "-5", "99999999999"] {
+        for content in ["", "x", "0", "-5", "99999999999"] {
             let error = reload(&scratch.file("lock", content)).expect_err(content).to_string();
             assert!(error.ends_with("lock: it does not hold the PID of ksmbd.mountd"), "{error}");
         }
+        // Init is no daemon.
+        assert_eq!(reload(&scratch.file("lock", "1")).expect("not told"), Reload::Stale(1));
         let error = reload(scratch.path()).expect_err("a folder").to_string();
         assert!(error.contains("cannot read it"), "{error}");
     }

@@ -1,7 +1,7 @@
 //! The options that all of ksmbd's tools have, on top of `lexopt`; and the command line of those that
 //! add, update and delete what has a name.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use lexopt;
 use lexopt::{Arg, Error, Parser, ValueExt};
@@ -80,6 +80,27 @@ impl CommonOptions {
             }
         }
     }
+}
+
+impl CommonOptions {
+    /// The configuration file is another one than the system's.
+    pub fn is_own(&self) -> bool {
+        self.config_given && is_other(&self.config, &paths::config())
+    }
+
+    /// A running server that nobody can find is worth a word: it may have been started with these files.
+    pub fn names_files(&self) -> bool {
+        self.is_own() || is_other(&self.pwddb, &paths::account_database())
+    }
+}
+
+/// They are two files, whatever they are called.
+fn is_other(one: &Path, other: &Path) -> bool {
+    let whole = |path: &Path| {
+        let absolute = || std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        path.canonicalize().unwrap_or_else(|_| absolute())
+    };
+    whole(one) != whole(other)
 }
 
 impl Own {

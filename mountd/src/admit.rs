@@ -153,7 +153,7 @@ fn admit_guest(
     let identity = match forced(state, settings, guest)? {
         // Pipes are nobody's files.
         None if settings.is_ipc() => None,
-        None => Some(state.accounts.identity(guest)?.ok_or(Refusal::NoIdentity)?),
+        None => Some(state.accounts.of_guest(guest)?.ok_or(Refusal::NoIdentity)?),
         forced => forced,
     };
     admission(settings, !settings.writable, identity, guest, visitor)

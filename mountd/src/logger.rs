@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -16,7 +17,7 @@ static LOGGER: Logger = Logger { syslog: Mutex::new(None) };
 
 struct Logger {
     /// Set once the process has left its terminal.
-    syslog: Mutex<Option<UnixDatagram>>,
+    syslog: Mutex<Option<Syslog>>,
 }
 
 /// ksmbd's components, and the modules whose lines are theirs. Nothing is logged yet by what is not
@@ -105,14 +106,47 @@ fn debugged(components: u8, module: &str) -> bool {
 ///
 /// # Errors
 ///
-/// There is no system log; lines still go to standard error.
+/// There can be none; lines still go to standard error. One that only is not there yet is waited for: the
+/// program that writes it may be started later, and is started anew at times.
 pub fn use_syslog() -> io::Result<()> {
-    let socket = UnixDatagram::unbound()?;
-    socket.connect("/dev/log")?;
-    // A log that is full must not make clients wait.
-    socket.set_nonblocking(true)?;
-    *LOGGER.syslog.lock().unwrap_or_else(PoisonError::into_inner) = Some(socket);
+    let (syslog, connected) = Syslog::connect(Path::new("/dev/log"))?;
+    if let Err(error) = connected {
+        log::warn!("there is no system log, and nothing is logged until there is one: {error}");
+    }
+    *LOGGER.syslog.lock().unwrap_or_else(PoisonError::into_inner) = Some(syslog);
     Ok(())
+}
+
+/// The system's log.
+struct Syslog {
+    socket: UnixDatagram,
+    path: PathBuf,
+}
+
+impl Syslog {
+    /// The log there, and whether it can be written now.
+    ///
+    /// # Errors
+    ///
+    /// There are no sockets.
+    fn connect(path: &Path) -> io::Result<(Self, io::Result<()>)> {
+        let socket = UnixDatagram::unbound()?;
+        // A log that is full must not make clients wait.
+        socket.set_nonblocking(true)?;
+        let connected = socket.connect(path);
+        Ok((Self { socket, path: path.to_owned() }, connected))
+    }
+
+    /// Whoever has read it before may have ended, and another one begun.
+    fn send(&self, line: &str) -> io::Result<()> {
+        match self.socket.send(line.as_bytes()) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+                self.socket.connect(&self.path)?;
+                self.socket.send(line.as_bytes()).map(drop)
+            }
+            sent => sent.map(drop),
+        }
+    }
 }
 
 impl Log for Logger {
@@ -129,7 +163,7 @@ impl Log for Logger {
         let syslog = self.syslog.lock().unwrap_or_else(PoisonError::into_inner);
         // A line that cannot be written is lost: there is nobody to tell.
         let _ = match &*syslog {
-            Some(socket) => socket.send(syslog_line(record).as_bytes()).map(drop),
+            Some(syslog) => syslog.send(&syslog_line(record)),
             None => io::stderr().write_all(terminal_line(record).as_bytes()),
         };
     }
@@ -175,6 +209,7 @@ fn one_line(record: &Record<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ksmbd_adduser::scratch::Scratch;
 
     fn with(level: Level, check: impl FnOnce(&Record<'_>)) {
         check(&Record::builder().level(level).args(format_args!("a\nb\x1b[2J ü")).build());
@@ -202,6 +237,24 @@ mod tests {
             toggled(0, "net").expect_err("none"),
             "there is no component `net`; write all, smb, auth, vfs, oplock, ipc, conn, rdma"
         );
+    }
+
+    #[test]
+    fn a_log_that_is_begun_anew_is_found_again() {
+        let scratch = Scratch::new("logger-syslog");
+        let path = scratch.path().join("log");
+        let (syslog, connected) = Syslog::connect(&path).expect("a socket");
+        connected.expect_err("nobody is there");
+        syslog.send("lost").expect_err("nobody is there");
+        for line in ["first", "second"] {
+            let log = UnixDatagram::bind(&path).expect("a log");
+            syslog.send(line).expect("it is there");
+            let mut read = [0; 16];
+            let length = log.recv(&mut read).expect("a line");
+            assert_eq!(read.get(..length), Some(line.as_bytes()));
+            drop(log);
+            std::fs::remove_file(&path).expect("its socket");
+        }
     }
 
     #[test]

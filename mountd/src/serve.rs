@@ -1,6 +1,5 @@
 //! Serving what the configuration file says: start, signals, end.
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,7 +17,7 @@ use crate::control::socket::ControlSocket;
 use crate::lock_file::LockFile;
 use crate::options::Options;
 use crate::server::{Server, StartError};
-use crate::state::{Source, State};
+use crate::state::{LoadError, Source, State};
 use crate::{detach, logger, subauth};
 
 /// Serves in this process until a signal ends it, or in a child if it is to detach.
@@ -47,7 +46,7 @@ fn serve(options: &Options, detached: bool) -> Result<(), StartError> {
     let mut signals = signals()?;
     // The lock file belongs to the system's configuration. Who names another one may run as
     // many servers as there are ports.
-    let _lock = match options.common.config_given {
+    let _lock = match options.common.is_own() {
         true => None,
         false => Some(LockFile::acquire(&paths::lock_file()).map_err(StartError::Lock)?),
     };
@@ -81,7 +80,7 @@ fn control_socket(options: &Options) -> Result<Option<ControlSocket>, StartError
     if let Some(path) = &options.control {
         return ControlSocket::bind(&absolute(path)).map(Some).map_err(StartError::Control);
     }
-    if options.common.config_given {
+    if options.common.is_own() {
         return Ok(None);
     }
     let socket = ControlSocket::bind(&paths::control_socket());
@@ -143,7 +142,11 @@ pub(crate) fn reload(server: &Server, source: &Source) -> Result<String, String>
             Ok(said)
         }
         Err(error) => {
-            let said = format!("not reloaded, everything stays as it was: {error}");
+            let stays = match error {
+                LoadError::Config(..) => "everything but the accounts",
+                LoadError::Database(..) => "everything",
+            };
+            let said = format!("not reloaded, {stays} stays as it was: {error}");
             log::error!("{said}");
             Err(said)
         }
@@ -162,8 +165,7 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 fn go_quiet() {
-    let syslog: io::Result<()> = logger::use_syslog();
-    if let Err(error) = &syslog {
+    if let Err(error) = logger::use_syslog() {
         log::warn!("there is no system log, nothing will be logged: {error}");
     }
     if let Err(error) = detach::ready() {

@@ -149,7 +149,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// A file cannot be used; everything stays as it was.
+    /// A file cannot be used; what it says stays as it was.
     pub fn reload(&self, source: &Source) -> Result<Vec<&'static str>, LoadError> {
         let _alone = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.current.get().settings.global.state_directory.clone();

@@ -76,24 +76,23 @@ impl Source {
     ///
     /// See [`load`](Self::load).
     pub fn load_with_problems(&self) -> Result<(State, Vec<ConfProblem>), LoadError> {
-        let accounts = self.load_accounts()?;
-        match Settings::load(&self.config, &accounts) {
-            Ok(Loaded { settings, problems }) => {
-                log_problems(&problems);
-                Ok((State { settings, accounts, machine: self.machine }, problems))
-            }
-            Err(problems) => {
-                log_problems(&problems);
-                Err(LoadError::Config(self.config.clone(), problems))
-            }
-        }
+        let accounts = self.load_accounts(true)?;
+        let Loaded { settings, problems } = self.load_settings(&accounts)?;
+        Ok((State { settings, accounts, machine: self.machine }, problems))
     }
 
-    fn load_accounts(&self) -> Result<Accounts, LoadError> {
+    fn load_settings(&self, accounts: &Accounts) -> Result<Loaded, LoadError> {
+        let loaded = Settings::load(&self.config, accounts);
+        log_problems(loaded.as_ref().map_or_else(|problems| problems, |loaded| &loaded.problems));
+        loaded.map_err(|problems| LoadError::Config(self.config.clone(), problems))
+    }
+
+    /// `may_miss`: a database that is not there has no accounts.
+    fn load_accounts(&self, may_miss: bool) -> Result<Accounts, LoadError> {
         let database = match Database::load(&self.pwddb) {
             Ok(database) => database,
             // A server for guests needs no accounts.
-            Err(error) if error.is_missing() => {
+            Err(error) if error.is_missing() && may_miss => {
                 log::warn!("{error}");
                 Database::new()
             }
@@ -151,19 +150,27 @@ impl Current {
     }
 
     /// Reads the files again. Returns the keys that have changed and need a restart; they keep their
-    /// old values.
+    /// old values. Accounts that are gone, or have another password, are so whatever is wrong with the
+    /// configuration.
     ///
     /// # Errors
     ///
-    /// See [`Source::load`]; the old state stays.
+    /// See [`Source::load`]; what could not be read stays as it was. A database that has vanished is no
+    /// empty one.
     pub fn reload(&self, source: &Source) -> Result<Vec<&'static str>, LoadError> {
-        let mut state = source.load()?;
-        let kept = state.settings.global.keep_listening(&self.get().settings.global);
+        let old = self.get();
+        let accounts = source.load_accounts(old.accounts.is_empty())?;
+        let (settings, failed) = match source.load_settings(&accounts) {
+            Ok(loaded) => (loaded.settings, None),
+            Err(error) => (old.settings.clone(), Some(error)),
+        };
+        let mut state = State { settings, accounts, machine: source.machine };
+        let kept = state.settings.global.keep_listening(&old.settings.global);
         for key in &kept {
             log::warn!("[global] {key} has changed; restart the server to listen elsewhere");
         }
         self.replace(state);
-        Ok(kept)
+        failed.map_or(Ok(kept), Err)
     }
 }
 
@@ -264,6 +271,32 @@ mod tests {
             std::fs::write(path, right).expect("file");
         }
         current.reload(&source).expect("right again");
+    }
+
+    #[test]
+    fn accounts_go_whatever_is_wrong_with_the_configuration() {
+        let scratch = Scratch::new("state-accounts");
+        let source = source(&scratch);
+        scratch.file("ksmbd.conf", "[a]\npath = /tmp\n");
+        scratch.file("ksmbdpwd.db", ALICE);
+        let current = Current::new(source.load().expect("loads"));
+        scratch.file("ksmbd.conf", "[global]\nserver signing = perhaps\n");
+        scratch.file("ksmbdpwd.db", &ALICE.replace("alice", "bob"));
+        current.reload(&source).expect_err("a wrong word");
+        let state = current.get();
+        assert!(!state.accounts.contains("alice") && state.accounts.contains("bob"));
+        assert!(state.settings.share("a").is_some());
+        // What has vanished is no empty database.
+        std::fs::remove_file(&source.pwddb).expect("a file");
+        let error = current.reload(&source).expect_err("no database").to_string();
+        assert!(error.contains("ksmbdpwd.db cannot be used"), "{error}");
+        assert!(current.get().accounts.contains("bob"));
+        scratch.file("ksmbd.conf", "[b]\npath = /tmp\n");
+        scratch.file("ksmbdpwd.db", "");
+        current.reload(&source).expect("an empty one");
+        assert!(!current.get().accounts.contains("bob"));
+        std::fs::remove_file(&source.pwddb).expect("a file");
+        current.reload(&source).expect("there were no accounts");
     }
 
     #[test]

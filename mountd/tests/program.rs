@@ -137,7 +137,7 @@ fn signals_reload_list_and_stop() {
     server.line_with("serving IPC$, a on ");
     folder.configure("junk\n");
     server.signal(Signal::HUP);
-    server.line_with("not reloaded, everything stays as it was");
+    server.line_with("not reloaded, everything but the accounts stays as it was");
     server.signal(Signal::USR1);
     server.line_with("serving IPC$, a on ");
     folder.configure("[b]\npath = /tmp\n");

@@ -114,7 +114,7 @@ fn groups() -> Vec<Group> {
         Group { setup: Setup::clients("clients", &["durable handles = yes"]), checks: plain() },
         Group {
             setup: Setup::clients("guests", &["map to guest = bad user"]),
-            checks: refusals::guest_checks(),
+            checks: refusals::guest_checks().into_iter().chain(rpcclient::guest_checks()).collect(),
         },
         Group { setup: Setup::clients("slow", &[]), checks: slow::checks() },
         Group { setup: Setup::clients("guessing", &[]), checks: guessing::checks() },

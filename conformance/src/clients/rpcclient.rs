@@ -24,6 +24,11 @@ pub(crate) fn checks() -> Vec<Check> {
     ]
 }
 
+/// For a server with `map to guest = bad user`.
+pub(crate) fn guest_checks() -> Vec<Check> {
+    vec![Check::new("clients.guest.names", guest)]
+}
+
 /// Runs one command, whatever comes of it. None is the first user.
 fn attempt(context: &Context<'_>, login: Option<&str>, command: &str) -> Checked<Output> {
     let user = login.map_or_else(|| format!("{}%{}", USERS[0].0, USERS[0].1), str::to_owned);
@@ -169,8 +174,21 @@ fn anonymous(context: &Context<'_>) -> Checked {
             return wrong(format!("{command}: {}", output.tail()));
         }
     }
+    learns_no_names(context, "%")
+}
+
+/// A guest has a name and no password: he has not logged on as anybody.
+fn guest(context: &Context<'_>) -> Checked {
+    let output = attempt(context, Some("nosuch%any"), "srvinfo")?;
+    if !output.success() {
+        return wrong(format!("srvinfo: {}", output.tail()));
+    }
+    learns_no_names(context, "nosuch%any")
+}
+
+fn learns_no_names(context: &Context<'_>, login: &str) -> Checked {
     for command in ["lsaquery", "lookupnames root", "enumdomusers", "queryuser 1", "enumdomains"] {
-        let output = attempt(context, Some("%"), command)?;
+        let output = attempt(context, Some(login), command)?;
         if !output.all().contains("NT_STATUS_ACCESS_DENIED") {
             return wrong(format!("{command}: {}", output.tail()));
         }

@@ -71,6 +71,11 @@ impl Accounts {
         self.database.contains(name)
     }
 
+    /// There are no accounts.
+    pub fn is_empty(&self) -> bool {
+        self.database.iter().next().is_none()
+    }
+
     /// Whether each account has its own Unix user: else everybody is the server.
     pub fn serves_users(&self) -> bool {
         self.serving == Serving::Users
@@ -94,7 +99,7 @@ impl Accounts {
         let Some(hash) = self.database.get(user) else {
             let user = user.escape_debug();
             let identity = match guest {
-                Some(guest) => self.identity(guest)?.map(Arc::new),
+                Some(guest) => self.of_guest(guest)?.map(Arc::new),
                 None => None,
             };
             match (guest, &identity) {
@@ -120,6 +125,19 @@ impl Accounts {
             Some(identity) => Ok(identity),
             None => self.nobody(name),
         }
+    }
+
+    /// As whom guests use files; none if the machine does not know their account. `nobody` is known everywhere:
+    /// devices may have no such user.
+    ///
+    /// # Errors
+    ///
+    /// See above.
+    pub fn of_guest(&self, name: &str) -> Found<Identity> {
+        Ok(match self.identity(name)? {
+            None if name == NOBODY => Some(self.nobody(name)?),
+            identity => identity,
+        })
     }
 
     /// An account that the machine does not know as a user.
@@ -315,6 +333,39 @@ pub(crate) mod tests {
         assert!(matches!(accounts.logon("eve", None), Ok(Account::Unknown { guest: None })));
         let gone = accounts.logon("eve", Some("no such guest"));
         assert!(matches!(gone, Ok(Account::Unknown { guest: None })));
+    }
+
+    /// A machine that knows only root.
+    struct Device;
+
+    impl UnixNames for Device {
+        fn user(&self, name: &str) -> Option<UnixUser> {
+            (name == "root").then_some(UnixUser { uid: 0, gid: 0 })
+        }
+
+        fn group(&self, _: &str) -> Option<UnixGroup> {
+            None
+        }
+
+        fn user_name(&self, _: u32) -> Option<String> {
+            None
+        }
+
+        fn group_name(&self, _: u32) -> Option<String> {
+            None
+        }
+
+        fn groups_of(&self, _: &str, gid: u32) -> Vec<u32> {
+            vec![gid]
+        }
+    }
+
+    #[test]
+    fn guests_are_nobody_though_the_machine_has_no_such_user() {
+        let accounts = Accounts::new(database(&[]), Arc::new(Device), Serving::Users, [1, 2, 3]);
+        let guest = accounts.of_guest("nobody").expect("no outage").expect("a guest");
+        assert_eq!((guest.uid, guest.gid, guest.name.as_str()), (65534, 65534, "nobody"));
+        assert_eq!(accounts.of_guest("ftp"), Ok(None));
     }
 
     #[test]

@@ -146,7 +146,8 @@ impl GlobalSettings {
             durable_handles: self.durable_handles,
             // Whoever has opened the journal knows.
             persistent_handles: false,
-            allow_anonymous: !self.restrict_anonymous,
+            // `restrict anonymous` is a rule of shares: see `admit`.
+            allow_anonymous: true,
             extra_fs_attributes: self.fake_fscaps,
             smbtorture_hooks: self.smbtorture_hooks,
             limits,

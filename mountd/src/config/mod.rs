@@ -21,7 +21,7 @@ pub mod variables;
 
 use std::path::Path;
 
-use ksmbd_adduser::{ConfFile, ConfProblem};
+use ksmbd_adduser::{ConfFile, ConfProblem, Severity};
 
 pub use global::GlobalSettings;
 pub use lists::UserList;
@@ -80,7 +80,8 @@ impl Settings {
         }
         // With an error in [global] that shares inherit, IPC$ has it too.
         usable &= shares.iter().flatten().any(ShareSettings::is_ipc);
-        let problems = without_repetition(problems);
+        let mut problems = without_repetition(problems);
+        problems.extend(strange_guest(file, &global, shares.iter().flatten(), accounts));
         match usable {
             true => {
                 let shares = shares.into_iter().flatten().collect();
@@ -95,6 +96,26 @@ impl Settings {
         let folded = name.to_lowercase();
         self.shares.iter().find(|share| share.share.name.to_lowercase() == folded)
     }
+}
+
+/// There may be guests, and nobody knows as whom they would use files.
+fn strange_guest<'a>(
+    file: &ConfFile,
+    global: &GlobalSettings,
+    mut shares: impl Iterator<Item = &'a ShareSettings>,
+    accounts: &Accounts,
+) -> Option<ConfProblem> {
+    let entry = file.global()?.get("guest account")?;
+    let may_be =
+        |share: &ShareSettings| share.guest_ok && share.guest_account.is_none() && !share.is_ipc();
+    // Where nobody can say, it is asked again when somebody comes.
+    if accounts.of_guest(&global.guest_account) != Ok(None)
+        || !(global.map_to_guest || shares.any(may_be))
+    {
+        return None;
+    }
+    let what = format!("there is no Unix user `{}`: guests are refused", global.guest_account);
+    Some(entry.problem(Severity::Warning, what, "useradd it"))
 }
 
 /// What shares inherit from `[global]` is read once a share, and said once.

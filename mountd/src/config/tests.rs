@@ -110,7 +110,7 @@ fn global_settings_are_read() {
     };
     assert_eq!(read, expected);
     let config = read.config([1; 16]);
-    assert!(!config.allow_anonymous && config.require_signing);
+    assert!(config.allow_anonymous && config.require_signing);
     assert_eq!((config.limits.opens, config.limits.idle_time.as_secs()), (8, 180));
     assert_eq!((config.limits.free_guesses, config.limits.guess_delay.as_secs()), (4, 2));
     assert_eq!(config.names.netbios_computer, "BOX");
@@ -302,6 +302,23 @@ fn an_error_that_reaches_ipc_stops_the_load_and_is_said_once() {
     let error = unusable("[global]\nhosts allow = server\n[a]\npath = /tmp\n[b]\npath = /tmp\n");
     assert!(error.starts_with("f:2: [global] hosts allow: `server` cannot be used"), "{error}");
     unusable("[ipc$]\nhosts deny = server\n");
+}
+
+#[test]
+fn guests_whom_nobody_knows_are_warned_about() {
+    let global = "[global]\nguest account = eve\n";
+    for text in
+        [format!("{global}map to guest = bad user\n"), format!("{global}{SHARE}guest ok = yes\n")]
+    {
+        let (_, problem) = one_problem(&text);
+        let expected = "f:2: [global] guest account: there is no Unix user `eve`: guests are refused; useradd it";
+        assert_eq!(problem, expected);
+    }
+    for text in ["", "guest ok = yes\nguest account = bob\n"] {
+        let text = format!("{global}{SHARE}{text}");
+        let problems = read(&text).expect("loads").problems;
+        assert!(problems.is_empty(), "{text}: {problems:?}");
+    }
 }
 
 #[test]

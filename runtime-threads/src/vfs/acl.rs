@@ -51,7 +51,16 @@ impl Store {
         match (probe(c"security.KSMBD_PROBE"), probe(c"user.KSMBD_PROBE")) {
             (Err(Errno::NODATA), _) => Self::Security,
             (_, Err(Errno::NODATA)) => {
-                log::info!("share {}: descriptors are kept in user.NTACL", share.name);
+                let level = match rustix::process::geteuid().is_root() {
+                    true => log::Level::Warn,
+                    false => log::Level::Info,
+                };
+                log::log!(
+                    level,
+                    "share {}: descriptors are kept in user.NTACL, which users can write themselves: \
+                     for security.NTACL the server needs CAP_SYS_ADMIN",
+                    share.name
+                );
                 Self::User
             }
             (Err(errno), _) => {
@@ -81,7 +90,11 @@ pub(super) fn load(
     if !matches!(info::kind(stat), FileKind::File | FileKind::Directory) {
         return None;
     }
-    let bytes = attribute(fd, name)?;
+    // What a server with more rights has left counts on.
+    let bytes = attribute(fd, name).or_else(|| match root.acl {
+        Store::User => attribute(fd, c"security.NTACL"),
+        Store::Off | Store::Security => None,
+    })?;
     let Value { descriptor, hash } = match ntacl::parse(&bytes) {
         Ok(value) => value,
         Err(why) => {

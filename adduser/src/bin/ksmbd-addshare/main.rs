@@ -45,7 +45,8 @@ fn run(options: &Options) -> Result<(), String> {
     };
     // The file is changed whether or not somebody reads this.
     let _ = say(&format!("share `{}` {done}", options.share));
-    let told = daemon::notify(&paths::lock_file(), "share", options.common.verbose);
+    let verbose = options.common.verbose || options.common.names_files();
+    let told = daemon::notify(&paths::lock_file(), "share", verbose);
     told.into_iter().for_each(|text| TOOL.complain(text));
     Ok(())
 }

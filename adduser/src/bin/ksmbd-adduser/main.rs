@@ -45,7 +45,8 @@ fn run(options: Options) -> Result<(), String> {
     };
     let options = Options { password: None, ..options };
     change(&options, hash)?;
-    let told = daemon::notify(&paths::lock_file(), "account", options.common.verbose);
+    let verbose = options.common.verbose || options.common.names_files();
+    let told = daemon::notify(&paths::lock_file(), "account", verbose);
     told.into_iter().for_each(|text| TOOL.complain(text));
     Ok(())
 }
