@@ -125,7 +125,11 @@ fn a_server_tells_and_is_told() {
     assert_eq!(server.tells(&["-r"]), "reloaded\n");
     assert_eq!(server.tells(&["-l"]), "IPC$\nb\t/tmp\n");
     fs::write(server.folder.join("conf"), "junk\n").expect("file");
-    assert!(server.refuses(&["-r"]).contains("not reloaded, everything but the accounts stays as it was"));
+    assert!(
+        server
+            .refuses(&["-r"])
+            .contains("not reloaded, everything but the accounts stays as it was")
+    );
 
     assert_eq!(server.tells(&["-s"]), "stopped\n");
     assert_eq!(server.child.wait().expect("ended").code(), Some(0));

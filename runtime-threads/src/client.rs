@@ -218,10 +218,12 @@ impl Client {
 
     fn run(&mut self, op: OpId, call: Call) {
         self.running = Some(op);
+        let begun = Instant::now();
         let connection = &mut self.connection;
         let mut reply_buf = |length| connection.reply_buf(length);
         let ran = self.shared.run(Some(&self.mailbox), op, call, &mut reply_buf);
         self.running = None;
+        self.was_busy(begun);
         match ran {
             Ran::Done(done) => self.complete(op, done),
             Ran::Asked(receipt) => self.asked.add(op, receipt, self.held),
@@ -243,10 +245,19 @@ impl Client {
         let sealed = self.connection.seal(message);
         self.shared.recorder.own(|| put::seal(self.connection.id(), Sent::of(&sealed)));
         if let Some(frame) = sealed? {
+            let begun = Instant::now();
             socket::write(&self.socket, frame.bytes())?;
             self.connection.recycle(frame);
+            self.was_busy(begun);
         }
         Ok(())
+    }
+
+    /// Since then nothing was read: a frame of which a part has come is not late for that.
+    fn was_busy(&mut self, begun: Instant) {
+        if let Some(frame) = &mut self.frame {
+            frame.since += begun.elapsed();
+        }
     }
 
     /// Waits for bytes or the bell, and takes what bytes there are.

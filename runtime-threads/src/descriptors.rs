@@ -46,6 +46,11 @@ fn wanted(limits: &Limits) -> u64 {
         .saturating_add(OTHERS)
 }
 
+/// For files of a server before this one, which are opened before anything else.
+pub(crate) fn provide_for(opens: usize) {
+    raise((opens as u64).saturating_mul(OPEN + 1).saturating_add(OTHERS));
+}
+
 /// Raises the limit, if that is needed, as far as it may be. How many there are in the end.
 fn raise(wanted: u64) -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);

@@ -7,16 +7,42 @@ use crate::{
 use ksmbd_core::{
     config::Config,
     crypto::SessionKeys,
+    error::Refusal,
     id::{ConnId, OpId, SessionId},
-    message::Request,
+    message::{Outbound, Request},
     server::{Accepted, Unwelcome},
-    vfs::{Done, FsChange, Past, Peer, VfsError},
+    sink::{Executor, Sink},
+    vfs::{Call, Done, File, FsChange, Past, Peer, VfsError},
 };
 use ksmbd_record::event::put;
 use std::sync::Arc;
 
 /// The client's thread that enters, if it is one.
 pub(crate) type Me<'a> = Option<(ConnId, &'a mut Own)>;
+
+/// Keeps what is to be sent.
+struct Later<'a> {
+    told: &'a mut Vec<(ConnId, Outbound)>,
+    out: &'a mut dyn Sink,
+}
+
+impl Sink for Later<'_> {
+    fn send(&mut self, to: ConnId, message: Outbound) {
+        self.told.push((to, message));
+    }
+
+    fn call(&mut self, on: Executor, op: OpId, call: Call) {
+        self.out.call(on, op, call);
+    }
+
+    fn release(&mut self, file: File) {
+        self.out.release(file);
+    }
+
+    fn refused(&mut self, refusal: &Refusal) {
+        self.out.refused(refusal);
+    }
+}
 
 impl Shared {
     /// A frame's requests.
@@ -61,7 +87,7 @@ impl Shared {
     /// Does what is due.
     pub(crate) fn timers(&self) {
         let note = self.recorder.note(put::timeout);
-        self.enter("timers", |server, now, sink| {
+        self.look_in("timers", |server, now, sink| {
             if server.poll_timeout().is_some_and(|(at, _)| at <= now.mono) {
                 self.recorder.at(note, now);
                 server.handle_timeout(now, sink);
@@ -81,7 +107,7 @@ impl Shared {
     /// Closes what waits for clients that will find no server.
     pub(crate) fn close_kept(&self) {
         let note = self.recorder.note(put::close_kept);
-        self.enter("close_kept", |server, now, sink| {
+        self.look_in("close_kept", |server, now, sink| {
             self.recorder.at(note, now);
             server.close_kept(now, sink);
         });
@@ -98,11 +124,17 @@ impl Shared {
     /// Takes a client in, if there is room. From now on what is for it goes into `mailbox`. Only the
     /// forker calls this, and it arms its timer anyway.
     pub(crate) fn accept(&self, peer: Peer, mailbox: Arc<Mailbox>) -> Result<Accepted, Unwelcome> {
-        let accepted = self.enter("accept", |server, now, sink| {
-            let accepted = server.accept(now, peer.clone(), sink)?;
-            let id = accepted.connection.id();
-            self.recorder.at(self.recorder.note(|| put::accept(id, &peer)), now);
-            Ok(accepted)
+        let accepted = self.look_in("accept", |server, now, sink| {
+            // Nobody is told of it before it is recorded.
+            let mut told = Vec::new();
+            let later = &mut Later { told: &mut told, out: sink };
+            let accepted = server.accept(now, peer.clone(), later);
+            if let Ok(accepted) = &accepted {
+                let id = accepted.connection.id();
+                self.recorder.at(self.recorder.note(|| put::accept(id, &peer)), now);
+            }
+            told.into_iter().for_each(|(to, message)| sink.send(to, message));
+            accepted
         })?;
         let id = accepted.connection.id();
         self.hold("accept", |locked| locked.clients.insert(id, mailbox));

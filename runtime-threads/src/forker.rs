@@ -14,7 +14,7 @@ use ksmbd_core::{id::ConnId, vfs::Peer};
 use log::Level;
 use rustix::event::{PollFd, PollFlags, poll};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fmt,
     io::{self, ErrorKind},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
@@ -41,8 +41,12 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// ... and after that much more the threads are left to themselves.
 const GIVE_UP: Duration = Duration::from_secs(5);
 
-/// Clients that have been told to go and have not gone, before others are let in.
+/// Clients that have been told to go and have not gone, before others are let in ...
 const LEAVING: usize = 32;
+
+/// ... but for those who were told so long ago: a file system that does not answer keeps their threads, and is to
+/// keep nobody else. There are not many of them: the core then refuses whoever would need another's place.
+const STUCK: Duration = Duration::from_secs(5);
 
 /// A client's thread, as its parent knows it.
 struct Child {
@@ -53,10 +57,20 @@ struct Child {
 /// Those that had to go for others.
 #[derive(Default)]
 struct Leaving {
-    ids: BTreeSet<ConnId>,
+    ids: BTreeMap<ConnId, Instant>,
     /// Since it was said last.
     untold: u64,
     quiet_until: Option<Instant>,
+}
+
+impl Leaving {
+    /// How long there are too many of them, if nobody goes.
+    fn crowded_for(&self, now: Instant) -> Option<Duration> {
+        let left = |told: &Instant| STUCK.checked_sub(now.saturating_duration_since(*told));
+        let mut left: Vec<_> = self.ids.values().filter_map(left).collect();
+        left.sort_unstable_by(|a, b| b.cmp(a));
+        left.get(LEAVING - 1).copied()
+    }
 }
 
 /// What the thread has.
@@ -116,7 +130,7 @@ impl Forker {
 
     /// Whoever had to go has to be gone before more come.
     fn is_crowded(&self) -> bool {
-        self.leaving.ids.len() >= LEAVING
+        self.leaving.crowded_for(Instant::now()).is_some()
     }
 
     fn is_paused(&mut self) -> bool {
@@ -130,11 +144,13 @@ impl Forker {
         let timer = self.shared.arm().map(|deadline| self.shared.clock.until(deadline));
         self.outside_from = self.outside_from.filter(|from| *from > Instant::now());
         let rest = self.outside_from.map(|from| from.saturating_duration_since(Instant::now()));
-        let timeout = [pause, timer, rest].into_iter().flatten().min().map(socket::timespec);
+        let crowded = self.leaving.crowded_for(Instant::now());
+        let timeout = [pause, timer, rest, crowded];
+        let timeout = timeout.into_iter().flatten().min().map(socket::timespec);
         let mut fds = vec![PollFd::new(&self.shared.forker, PollFlags::IN)];
         let outside = outside::queue().filter(|_| self.outside_from.is_none());
         fds.extend(outside.iter().map(|queue| PollFd::new(queue, PollFlags::IN)));
-        if !paused && !self.is_crowded() {
+        if !paused && crowded.is_none() {
             fds.extend(self.listeners.iter().map(|l| PollFd::new(l, PollFlags::IN)));
         }
         match poll(&mut fds, timeout.as_ref()) {
@@ -216,9 +232,9 @@ impl Forker {
         let Some(child) = self.children.get(&id) else { return };
         let _ = child.socket.shutdown(Shutdown::Both);
         let Leaving { ids, untold, quiet_until } = &mut self.leaving;
-        ids.insert(id);
-        *untold += 1;
         let now = Instant::now();
+        ids.insert(id, now);
+        *untold += 1;
         if quiet_until.is_none_or(|until| until <= now) {
             log::warn!("ksmbd/0: no room: {untold} connections without a session went for others");
             *quiet_until = Some(now + QUIET);
@@ -230,7 +246,7 @@ impl Forker {
     /// goes, so that the next one comes in.
     fn make_room(&mut self) {
         if let Some(id) = self.shared.oldest_stranger()
-            && !self.leaving.ids.contains(&id)
+            && !self.leaving.ids.contains_key(&id)
         {
             self.send_away(id);
         }
@@ -296,4 +312,23 @@ fn is_the_client_s(error: &io::Error) -> bool {
             | ErrorKind::NetworkUnreachable
             | ErrorKind::PermissionDenied
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_does_not_go_keeps_others_out_for_a_while() {
+        let now = Instant::now();
+        let mut leaving = Leaving::default();
+        for id in 0..31 {
+            leaving.ids.insert(ConnId(id), now);
+        }
+        assert_eq!(leaving.crowded_for(now), None);
+        leaving.ids.insert(ConnId(31), now + Duration::from_secs(1));
+        let two = now + Duration::from_secs(2);
+        assert_eq!(leaving.crowded_for(two), Some(Duration::from_secs(3)));
+        assert_eq!(leaving.crowded_for(now + Duration::from_secs(6)), None);
+    }
 }

@@ -2,7 +2,7 @@
 //! state directory, which one server has for itself. What is promised is on stable storage before it
 //! is said; threads that promise at the same time wait for the disk together.
 
-use crate::vfs;
+use crate::{descriptors, vfs};
 use ksmbd_core::vfs::{Done, Memo, Past, Promise, Restored, VfsError};
 use ksmbd_core::{config::Share, vfs::Identity};
 use ksmbd_record::journal::{Anchor, Ledger, MAX_BLOCK, Said, block, read};
@@ -12,8 +12,10 @@ use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    panic::resume_unwind,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
 };
 
 /// The journal's name in the state directory.
@@ -49,14 +51,14 @@ impl fmt::Display for JournalError {
 impl std::error::Error for JournalError {}
 
 /// A share and who uses its files, as they are now; `None`: the promise does not hold any more.
-pub type Resolve<'a> = &'a dyn Fn(&Promise) -> Option<(Arc<Share>, Arc<Identity>)>;
+pub type Resolve<'a> = &'a (dyn Fn(&Promise) -> Option<(Arc<Share>, Arc<Identity>)> + Sync);
 
 /// The journal, open.
 #[derive(Debug)]
 pub struct Journal {
     directory: PathBuf,
     /// Keeps other servers out.
-    _lock: File,
+    lock: File,
     inner: Mutex<Inner>,
     /// How many memos are on stable storage. Taken before `inner`, where both are.
     synced: Mutex<u64>,
@@ -93,17 +95,30 @@ impl Journal {
         }
         let mut ledger = load(&path)?;
         ledger.take(Said::Servers(ledger.servers().saturating_add(1)));
-        let (file, length) =
-            write_anew(directory, &ledger).map_err(|error| failed(&path, error))?;
+        let anew = write_anew(directory, &ledger).map_err(|error| failed(&path, error))?;
+        lock.sync_all().map_err(|error| failed(directory, error))?;
+        let (file, length) = anew;
         let inner = Inner { file, ledger, length, base: length, memos: 0, broken: false };
         let directory = directory.to_owned();
-        Ok(Self { directory, _lock: lock, inner: Mutex::new(inner), synced: Mutex::new(0) })
+        Ok(Self { directory, lock, inner: Mutex::new(inner), synced: Mutex::new(0) })
     }
 
     /// What the servers before have left, with its files open again. What is not there any more, or is
-    /// another file, is let go.
+    /// another file, is let go. Files are opened as their users by a thread of its own: the caller stays who
+    /// it is, and so do the threads that it starts.
     pub fn past(&self, resolve: Resolve<'_>) -> Past {
         let ledger = self.lock().ledger.clone();
+        descriptors::provide_for(ledger.opens().count());
+        thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                vfs::identity::renounce();
+                self.restore_all(&ledger, resolve)
+            });
+            thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })
+    }
+
+    fn restore_all(&self, ledger: &Ledger, resolve: Resolve<'_>) -> Past {
         let mut past = Past { servers: ledger.servers(), opens: Vec::new() };
         let mut gone = Vec::new();
         for (number, promise, anchor) in ledger.opens() {
@@ -145,7 +160,7 @@ impl Journal {
                 _ => VfsError::Io,
             }
         };
-        let mine = self.lock().add(&self.directory, said).map_err(failed)?;
+        let mine = self.lock().add(&self.directory, &self.lock, said).map_err(failed)?;
         if sync { self.sync(mine).map_err(failed) } else { Ok(()) }
     }
 
@@ -176,8 +191,8 @@ impl Journal {
 }
 
 impl Inner {
-    /// Adds what is news, all or nothing; how many memos there are then.
-    fn add(&mut self, directory: &Path, said: Vec<Said>) -> io::Result<u64> {
+    /// Adds what is news, all or nothing; how many memos there are then. `handle` is the directory's.
+    fn add(&mut self, directory: &Path, handle: &File, said: Vec<Said>) -> io::Result<u64> {
         let news: Vec<_> = said.into_iter().filter(|said| self.ledger.is_news(said)).collect();
         let bytes = block(&news);
         if bytes.len() > MAX_BLOCK {
@@ -188,6 +203,9 @@ impl Inner {
             match write_anew(directory, &self.ledger) {
                 Ok((file, length)) => {
                     (self.file, self.length, self.base) = (file, length, length);
+                    // The name has to be there after a power failure, too.
+                    self.broken = true;
+                    handle.sync_all()?;
                     self.broken = false;
                 }
                 Err(error) if self.broken => return Err(error),
@@ -254,7 +272,8 @@ fn load(path: &Path) -> Result<Ledger, JournalError> {
     Ok(ledger)
 }
 
-/// Writes a journal that says this, beside the old one, and puts it in its place.
+/// Writes a journal that says this, beside the old one, and puts it in its place: from then on it is the one that
+/// counts.
 fn write_anew(directory: &Path, ledger: &Ledger) -> io::Result<(Arc<File>, u64)> {
     let (path, beside) = (directory.join(NAME), directory.join(format!("{NAME}.new")));
     match fs::remove_file(&beside) {
@@ -269,8 +288,6 @@ fn write_anew(directory: &Path, ledger: &Ledger) -> io::Result<(Arc<File>, u64)>
         return Err(error);
     }
     fs::rename(&beside, &path)?;
-    // The name has to be there after a power failure, too.
-    File::open(directory)?.sync_all()?;
     Ok((Arc::new(file), bytes.len() as u64))
 }
 

@@ -216,6 +216,25 @@ impl Shared {
         self.enter_as(None, what, work)
     }
 
+    /// Lets the forker into the server. It has others to care for, and never waits for a file system: what is
+    /// to be closed is the worker's.
+    pub(crate) fn look_in<T>(
+        &self,
+        what: &'static str,
+        work: impl FnOnce(&mut Server, Now, &mut dyn Sink) -> T,
+    ) -> T {
+        let mut left = Left::default();
+        let result = self.hold(what, |locked| self.inside(locked, None, &mut left, work));
+        let files = std::mem::take(&mut left.files);
+        if !files.is_empty() {
+            let _ = self.worker.send(Job::Release(files));
+        }
+        for op in self.after(&mut left).into_iter().flatten() {
+            self.complete(None, op, Done::Failed(VfsError::HungUp));
+        }
+        result
+    }
+
     /// Lets a client's thread into the server; calls for it are put into its own list.
     pub(crate) fn enter_as<T>(
         &self,

@@ -1,5 +1,5 @@
 //! The thread `ksmbd/w`: calls that no client waits for (delete on close after a hang-up, expiry),
-//! answers of the daemon whose client is gone, and changes made outside SMB.
+//! answers of the daemon whose client is gone, changes made outside SMB, and what the forker may not wait for.
 
 use crate::{
     server::{Ran, Shared},
@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, Sender};
 use ksmbd_core::{
     buffer::ReplyBuf,
     id::OpId,
-    vfs::{Call, Done, FsChange, VfsError},
+    vfs::{Call, Done, File, FsChange, VfsError},
 };
 use std::{
     io,
@@ -28,6 +28,8 @@ pub(crate) enum Job {
     Call(OpId, Call),
     /// Complete.
     Done(OpId, Done),
+    /// Close them.
+    Release(Vec<File>),
     /// Pass on what was changed outside SMB, and look through what is new.
     Outside,
     /// Something was changed outside SMB.
@@ -66,6 +68,7 @@ fn work(shared: &Arc<Shared>, job: Job) {
             }
         }
         Job::Done(op, done) => (op, done),
+        Job::Release(files) => return drop(files),
         Job::Outside => {
             shared.looking_outside();
             outside::drain();

@@ -11,7 +11,7 @@ use ksmbd_core::{
     },
 };
 use std::{
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
@@ -164,6 +164,30 @@ fn what_is_another_is_let_go() {
     assert_eq!(rig.past(&journal), Vec::<u64>::new());
 }
 
+/// Files are opened again as their users, and not by the thread that starts all others.
+#[test]
+fn whoever_restores_stays_who_he_is() {
+    let mut rig = Rig::new();
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    for directory in [rig.directory.clone(), rig.directory.join("share")] {
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let journal = Journal::open(&rig.state()).unwrap();
+    ok(&journal.remember(rig.kept(1, 1, "x")));
+    drop(journal);
+    let (uid, gid) = (12345, 12345);
+    rig.who = Arc::new(Identity { name: "a".into(), uid, gid, groups: vec![], sid: None });
+    let journal = Journal::open(&rig.state()).unwrap();
+    assert_eq!(rig.past(&journal), [1]);
+    let secret = rig.directory.join("secret");
+    fs::write(&secret, b"root's").unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(fs::read(&secret).unwrap(), b"root's");
+    assert_eq!(fs::metadata(&secret).unwrap().uid(), 0);
+}
+
 /// A journal that has become long is written anew, and says the same.
 #[test]
 fn it_does_not_grow_for_ever() {
@@ -214,7 +238,7 @@ fn damage_costs_what_is_behind_it() {
 fn several_at_once() {
     let rig = Rig::new();
     let journal = Journal::open(&rig.state()).unwrap();
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for thread in 0..4 {
             let (rig, journal) = (&rig, &journal);
             scope.spawn(move || {
