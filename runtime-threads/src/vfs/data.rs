@@ -114,9 +114,16 @@ fn check_room(fd: BorrowedFd<'_>, end: u64) -> Outcome<()> {
     if end <= size {
         return Ok(());
     }
+    match available(fd)? {
+        Some(available) if end - size > available.saturating_add(LARGE) => Err(VfsError::NoSpace),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes that are left, where they are counted.
+fn available(fd: BorrowedFd<'_>) -> Outcome<Option<u64>> {
     let volume = fs::fstatvfs(fd).map_err(failed)?;
-    let available = volume.f_bavail.saturating_mul(volume.f_frsize);
-    if end - size > available.saturating_add(LARGE) { Err(VfsError::NoSpace) } else { Ok(()) }
+    Ok((volume.f_blocks > 0).then(|| volume.f_bavail.saturating_mul(volume.f_frsize)))
 }
 
 /// [`Op::Flush`](ksmbd_core::vfs::Op::Flush).
@@ -128,8 +135,12 @@ pub(super) fn flush(file: &File) -> Outcome<()> {
     match handle.writer.get() {
         Some(fd) => again(|| fs::fsync(fd)),
         None if handle.plain() => again(|| fs::fsync(&handle.fd)),
-        // Through a descriptor that is not open for data nothing was written.
-        None => Ok(()),
+        // It is the file that is flushed, whoever has written to it (MS-FSA 2.1.5.7). Who may do neither with it
+        // has changed nothing that could be.
+        None => match streams::flush(handle) {
+            Err(VfsError::AccessDenied) => Ok(()),
+            result => result,
+        },
     }
 }
 
@@ -179,10 +190,10 @@ pub(super) fn set_allocation(file: &File, size: u64) -> Outcome<()> {
 /// Some file systems reserve all that is left before they say that it is not enough, and do not give it
 /// back. What is reserved cannot be cut off here: others may be writing behind the end.
 fn check_space(fd: BorrowedFd<'_>, more: u64) -> Outcome<()> {
-    let volume = fs::fstatvfs(fd).map_err(failed)?;
-    let available = volume.f_bavail.saturating_mul(volume.f_frsize);
-    // Where nothing is counted nobody knows.
-    if volume.f_blocks > 0 && more > available { Err(VfsError::NoSpace) } else { Ok(()) }
+    match available(fd)? {
+        Some(available) if more > available => Err(VfsError::NoSpace),
+        _ => Ok(()),
+    }
 }
 
 fn reserve(fd: BorrowedFd<'_>, from: u64, to: u64) -> Outcome<()> {
@@ -211,11 +222,12 @@ pub(super) fn overwrite(
         return Err(VfsError::AccessDenied);
     }
     let fd = handle.writable()?;
+    // First what may be refused: then nothing is lost.
+    ea::set_on(handle, eas)?;
+    info::keep(handle, Some(attributes), None)?;
     again(|| fs::ftruncate(fd, 0))?;
     handle.reserved.store(0, Ordering::Relaxed);
-    info::keep(handle, Some(attributes), None)?;
     streams::delete_all(handle)?;
-    ea::set_on(handle, eas)?;
     handle.info()
 }
 

@@ -44,8 +44,8 @@ impl Place<'_> {
             Answer::Known(name) => return Ok(name),
             Answer::Unknown => {}
             Answer::Learn => {
-                if Known::begin(key, self.fd) {
-                    return self.learn(key, wanted);
+                if let Some(watch) = Known::begin(key, self.fd) {
+                    return self.learn(key, watch, wanted);
                 }
             }
         }
@@ -56,7 +56,7 @@ impl Place<'_> {
     }
 
     /// Reads all of the directory and keeps its names.
-    fn learn(self, key: FileKey, wanted: &str) -> Outcome<Option<String>> {
+    fn learn(self, key: FileKey, watch: i32, wanted: &str) -> Outcome<Option<String>> {
         let mut names = Vec::new();
         let found = self.read(
             |name| {
@@ -66,7 +66,7 @@ impl Place<'_> {
             wanted,
         );
         let whole = found.is_ok() && names.len() <= known::MAX_NAMES;
-        Known::finish(key, whole.then_some(names));
+        Known::finish(key, watch, whole.then_some(names));
         found
     }
 

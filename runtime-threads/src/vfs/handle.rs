@@ -1,6 +1,6 @@
 //! What stands behind the core's [`File`]: a descriptor that was resolved below its share.
 
-use super::{Outcome, acl::Store, failed, identity::Who, resolve, streams, times::Held};
+use super::{Outcome, acl::Store, again, failed, identity::Who, resolve, streams, times::Held};
 use ksmbd_core::{
     config::Share,
     id::FileKey,
@@ -12,6 +12,7 @@ use ksmbd_core::{
 use rustix::{
     fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     fs::{self, CWD, Mode, OFlags},
+    io::Errno,
 };
 use std::{
     any::Any,
@@ -158,8 +159,13 @@ pub(super) fn proc_path(fd: impl AsFd) -> String {
     format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd())
 }
 
-/// Opens what an O_PATH descriptor of a regular file or directory names. Never waits.
+/// Opens what an O_PATH descriptor of a regular file or directory names. Only waits for who has a lease of
+/// the kernel's on it (fcntl(2): an NFS server's delegations), which the first try has asked him to give back.
 pub(super) fn reopen(fd: impl AsFd, flags: OFlags) -> Outcome<OwnedFd> {
-    let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    fs::openat(proc_fd()?, proc_name(fd), flags, Mode::empty()).map_err(failed)
+    let flags = flags | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let (proc, name) = (proc_fd()?, proc_name(fd));
+    match fs::openat(proc, &*name, flags | OFlags::NONBLOCK, Mode::empty()) {
+        Err(Errno::AGAIN) => again(|| fs::openat(proc, &*name, flags, Mode::empty())),
+        opened => opened.map_err(failed),
+    }
 }

@@ -168,8 +168,11 @@ impl New<'_> {
         let stored = self.attributes(root, &stat, how.attributes)?;
         ea::set_new(self.fd.as_fd(), info::key(&stat), &how.eas)?;
         // After this it may not be its maker's to write to; a descriptor goes with the owner.
-        inherit_owner(root, self.parent, self.fd.as_fd(), &stat)?;
-        acl::first(root, self.fd.as_fd(), self.above, how, directory)?;
+        let first = || acl::first(root, self.fd.as_fd(), self.above, how, directory);
+        match inherit_owner(root, self.parent, self.fd.as_fd(), &stat)? {
+            true => identity::as_server(first)?,
+            false => first()?,
+        }
         // All of these change the time of the last change at least.
         Ok((info::stat_fd(self.fd).map_err(failed)?, stored))
     }
@@ -203,11 +206,13 @@ impl New<'_> {
 
 /// `inherit owner`: what is new belongs to whom its directory belongs to, as ksmbd and Samba have it.
 /// Only the server itself can give files away.
-fn inherit_owner(root: &Root, parent: &Statx, fd: BorrowedFd<'_>, stat: &Statx) -> Outcome<()> {
+/// Whether it has another owner now.
+fn inherit_owner(root: &Root, parent: &Statx, fd: BorrowedFd<'_>, stat: &Statx) -> Outcome<bool> {
     let owner = parent.stx_uid;
     if !root.share.inherit_owner || !identity::can_switch() || owner == stat.stx_uid {
-        return Ok(());
+        return Ok(false);
     }
     let owner = Some(Uid::from_raw(owner));
-    identity::as_server(|| again(|| fs::chownat(fd, "", owner, None, AtFlags::EMPTY_PATH)))
+    identity::as_server(|| again(|| fs::chownat(fd, "", owner, None, AtFlags::EMPTY_PATH)))?;
+    Ok(true)
 }

@@ -3,13 +3,15 @@
 
 use super::{
     handle::{Root, proc_fd, proc_name},
-    identity::Who,
+    identity::{self, Who},
     info,
 };
 use ksmbd_core::vfs::Permitted;
 use rustix::{
     fd::BorrowedFd,
-    fs::{self, Access, AtFlags, FileType, Statx, StatxAttributes},
+    fs::{self, Access, AtFlags, CWD, FileType, Statx, StatxAttributes},
+    io::Errno,
+    system::uname,
     thread::{CapabilitySet, capabilities},
 };
 use std::sync::OnceLock;
@@ -33,7 +35,7 @@ fn trust() -> &'static Trust {
         let all = over | CapabilitySet::FOWNER;
         // The permitted ones: what is effective changes with the identity of the thread.
         let has = capabilities(None).map(|sets| sets.permitted);
-        let switches = super::identity::can_switch();
+        let switches = identity::can_switch();
         Trust {
             root_may_all: has.is_ok_and(|has| has.contains(all)),
             modes_count: switches || has.is_ok_and(|has| !has.intersects(over)),
@@ -98,11 +100,32 @@ fn bits(root: &Root, fd: BorrowedFd<'_>, stat: &Statx, who: Who, wanted: u32) ->
 
 /// The kernel knows groups, ACLs and mounts.
 fn asked(fd: BorrowedFd<'_>, bits: u32) -> bool {
+    match asks_by_file_ids() {
+        true => access(fd, bits, AtFlags::EACCESS),
+        false => identity::as_real(|| access(fd, bits, AtFlags::empty())).unwrap_or_default(),
+    }
+}
+
+/// Is there faccessat2(2)? It came with Linux 5.8, and some containers forbid it. The older call asks by the real
+/// user, which is the server's.
+fn asks_by_file_ids() -> bool {
+    static ASKS: OnceLock<bool> = OnceLock::new();
+    *ASKS.get_or_init(|| {
+        let name = uname();
+        let release = name.release().to_string_lossy();
+        let mut numbers = release.split(['.', '-']).map_while(|word| word.parse().ok());
+        let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        let allowed = fs::accessat(CWD, c"/", Access::EXISTS, AtFlags::EACCESS);
+        version >= (5, 8) && allowed != Err(Errno::PERM)
+    })
+}
+
+fn access(fd: BorrowedFd<'_>, bits: u32, flags: AtFlags) -> bool {
     let mut access = Access::empty();
     access.set(Access::READ_OK, bits & READ != 0);
     access.set(Access::WRITE_OK, bits & WRITE != 0);
     access.set(Access::EXEC_OK, bits & EXECUTE != 0);
-    proc_fd().is_ok_and(|proc| fs::accessat(proc, proc_name(fd), access, AtFlags::EACCESS).is_ok())
+    proc_fd().is_ok_and(|proc| fs::accessat(proc, proc_name(fd), access, flags).is_ok())
 }
 
 /// What the calling identity may do with the file of `fd` itself.
@@ -138,4 +161,48 @@ pub(super) fn may_remove(
     let sticky = parent_stat.stx_mode & STICKY != 0;
     let owns = [0, stat.stx_uid, parent_stat.stx_uid].contains(&who.uid);
     (owns || !sticky) && bits(root, parent, parent_stat, who, WRITE | EXECUTE) == WRITE | EXECUTE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ksmbd_core::vfs::Identity;
+    use rustix::fd::AsFd;
+    use std::{fs::File, os::unix::fs::PermissionsExt, sync::Arc};
+
+    /// Both ways of asking are told the same, whoever asks.
+    #[test]
+    fn an_older_kernel_says_the_same() {
+        if !identity::can_switch() || !asks_by_file_ids() {
+            return;
+        }
+        let path = std::env::temp_dir().join(format!("ksmbd-rights-{}", std::process::id()));
+        let file = File::create(&path).unwrap();
+        let who = |uid, gid, groups| Identity { name: "a".into(), uid, gid, groups, sid: None };
+        let people = [who(0, 0, vec![]), who(1, 2, vec![]), who(3, 4, vec![2]), who(5, 6, vec![7])];
+        for mode in [0o000, 0o700, 0o640, 0o664, 0o071, 0o004, 0o777] {
+            for person in &people {
+                identity::as_server(|| {
+                    std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+                    std::os::unix::fs::chown(&path, Some(1), Some(2)).unwrap();
+                    Ok(())
+                })
+                .unwrap();
+                identity::assume(&Arc::new(person.clone())).unwrap();
+                for bits in 1..8 {
+                    let new = access(file.as_fd(), bits, AtFlags::EACCESS);
+                    let old = identity::as_real(|| access(file.as_fd(), bits, AtFlags::empty()));
+                    assert_eq!(old, Ok(new), "{mode:o} {bits} {person:?}");
+                }
+                // It is who it was.
+                let mine = identity::as_server(|| Ok(()))
+                    .and_then(|()| identity::assume(&Arc::new(person.clone())));
+                assert_eq!(mine.map(|who| who.uid), Ok(person.uid));
+            }
+        }
+        identity::as_server(|| {
+            std::fs::remove_file(&path).map_err(|_| ksmbd_core::vfs::VfsError::Io)
+        })
+        .unwrap();
+    }
 }

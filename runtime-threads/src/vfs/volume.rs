@@ -4,19 +4,27 @@ use super::{Outcome, failed, handle::Handle, info};
 use ksmbd_core::vfs::{File, VolumeInfo};
 use rustix::fs;
 
+/// Bytes that a file system has that does not say.
+const UNCOUNTED: u64 = 1 << 40;
+
 /// [`Op::Volume`](ksmbd_core::vfs::Op::Volume).
 pub(super) fn query(file: &File) -> Outcome<VolumeInfo> {
     let handle = Handle::of(file)?;
     let space = fs::fstatvfs(&handle.fd).map_err(failed)?;
     let root = info::stat_fd(&handle.root.directory).map_err(failed)?;
     let unit = if space.f_frsize == 0 { info::BLOCK } else { space.f_frsize };
+    // Some count nothing (ramfs): clients take that for a full disk.
+    let (total, available, free) = match space.f_blocks {
+        0 => (UNCOUNTED / unit, UNCOUNTED / unit, UNCOUNTED / unit),
+        total => (total, space.f_bavail, space.f_bfree),
+    };
     Ok(VolumeInfo {
         serial: serial(info::device(&root), root.stx_ino),
         creation_time: info::birth(&root),
         unit: u32::try_from(unit).unwrap_or(u32::MAX),
-        total: space.f_blocks,
-        available: space.f_bavail,
-        free: space.f_bfree,
+        total,
+        available,
+        free,
     })
 }
 

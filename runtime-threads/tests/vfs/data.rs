@@ -3,7 +3,7 @@
 use crate::rig::Rig;
 use ksmbd_core::{
     vfs::{Done, Missing, Op, OpenHow, VfsError},
-    wire::fscc::FileAttributes,
+    wire::fscc::{FileAttributes, ea::FullEaInformation},
 };
 use std::{fs, io::ErrorKind, os::unix::fs::MetadataExt};
 
@@ -109,6 +109,20 @@ fn overwriting_empties_and_sets_attributes() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn overwriting_that_is_refused_changes_nothing() {
+    let rig = Rig::new();
+    let file = rig.create("f").unwrap();
+    rig.write(&file.file, 0, b"old").unwrap();
+    // Longer than any file system takes it.
+    let ea = FullEaInformation { flags: 0, ea_name: vec![b'A'; 255], ea_value: b"1".to_vec() };
+    let attributes = FileAttributes::HIDDEN;
+    let over = Op::Overwrite { file: file.file.clone(), attributes, eas: vec![ea] };
+    assert!(matches!(rig.run(over), Done::Failed(_)));
+    assert_eq!(rig.read(&file.file, 0, 9).unwrap(), b"old");
+    assert_eq!(rig.query(&file.file).attributes, FileAttributes::ARCHIVE);
 }
 
 #[test]

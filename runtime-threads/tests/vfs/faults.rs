@@ -163,6 +163,11 @@ fn without_extended_attributes_everything_else_works() {
     assert_eq!((info.attributes, info.last_write_time), (FileAttributes::ARCHIVE, old));
     assert!(info.creation_time <= old, "the earliest time that is known");
     rig.write(&made.file, 0, b"data").unwrap();
+    // Nor is anything counted: it is not full for that.
+    let Done::Volume(volume) = rig.run(Op::Volume { file: made.file.clone() }) else { panic!() };
+    assert!(volume.available > 0 && volume.total >= volume.free);
+    rig.write(&made.file, 4 << 30, b"far").unwrap();
+    rig.ok(Op::SetEndOfFile { file: made.file.clone(), size: 4 }).unwrap();
     for number in 0..10 {
         rig.mkdir(&format!("mount/d{number}")).unwrap();
     }

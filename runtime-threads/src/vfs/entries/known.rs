@@ -111,37 +111,39 @@ impl Known {
         Answer::Unknown
     }
 
-    /// The calling thread is going to read the directory and to call [`Known::finish`]. False where
-    /// that cannot be kept in mind.
-    pub(super) fn begin(key: FileKey, directory: BorrowedFd<'_>) -> bool {
+    /// The calling thread is going to read the directory and to call [`Known::finish`] with this number. None
+    /// where that cannot be kept in mind.
+    pub(super) fn begin(key: FileKey, directory: BorrowedFd<'_>) -> Option<i32> {
         // Asked by this thread alone: a file system that does not answer is not waited for by all.
         if !watch::tells_all(directory) {
-            return false;
+            return None;
         }
         let began = Self::with(|known| {
             known.missed.retain(|missed| *missed != key);
             if known.directories.contains_key(&key) {
                 // Another thread is at it.
-                return false;
+                return None;
             }
             while known.directories.len() >= MAX_DIRECTORIES {
                 known.forget_oldest();
             }
-            let Some(watch) = known.watches.add(directory) else { return false };
+            let watch = known.watches.add(directory)?;
             let used = known.clock;
             let state = State::Reading(Vec::new());
             known.directories.insert(key, Directory { watch, used, state });
             known.by_watch.insert(watch, key);
-            true
+            Some(watch)
         });
-        began.unwrap_or_default()
+        began.flatten()
     }
 
     /// All names of the directory; `None` when it could not be read, or has too many.
-    pub(super) fn finish(key: FileKey, names: Option<Vec<Box<[u8]>>>) {
+    pub(super) fn finish(key: FileKey, watch: i32, names: Option<Vec<Box<[u8]>>>) {
         Self::with(|known| {
-            // It may be forgotten by now.
-            let Some(directory) = known.directories.get_mut(&key) else { return };
+            // It may be forgotten by now, and another thread may be learning it anew: with its watch began what
+            // is told of changes.
+            let directory = known.directories.get_mut(&key).filter(|it| it.watch == watch);
+            let Some(directory) = directory else { return };
             let State::Reading(changes) = &mut directory.state else { return };
             let Some(names) = names else {
                 known.forget(key);
