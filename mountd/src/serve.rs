@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
+use crossbeam_channel::Sender;
 use ksmbd_adduser::paths;
 use ksmbd_record::Writer;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
@@ -16,9 +18,13 @@ use crate::control::handler::ServerHandler;
 use crate::control::socket::ControlSocket;
 use crate::lock_file::LockFile;
 use crate::options::Options;
+use crate::reload::Reloader;
 use crate::server::{Server, StartError};
-use crate::state::{LoadError, Source, State};
-use crate::{detach, logger, subauth};
+use crate::state::{Source, State};
+use crate::{detach, ending, logger, subauth};
+
+/// How long what is under way may take when the server ends.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Serves in this process until a signal ends it, or in a child if it is to detach.
 pub fn run(options: &Options) -> ExitCode {
@@ -57,19 +63,22 @@ fn serve(options: &Options, detached: bool) -> Result<(), StartError> {
     let listen = listen(&state, options.port)?;
     let socket = control_socket(options)?;
     let server = Arc::new(Server::start(state, listen, recording(options)?)?);
-    let handler = ServerHandler { server: Arc::clone(&server), source: source.clone() };
-    let control = socket.map(|socket| socket.serve(handler)).transpose();
-    let control = control.map_err(|error| StartError::System("start a thread", error))?;
+    let failed = |error| StartError::System("start a thread", error);
+    let reloader = Arc::new(Reloader::new(&server, source));
+    let (reload, reloads) = Arc::clone(&reloader).spawn().map_err(failed)?;
+    let handler = ServerHandler(reloader);
+    let control = socket.map(|socket| socket.serve(handler)).transpose().map_err(failed)?;
     log_what_is_served(&server);
     if detached {
         go_quiet();
     }
-    wait(&mut signals, &server, &source);
-    drop(control);
-    // With its thread the control socket's hold of the server is gone.
-    if let Some(server) = Arc::into_inner(server) {
-        server.stop();
+    wait(&mut signals, &server, &reload);
+    drop((control, reload));
+    match ending::alone(server, PATIENCE) {
+        Some(server) => server.stop(),
+        None => log::error!("something still uses the server: it is not stopped, but ended"),
     }
+    ending::join([reloads], PATIENCE);
     log::info!("stopped");
     Ok(())
 }
@@ -114,41 +123,17 @@ pub(crate) fn signals() -> Result<Signals, StartError> {
         .map_err(|error| StartError::System("take signals", error))
 }
 
-fn wait(signals: &mut Signals, server: &Server, source: &Source) {
+/// Until a signal ends it. It waits for nothing else.
+fn wait(signals: &mut Signals, server: &Server, reload: &Sender<()>) {
     for signal in signals.forever() {
         match signal {
-            SIGHUP => {
-                let _ = reload(server, source);
-            }
+            // One that is about to begin is as good.
+            SIGHUP => _ = reload.try_send(()),
             SIGUSR1 => log_what_is_served(server),
             _ => {
                 log::info!("stopping");
                 break;
             }
-        }
-    }
-}
-
-/// Reads the files again, and says what came of it in the log and to the caller.
-pub(crate) fn reload(server: &Server, source: &Source) -> Result<String, String> {
-    match server.reload(source) {
-        Ok(kept) if kept.is_empty() => {
-            log::info!("reloaded");
-            Ok("reloaded".to_owned())
-        }
-        Ok(kept) => {
-            let said = format!("reloaded; a restart is needed for: {}", kept.join(", "));
-            log::warn!("{said}");
-            Ok(said)
-        }
-        Err(error) => {
-            let stays = match error {
-                LoadError::Config(..) => "everything but the accounts",
-                LoadError::Database(..) => "everything",
-            };
-            let said = format!("not reloaded, {stays} stays as it was: {error}");
-            log::error!("{said}");
-            Err(said)
         }
     }
 }

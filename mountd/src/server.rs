@@ -4,10 +4,10 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crossbeam_channel::Sender;
 use ksmbd_core::config::{Config, MAX_PIPES};
@@ -21,9 +21,9 @@ use crate::control::socket::SocketError;
 use crate::daemon::Daemon;
 use crate::lock_file::LockError;
 use crate::pipes::Pipes;
-use crate::state::{Current, LoadError, Source, State};
+use crate::state::{Current, LoadError, State};
 use crate::subauth::SubauthError;
-use crate::{persistent, random};
+use crate::{ending, persistent, random};
 
 /// What is left of the daemon's work when the server has ended may take so long.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -100,8 +100,6 @@ pub struct Server {
     /// There is a journal for persistent handles.
     persistent: bool,
     pipe_count: Arc<AtomicUsize>,
-    /// One reload at a time: what the core and the daemon decide by is to be of one file.
-    reloading: Mutex<()>,
 }
 
 impl Server {
@@ -130,8 +128,7 @@ impl Server {
         let listen_on = listen.clone();
         let options = Options { listen: listen_on, config, seed, daemon, rpc, record, journal };
         let runtime = Runtime::start(options).map_err(|error| StartError::Listen(listen, error))?;
-        let reloading = Mutex::new(());
-        Ok(Self { runtime, daemons, current, guid, persistent, pipe_count, reloading })
+        Ok(Self { runtime, daemons, current, guid, persistent, pipe_count })
     }
 
     /// Where it listens.
@@ -144,24 +141,19 @@ impl Server {
         &self.current
     }
 
-    /// Reads the files again: shares and accounts for those who connect from now on, `[global]` for
-    /// new connections and sessions. Returns the keys that need a restart.
-    ///
-    /// # Errors
-    ///
-    /// A file cannot be used; what it says stays as it was.
-    pub fn reload(&self, source: &Source) -> Result<Vec<&'static str>, LoadError> {
-        let _alone = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.current.get().settings.global.state_directory.clone();
-        let mut kept = self.current.reload(source)?;
+    /// Goes on with the current state: shares and accounts for those who connect from now on, `[global]` for
+    /// new connections and sessions. Returns the keys of what was different `before` and needs a restart.
+    pub fn changed(&self, before: &State) -> Option<&'static str> {
         let state = self.current.get();
-        if persistent::are_wanted(&state) && !self.persistent {
-            kept.push("continuous availability");
-        } else if self.persistent && before != state.settings.global.state_directory {
-            kept.push("state directory");
-        }
         self.runtime.reconfigure(Arc::new(config(&state, self.guid, self.persistent)));
-        Ok(kept)
+        let directory = |state: &State| state.settings.global.state_directory.clone();
+        if persistent::are_wanted(&state) && !self.persistent {
+            Some("continuous availability")
+        } else if self.persistent && directory(before) != directory(&state) {
+            Some("state directory")
+        } else {
+            None
+        }
     }
 
     /// Who is connected, and what is open.
@@ -178,7 +170,8 @@ impl Server {
     /// Lets the clients' running requests end, and ends all threads.
     pub fn stop(self) {
         self.runtime.stop();
-        self.daemons.join(PATIENCE);
+        // With the last client nobody writes letters any more, and they end.
+        ending::join(self.daemons.0, PATIENCE);
     }
 }
 
@@ -195,52 +188,5 @@ impl Daemons {
         let (to_pipes, about_pipes) = crossbeam_channel::unbounded();
         let threads = [daemon.spawn(questions)?, pipes.spawn(about_pipes)?];
         Ok((Self(threads), to_daemon, to_pipes))
-    }
-
-    /// With the last client nobody writes letters any more, and they end. But a client's thread may hang
-    /// in a file system for ever, or one of these in a look-up: then it is left to itself after `patience`.
-    fn join(self, patience: Duration) {
-        let deadline = Instant::now() + patience;
-        for thread in self.0 {
-            while !thread.is_finished() && Instant::now() < deadline {
-                thread::sleep(Duration::from_millis(1));
-            }
-            if !thread.is_finished() {
-                log::warn!("a thread of the daemon does not end and is left behind");
-            } else if thread.join().is_err() {
-                log::error!("a thread of the daemon had panicked");
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn threads_that_do_not_end_are_left_behind() {
-        let (keep, never) = crossbeam_channel::bounded::<()>(0);
-        let hangs = thread::spawn(move || {
-            let _ = never.recv();
-        });
-        let ends = thread::spawn(|| ());
-        Daemons([hangs, ends]).join(Duration::from_millis(20));
-        drop(keep);
-    }
-
-    #[test]
-    fn threads_that_end_are_waited_for() {
-        let (keep, begun) = crossbeam_channel::bounded(0);
-        let (done, told) = crossbeam_channel::bounded(1);
-        let ends = thread::spawn(move || {
-            let _ = begun.recv();
-            done.send(()).expect("it is listened");
-        });
-        let other = thread::spawn(move || {
-            let _ = keep.send(());
-        });
-        Daemons([ends, other]).join(Duration::from_secs(60));
-        assert!(told.try_recv().is_ok());
     }
 }

@@ -137,6 +137,32 @@ fn a_server_tells_and_is_told() {
     assert!(server.refuses(&["-s"]).contains("is ksmbd.mountd running?"));
 }
 
+/// A file system that does not answer: here a FIFO that nobody writes to.
+#[test]
+fn a_reload_that_never_ends_keeps_nobody() {
+    let mut server = Server::start("hangs");
+    let database = server.folder.join("db");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &database, rustix::fs::FileType::Fifo, mode, 0)
+        .expect("a FIFO");
+    let mut reload = server.command(&["-r"]).stderr(Stdio::null()).spawn().expect("it runs");
+    let tasks = format!("/proc/{}/task", server.child.id());
+    let is_at_it = || {
+        let mut tasks = fs::read_dir(&tasks).expect("its threads").flatten();
+        tasks.any(|task| {
+            fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm == "ksmbd.answer\n")
+        })
+    };
+    while !is_at_it() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert_eq!(server.tells(&["-c"]).trim(), env!("CARGO_PKG_VERSION"));
+    assert_eq!(server.tells(&["-s"]), "stopped\n");
+    assert_eq!(server.child.wait().expect("ended").code(), Some(0));
+    let _ = reload.kill();
+    let _ = reload.wait();
+}
+
 #[test]
 fn the_status_shows_who_is_there() {
     let server = Server::start("status");

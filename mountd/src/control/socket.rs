@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use rustix::net::sockopt::socket_peercred;
 use rustix::process::geteuid;
 
 use super::{Answer, Command, read_line, write_answer};
+use crate::ending;
 
 /// How long a client may take for its request, and for each part of the answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -62,8 +64,11 @@ pub struct ControlSocket {
     file: (u64, u64),
 }
 
-/// Does what clients ask.
-pub trait Handler: Send + 'static {
+/// Clients that are answered at once. More wait for one of these.
+const CLIENTS: usize = 16;
+
+/// Does what clients ask, several at a time: one may take long.
+pub trait Handler: Send + Sync + 'static {
     /// The answer to a command.
     fn handle(&self, command: &Command) -> Answer;
 }
@@ -93,10 +98,24 @@ impl ControlSocket {
     /// There is no thread, or no descriptor.
     pub fn serve(self, handler: impl Handler) -> io::Result<Control> {
         let (bell, end) = UnixStream::pair()?;
+        let handler = Arc::new(handler);
         let thread = thread::Builder::new().name("ksmbd.control".to_owned()).spawn(move || {
+            let mut answering = Vec::new();
             while self.wait(&end) {
-                self.accept(&handler);
+                answering.retain(|thread: &JoinHandle<()>| !thread.is_finished());
+                let Some(client) = self.accept() else { continue };
+                if answering.len() >= CLIENTS {
+                    talk(client, &*handler);
+                    continue;
+                }
+                let handler = Arc::clone(&handler);
+                let thread = thread::Builder::new().name("ksmbd.answer".to_owned());
+                match thread.spawn(move || talk(client, &*handler)) {
+                    Ok(thread) => answering.push(thread),
+                    Err(error) => log::warn!("control: no thread: {error}"),
+                }
             }
+            ending::join(answering, PATIENCE);
         })?;
         Ok(Control { bell: Some(bell), thread: Some(thread) })
     }
@@ -113,13 +132,9 @@ impl ControlSocket {
         }
     }
 
-    fn accept(&self, handler: &impl Handler) {
+    fn accept(&self) -> Option<UnixStream> {
         match self.listener.accept() {
-            Ok((stream, _)) => {
-                if let Err(error) = converse(stream, handler) {
-                    log::debug!("control: {error}");
-                }
-            }
+            Ok((stream, _)) => return Some(stream),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => {
                 log::warn!("{}: {error}", self.path.display());
@@ -127,6 +142,7 @@ impl ControlSocket {
                 thread::sleep(Duration::from_millis(100));
             }
         }
+        None
     }
 }
 
@@ -140,7 +156,7 @@ impl Drop for ControlSocket {
     }
 }
 
-/// Ends the thread when it is dropped, after the answer that it is writing.
+/// Ends the thread when it is dropped, after the answers that are being written.
 #[derive(Debug)]
 pub struct Control {
     bell: Option<UnixStream>,
@@ -151,9 +167,7 @@ impl Drop for Control {
     fn drop(&mut self) {
         // The other end hears that this one is closed.
         drop(self.bell.take());
-        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
-            log::error!("the thread of the control socket had panicked");
-        }
+        ending::join(self.thread.take(), 2 * PATIENCE);
     }
 }
 
@@ -175,6 +189,12 @@ fn make_room(path: &Path) -> Result<(), SocketError> {
             fs::remove_file(path).map_err(failed)
         }
         Err(error) => Err(failed(error)),
+    }
+}
+
+fn talk(client: UnixStream, handler: &impl Handler) {
+    if let Err(error) = converse(client, handler) {
+        log::debug!("control: {error}");
     }
 }
 
