@@ -129,6 +129,7 @@ pub const KEYS: &[Key] = &[
     share(&["admin users"], Text),
     share(HOSTS_ALLOW, Text),
     share(HOSTS_DENY, Text),
+    share(ENCRYPT, Text),
     share(CREATE_MASK, Octal),
     share(DIRECTORY_MASK, Octal),
     share(&["force create mode"], Octal),
@@ -173,6 +174,8 @@ pub const WRITABLE: &[&str] = &["writable", "writeable", "write ok"];
 pub const HOSTS_ALLOW: &[&str] = &["hosts allow", "allow hosts"];
 /// `hosts deny`
 pub const HOSTS_DENY: &[&str] = &["hosts deny", "deny hosts"];
+/// Samba's: a share's own encryption.
+pub const ENCRYPT: &[&str] = &["smb encrypt", "server smb encrypt"];
 /// Samba's. A spool directory that is served as a share of files would be a surprise.
 pub const PRINTABLE: &[&str] = &["printable", "print ok"];
 /// `create mask`

@@ -32,6 +32,7 @@ use ksmbd_core::{config::Config, server::Server, vfs::Past};
 use ksmbd_record::{Start, Writer};
 use mailbox::Bell;
 use record::Recorder;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
 use server::Shared;
 use std::{
     io,
@@ -151,9 +152,29 @@ fn begin(mut writer: Writer, seed: [u8; 32], config: &Arc<Config>) -> io::Result
     Recorder::spawn(writer)
 }
 
+/// Binds an address that the machine may not be able to use yet: one of IPv6 is looked for among the neighbours
+/// for a second after its interface has come up.
+fn bind_early(address: &SocketAddr) -> io::Result<TcpListener> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    // Without it, on old kernels, it has to be there.
+    let _ = match address.is_ipv4() {
+        true => sockopt::set_ip_freebind(&socket, true),
+        false => sockopt::set_ipv6_freebind(&socket, true),
+    };
+    rustix::net::bind(&socket, address)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(socket.into())
+}
+
 fn bind(address: &SocketAddr) -> io::Result<TcpListener> {
     let fail = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
-    let listener = TcpListener::bind(address).map_err(fail)?;
+    let listener = match address.ip().is_unspecified() {
+        true => TcpListener::bind(address),
+        false => bind_early(address),
+    };
+    let listener = listener.map_err(fail)?;
     listener.set_nonblocking(true).map_err(fail)?;
     rustix::net::listen(&listener, BACKLOG).map_err(|errno| fail(errno.into()))?;
     Ok(listener)

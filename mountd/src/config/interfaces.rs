@@ -55,14 +55,24 @@ impl std::error::Error for ListenError {}
 ///
 /// # Errors
 ///
-/// With `bind interfaces only`, when a word of `interfaces` names nothing: the server would be
-/// reached less than was meant.
+/// With `bind interfaces only`, when no word of `interfaces` names anything. Of others that do not it is warned:
+/// an interface may be down.
 pub fn listen_addresses(settings: &GlobalSettings) -> Result<Vec<SocketAddr>, ListenError> {
     if !settings.bind_interfaces_only {
         return Ok(everywhere(settings.port));
     }
     let machine = list().map_err(ListenError::Unreadable)?;
-    choose(&machine, &settings.interfaces, settings.port)
+    let (chosen, strange) = choose(&machine, &settings.interfaces, settings.port);
+    match (chosen.is_empty(), strange.first()) {
+        (true, Some(word)) => return Err(ListenError::NoAddress(word.clone())),
+        _ => strange.iter().for_each(|word| {
+            log::warn!(
+                "`interfaces`: no interface `{word}` has an address now; nobody is served there until the \
+                 server is started again"
+            );
+        }),
+    }
+    Ok(chosen)
 }
 
 /// `::` takes IPv4 too, unless the kernel has no IPv6, or was told to keep the two apart.
@@ -95,13 +105,10 @@ fn list() -> io::Result<Vec<Interface>> {
     Ok(interfaces)
 }
 
-/// Each word is an interface's name, `eth*`, an address or a net (as in Samba).
-fn choose(
-    machine: &[Interface],
-    words: &[String],
-    port: u16,
-) -> Result<Vec<SocketAddr>, ListenError> {
-    let mut chosen = BTreeSet::new();
+/// Each word is an interface's name, `eth*`, an address or a net (as in Samba). Also returns those that name
+/// nothing.
+fn choose(machine: &[Interface], words: &[String], port: u16) -> (Vec<SocketAddr>, Vec<String>) {
+    let (mut chosen, mut strange) = (BTreeSet::new(), Vec::new());
     for word in words {
         let mut known = false;
         for interface in machine.iter().filter(|interface| fits(interface, word)) {
@@ -111,10 +118,10 @@ fn choose(
             known = true;
         }
         if !known {
-            return Err(ListenError::NoAddress(word.clone()));
+            strange.push(word.clone());
         }
     }
-    Ok(chosen.into_iter().collect())
+    (chosen.into_iter().collect(), strange)
 }
 
 fn fits(interface: &Interface, word: &str) -> bool {
@@ -152,16 +159,18 @@ pub(super) mod tests {
         .to_vec()
     }
 
-    fn chosen(words: &str) -> Result<Vec<String>, String> {
+    fn chosen(words: &str) -> (Vec<String>, Vec<String>) {
         let words: Vec<_> = words.split(' ').map(str::to_owned).collect();
-        choose(&machine(), &words, 445)
-            .map(|list| list.iter().map(ToString::to_string).collect())
-            .map_err(|error| error.to_string())
+        let (chosen, strange) = choose(&machine(), &words, 445);
+        (chosen.iter().map(ToString::to_string).collect(), strange)
     }
 
     #[test]
     fn interfaces_are_named_in_four_ways() {
-        let right = |words| chosen(words).expect("addresses");
+        let right = |words| match chosen(words) {
+            (addresses, strange) if strange.is_empty() => addresses,
+            other => panic!("{other:?}"),
+        };
         assert_eq!(right("lo"), ["127.0.0.1:445", "[::1]:445"]);
         assert_eq!(right("eth0"), ["192.168.1.7:445", "[fe80::7]:445"]);
         assert_eq!(right("eth*").len(), 3);
@@ -170,12 +179,16 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_name_without_an_address_is_an_error() {
-        for words in ["wlan0", "lo wlan0"] {
-            let error = chosen(words).expect_err("no such interface");
-            assert!(error.contains("no interface `wlan0` has an address"), "{error}");
-        }
-        chosen("all").expect_err("no word for all");
+    fn a_name_without_an_address_is_left_out_and_said() {
+        assert_eq!(chosen("eth1 wlan0"), (vec!["10.0.0.7:445".into()], vec!["wlan0".into()]));
+        assert_eq!(chosen("all"), (vec![], vec!["all".into()]), "there is no word for all");
+        let settings = GlobalSettings {
+            bind_interfaces_only: true,
+            interfaces: vec!["no-such-0".to_owned()],
+            ..GlobalSettings::default()
+        };
+        let error = listen_addresses(&settings).expect_err("nothing").to_string();
+        assert!(error.contains("no interface `no-such-0` has an address"), "{error}");
     }
 
     #[test]

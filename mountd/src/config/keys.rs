@@ -4,8 +4,9 @@ use ksmbd_adduser::keys::{self, Place};
 use ksmbd_adduser::{ConfFile, ConfProblem, Entry, Section, Severity};
 
 pub(super) use ksmbd_adduser::keys::{
-    BROWSEABLE, CREATE_MASK, DIRECTORY_MASK, FORCE_GROUP, GUEST_OK, HOSTS_ALLOW, HOSTS_DENY,
-    MAX_PROTOCOL, MIN_PROTOCOL, PATH, PRINTABLE, READ_ONLY, ROOT_DIRECTORY, WRITABLE, find,
+    BROWSEABLE, CREATE_MASK, DIRECTORY_MASK, ENCRYPT, FORCE_GROUP, GUEST_OK, HOSTS_ALLOW,
+    HOSTS_DENY, MAX_PROTOCOL, MIN_PROTOCOL, PATH, PRINTABLE, READ_ONLY, ROOT_DIRECTORY, WRITABLE,
+    find,
 };
 
 /// What is made of a key.

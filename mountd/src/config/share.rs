@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ksmbd_adduser::{ConfFile, ConfProblem, Entry, Section, Severity};
-use ksmbd_core::config::{Share, ShareKind};
+use ksmbd_core::config::{Encryption, Share, ShareKind};
 use ksmbd_core::veto::Veto;
 
 use super::global::GlobalSettings;
 use super::hosts::{HostList, HostRules};
-use super::values::{first, limit};
+use super::values::{ENCRYPTION, first, limit};
 use super::variables::PathPattern;
 use super::{UserList, keys};
 use crate::account::Accounts;
@@ -218,6 +218,7 @@ impl<'a> Reader<'a> {
         }
         self.read_veto(share);
         self.read_modules(share);
+        self.read_encryption(share);
     }
 
     /// A persistent handle is a durable one that lasts longer. Whose directory is another one for each
@@ -261,6 +262,25 @@ impl<'a> Reader<'a> {
                 let what = format!("`{other}` is no form of streams: ksmbd's is used");
                 self.warn(entry, &what, "write ksmbd or samba");
             }
+        }
+    }
+
+    /// Samba's words. Less than `required` is for the client to decide, and `smb3 encryption` is about that.
+    fn read_encryption(&mut self, share: &mut Share) {
+        let Some(entry) = self.get(keys::ENCRYPT) else {
+            return;
+        };
+        let value = entry.value().to_ascii_lowercase();
+        match ENCRYPTION.iter().find(|(word, _)| *word == value) {
+            Some((_, encryption)) => share.encrypt = *encryption == Encryption::Mandatory,
+            None => {
+                let what = format!("`{}` is not known", entry.value());
+                self.error(entry, &what, "write required, desired, default or off");
+            }
+        }
+        if share.encrypt && self.context.global.encryption == Encryption::Disabled {
+            let what = "nobody can use the share: `smb3 encryption` is disabled";
+            self.warn(entry, what, "write `smb3 encryption = auto` in [global]");
         }
     }
 

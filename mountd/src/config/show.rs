@@ -102,6 +102,7 @@ impl fmt::Display for ShareSettings {
         optional(f, "admin users", self.admin_users.as_ref())?;
         optional(f, "hosts allow", self.hosts.allow.as_ref())?;
         optional(f, "hosts deny", self.hosts.deny.as_ref())?;
+        line(f, "smb encrypt", if share.encrypt { "required" } else { "default" })?;
         optional(f, "guest account", self.guest_account.as_ref())?;
         optional(f, "force user", self.force_user.as_ref())?;
         optional(f, "force group", self.force_group.as_ref())?;
@@ -161,9 +162,10 @@ mod tests {
              [a]\npath = /tmp\ncomment = x\nguest ok = yes\nwritable = yes\n\
              valid users = alice @staff\ninvalid users = bob\nread list = alice\n\
              write list = bob\nadmin users = alice\nhosts allow = 10. fe80::/10 EXCEPT 10.1.1.1\n\
-             hosts deny = ALL\nguest account = bob\nforce user = alice\nforce group = staff\n\
+             hosts deny = ALL\nsmb encrypt = default\nguest account = bob\nforce user = alice\nforce group = staff\n\
              create mask = 0600\nvfs objects = acl_xattr streams_xattr\nveto files = /*.exe/.*/\ninherit owner = yes\n\
              follow symlinks = yes\ncrossmnt = no\nchange notify = no\nkernel change notify = no\nmax connections = 2\n",
+            "[global]\nsmb encrypt = required\n[a]\npath = /tmp\nsmb encrypt = off\n",
             "[global]\ninterfaces = \"a b\" a,\";if_index=1\"\n[a]\npath = /tmp\nvalid users = @\nhosts allow = ,\n",
         ] {
             let settings = read(text);

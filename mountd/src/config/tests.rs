@@ -180,7 +180,7 @@ fn share_settings_are_read() {
          inherit owner = yes\nveto files = /*.exe/.*/\nadmin users = alice\n\
          follow symlinks = yes\ncrossmnt = no\nmax connections = 3\nforce user = alice\n\
          force group = staff\nguest account = bob\nhosts allow = 10.\nhosts deny = ALL\n\
-         vfs objects = streams_xattr\nstreams_xattr = Samba\n\
+         vfs objects = streams_xattr\nstreams_xattr = Samba\nserver smb encrypt = Required\n\
          valid users = alice @staff\ninvalid users = bob\nread list = alice\nwrite list =\n",
     );
     let share = &settings.share;
@@ -189,7 +189,7 @@ fn share_settings_are_read() {
     assert_eq!((share.force_create_mode, share.force_directory_mode), (0o40, 0o50));
     assert!(!share.hide_dot_files && !share.store_dos_attributes);
     assert!(share.follow_symlinks && !share.cross_mounts);
-    assert!(share.streams && share.streams_nul);
+    assert!(share.streams && share.streams_nul && share.encrypt);
     assert!(share.inherit_owner && share.veto == Veto::new(["*.exe", ".*"]));
     assert!(settings.admin_users.is_some());
     assert!(!settings.browseable && settings.guest_ok && settings.writable);

@@ -167,7 +167,7 @@ fn without_extended_attributes_everything_else_works() {
     let Done::Volume(volume) = rig.run(Op::Volume { file: made.file.clone() }) else { panic!() };
     assert!(volume.available > 0 && volume.total >= volume.free);
     rig.write(&made.file, 4 << 30, b"far").unwrap();
-    rig.ok(Op::SetEndOfFile { file: made.file.clone(), size: 4 }).unwrap();
+    rig.ok(Op::SetEndOfFile { file: made.file, size: 4 }).unwrap();
     for number in 0..10 {
         rig.mkdir(&format!("mount/d{number}")).unwrap();
     }

@@ -27,6 +27,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("admin users", "eve", "there is no account `eve`; add it with ksmbd.adduser"),
     ("hosts allow", "server", "`server` cannot be used"),
     ("hosts deny", "ALL EXCEPT 1. EXCEPT 2.", "a second EXCEPT"),
+    ("smb encrypt", "manditory", "`manditory` is not known; write required, desired"),
     ("force user", "eve", "there is no Unix user `eve`"),
     ("force group", "x", "there is no group `x`"),
     ("veto files", "x", "it does not begin with /"),
