@@ -1,9 +1,9 @@
 //! Every key of `ksmbd.conf`: where it may stand, and what its value looks like. What is made of it
 //! is mountd's.
 
-use Kind::{Number, Octal, Size, Switch, Text};
+use Kind::{Between, Number, Octal, Size, Switch, Text, Word};
 
-use crate::{ConfProblem, Entry};
+use crate::{ConfProblem, Entry, Severity};
 
 /// Where a key may stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,11 +21,15 @@ pub enum Kind {
     Switch,
     /// A decimal number.
     Number,
+    /// A decimal number, not below the first and not above the second of these.
+    Between(u64, u64),
+    /// One of these, in any case.
+    Word(&'static [&'static str]),
     /// Permissions in octal.
     Octal,
     /// Bytes, with a unit behind them or none.
     Size,
-    /// Words, names, lists.
+    /// Names, lists, anything.
     Text,
 }
 
@@ -56,6 +60,16 @@ impl Key {
             Number => {
                 entry.number(0..=u64::MAX, &mut problems);
             }
+            Between(low, high) => {
+                entry.number(low..=high, &mut problems);
+            }
+            Word(words) => {
+                if !words.iter().any(|word| word.eq_ignore_ascii_case(entry.value())) {
+                    let what = format!("`{}` is not known", entry.value());
+                    let remedy = format!("write one of: {}", words.join(", "));
+                    problems.push(entry.problem(Severity::Warning, what, remedy));
+                }
+            }
             Octal => {
                 entry.octal(&mut problems);
             }
@@ -80,14 +94,14 @@ const fn share(names: &'static [&'static str], kind: Kind) -> Key {
 pub const KEYS: &[Key] = &[
     global(&["bind interfaces only"], Switch),
     global(&["interfaces"], Text),
-    global(&["tcp port"], Number),
+    global(&["tcp port"], Between(1, 65_535)),
     global(&["server string"], Text),
     global(&["netbios name"], Text),
     global(&["workgroup"], Text),
-    global(MIN_PROTOCOL, Text),
-    global(MAX_PROTOCOL, Text),
-    global(&["server signing"], Text),
-    global(&["smb3 encryption"], Text),
+    global(MIN_PROTOCOL, Word(PROTOCOLS)),
+    global(MAX_PROTOCOL, Word(PROTOCOLS)),
+    global(&["server signing"], Word(SIGNING)),
+    global(&["smb3 encryption"], Word(ENCRYPTION)),
     global(&["server multi channel support"], Switch),
     global(&["smb2 leases"], Switch),
     global(&["durable handles"], Switch),
@@ -104,8 +118,8 @@ pub const KEYS: &[Key] = &[
     global(&["failed logons"], Number),
     global(&["failed logon delay"], Number),
     global(&["ipc timeout"], Number),
-    global(&["map to guest"], Text),
-    global(&["restrict anonymous"], Number),
+    global(&["map to guest"], Word(&["never", "bad user"])),
+    global(&["restrict anonymous"], Word(&["0", "1", "2"])),
     global(&["kerberos support"], Switch),
     global(&["kerberos service name"], Text),
     global(&["kerberos keytab file"], Text),
@@ -129,7 +143,7 @@ pub const KEYS: &[Key] = &[
     share(&["admin users"], Text),
     share(HOSTS_ALLOW, Text),
     share(HOSTS_DENY, Text),
-    share(ENCRYPT, Text),
+    share(ENCRYPT, Word(ENCRYPTION)),
     share(CREATE_MASK, Octal),
     share(DIRECTORY_MASK, Octal),
     share(&["force create mode"], Octal),
@@ -144,7 +158,7 @@ pub const KEYS: &[Key] = &[
     share(&["follow symlinks"], Switch),
     share(&["crossmnt"], Switch),
     share(&["vfs objects"], Text),
-    share(&["streams_xattr"], Text),
+    share(&["streams_xattr"], Word(&["ksmbd", "samba"])),
     share(&["change notify"], Switch),
     share(&["kernel change notify"], Switch),
     share(&["time machine"], Switch),
@@ -154,6 +168,14 @@ pub const KEYS: &[Key] = &[
     share(PRINTABLE, Switch),
 ];
 
+/// What may be written for a dialect.
+const PROTOCOLS: &[&str] = &["SMB2_02", "SMB2_10", "SMB3_00", "SMB3_02", "SMB3_11", "SMB3", "SMB2"];
+/// ksmbd's words, then Samba's.
+const SIGNING: &[&str] =
+    &["auto", "mandatory", "disabled", "enabled", "required", "default", "desired"];
+/// The same, of encryption.
+const ENCRYPTION: &[&str] =
+    &["auto", "mandatory", "disabled", "enabled", "required", "default", "desired", "off"];
 /// `server min protocol`
 pub const MIN_PROTOCOL: &[&str] = &["server min protocol", "min protocol"];
 /// `server max protocol`

@@ -99,6 +99,34 @@ fn adds_changes_and_deletes_and_keeps_the_rest() {
     assert_eq!(fs::read_dir(&fixture.0).expect("folder").count(), 1);
 }
 
+/// With them there would be no server.
+#[test]
+fn words_that_are_not_known_are_not_written() {
+    let fixture = Fixture::new("words");
+    for (option, said) in [
+        ("server signing = manditory", "`manditory` is not known; write one of: auto, mandatory,"),
+        ("smb3 encryption = on", "`on` is not known; write one of: auto, mandatory,"),
+        ("server max protocol = SMB4", "`SMB4` is not known; write one of: SMB2_02,"),
+        ("restrict anonymous = yes", "`yes` is not known; write one of: 0, 1, 2"),
+        ("tcp port = 70000", "65535"),
+    ] {
+        let output = fixture.run(&["-u", "global", "-o", option]);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && error.contains(said), "{option}: {error}");
+        assert_eq!(fixture.text(), CONF);
+    }
+}
+
+#[test]
+fn global_is_made_where_there_is_none() {
+    let fixture = Fixture::new("global");
+    fs::write(fixture.conf(), "[a]\npath = /tmp\n").expect("configuration");
+    fixture.run(&["-u", "global", "-o", "workgroup = HOME"]);
+    let text = fixture.text();
+    assert!(text.contains("[global]\n") && text.contains("workgroup = HOME\n"), "{text}");
+    assert!(text.starts_with("[a]\npath = /tmp\n"), "{text}");
+}
+
 #[test]
 fn of_several_options_for_a_key_the_last_counts() {
     let fixture = Fixture::new("last");

@@ -35,6 +35,8 @@ pub(crate) fn expect(
         (Action::Add, true) => {
             Err(format!("{shown}: there is a share `{share}` already; use --update to change it"))
         }
+        // [global] is everywhere, if it says something or not.
+        (Action::Update, false) if share.eq_ignore_ascii_case("global") => Ok(()),
         (Action::Update, false) => {
             Err(format!("{shown}: there is no share `{share}`; use --add to add it"))
         }

@@ -14,6 +14,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("server signing", "manditory", "`manditory` is not known; write auto, mandatory, "),
     ("smb3 encryption", "manditory", "`manditory` is not known; write auto, mandatory, "),
     ("state directory", "var", "does not begin with /; write the whole path"),
+    ("restrict anonymous", "yes", "`yes` is not known; write 0, 1 or 2"),
     ("map to guest", "bad usr", "`bad usr` is not known; write never or bad user"),
     ("kerberos service name", "x", "not supported yet"),
     ("kerberos keytab file", "x", "not supported yet"),
@@ -76,18 +77,32 @@ fn every_key_says_what_is_wrong_with_its_value() {
             Kind::Switch => says(key, "maybe", &["`maybe` is not a boolean"]),
             Kind::Octal => says(key, "9", &["`9` is not an octal number"]),
             Kind::Size => says(key, "lots", &["`lots` is not a size", "not supported yet"]),
-            Kind::Number => {
-                let other = ["is not a port", "is not known; write 0, 1 or 2", "it has no effect"];
+            Kind::Number | Kind::Between(..) => {
+                let other = ["is not a port", "it has no effect"];
                 let what = [&["`soon` is not a number"][..], &other].concat();
                 says(key, "soon", &what);
             }
-            Kind::Text => {
+            Kind::Text | Kind::Word(_) => {
                 let of_key = |(name, ..): &&(&str, &str, &str)| *name == key.name();
                 match WRONG.iter().find(of_key) {
                     Some((_, value, what)) => says(key, value, &[what]),
                     None => assert!(ANYTHING.contains(&key.name()), "{}: no case", key.name()),
                 }
             }
+        }
+    }
+}
+
+/// What `ksmbd.addshare` lets pass is no error here.
+#[test]
+fn every_word_of_a_key_is_known() {
+    for key in KEYS {
+        let Kind::Word(words) = key.kind else { continue };
+        for word in words {
+            let problems = said(key, word);
+            let strange = ["is not known", "is not a protocol", "is no form"];
+            let is_strange = |said: &String| strange.iter().any(|what| said.contains(what));
+            assert!(!problems.iter().any(is_strange), "{problems:?}");
         }
     }
 }
