@@ -35,6 +35,7 @@ check_tree() {
     mkdir "$A/tree"
     tar -xf /source.tar -C "$A/tree"
     for place in "$A" "$B"; do
+        say "step $place"
         cd "$place/tree"
         md5sum -c /source.md5 >/tmp/sums || differ "$(grep -v ': OK' /tmp/sums)"
     done
@@ -96,10 +97,12 @@ check_list() {
     while [ $i -lt 1200 ]; do
         : >"a file with a long name, as there are many, number $i"
         i=$((i + 1))
+        [ $((i % 100)) != 0 ] || say "step $i"
     done
     for place in "$A" "$B"; do
         i=$(ls "$place/many" | sort -u | wc -l)
         [ "$i" = 1200 ] || differ "$i names instead of 1200 in $place"
+        say "step $place"
     done
     cd "$A"
     rm -r many

@@ -18,9 +18,10 @@ use crate::process::{self, Process};
 /// How long a run may take to be had again.
 const REPLAY_LIMIT: Duration = Duration::from_secs(600);
 
-/// How long a server may take to accept, and to end after TERM.
+/// How long a server may take to accept, and to end after TERM: it gives running calls ten seconds, and what is
+/// left five, twice.
 const START_LIMIT: Duration = Duration::from_secs(15);
-const STOP_LIMIT: Duration = Duration::from_secs(5);
+const STOP_LIMIT: Duration = Duration::from_secs(20);
 
 /// Where things are.
 #[derive(Clone, Debug)]
@@ -318,7 +319,10 @@ impl Server {
                 process.signal(Signal::TERM);
             }
             match process.wait(STOP_LIMIT) {
-                None => self.troubles.push("needed KILL: still there 5 s after TERM".into()),
+                None => self.troubles.push(format!(
+                    "needed KILL: still there {} s after TERM",
+                    STOP_LIMIT.as_secs()
+                )),
                 // smbd re-raises the signal.
                 Some(status) if !status.success() && self.kind == Kind::Ksmbd => {
                     self.troubles.push(format!("ended with {status} instead of 0"));

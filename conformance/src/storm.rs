@@ -2,6 +2,7 @@
 //! is left of them in the server when they have gone: nothing.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -120,15 +121,14 @@ pub(crate) fn weather(env: &Env, name: &str, options: &Options) -> Checked<Strin
     let before = Held::of(&server)?;
     let cpu = server.cpu_seconds();
     let (done, most) = blow(env, &mut server, options, options.seconds)?;
+    if done.returned == 0 {
+        return wrong("no durable handle was there again");
+    }
     let cpu = server.cpu_seconds() - cpu;
     let took = settled(env, &server)?;
     serves(env, &server)?;
     settled(env, &server)?;
-    let after = Held::of(&server)?;
-    let left = after.beyond(&before);
-    if !left.is_empty() {
-        return wrong(format!("left: {}", left.join(", ")));
-    }
+    let after = left_alone(&server, &before)?;
     let troubles = server.stop();
     if !troubles.is_empty() {
         return wrong(troubles.join("; "));
@@ -147,14 +147,44 @@ pub(crate) fn weather(env: &Env, name: &str, options: &Options) -> Checked<Strin
     ))
 }
 
+/// What is held when nothing is left that was not there before. Threads end, and sockets are closed, behind the
+/// last word of who had them.
+fn left_alone(server: &Server, before: &Held) -> Checked<Held> {
+    let until = Instant::now() + LATE;
+    loop {
+        let after = Held::of(server)?;
+        let left = after.beyond(before);
+        if left.is_empty() {
+            return Ok(after);
+        }
+        if Instant::now() > until {
+            return wrong(format!("left: {}", left.join(", ")));
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// What clients have done.
+struct Done {
+    operations: String,
+    /// Durable handles that were there again.
+    returned: u64,
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} answers, {} durable handles again", self.operations, self.returned)
+    }
+}
+
 /// Runs the clients. What they have done, and the server's largest size in KiB.
-fn blow(env: &Env, server: &mut Server, options: &Options, seconds: u64) -> Checked<(String, u64)> {
+fn blow(env: &Env, server: &mut Server, options: &Options, seconds: u64) -> Checked<(Done, u64)> {
     let blown = clients(env, server, options.clients, seconds);
     // That it died explains whatever the clients say.
     server.dead().map_or(blown, wrong)
 }
 
-fn clients(env: &Env, server: &Server, clients: usize, seconds: u64) -> Checked<(String, u64)> {
+fn clients(env: &Env, server: &Server, clients: usize, seconds: u64) -> Checked<(Done, u64)> {
     let what = What { kind: "storm", share: "files", clients, seconds };
     let load = Load::start(env, server, what, LATE)?;
     let mut most = 0;
@@ -163,10 +193,8 @@ fn clients(env: &Env, server: &Server, clients: usize, seconds: u64) -> Checked<
     let ["done", operations, _, _, returned] = words[..] else {
         return wrong(line);
     };
-    if returned == "0" {
-        return wrong("no durable handle was there again");
-    }
-    Ok((format!("{operations} answers, {returned} durable handles again"), most))
+    let returned = returned.parse().map_err(|_| line.clone())?;
+    Ok((Done { operations: operations.to_owned(), returned }, most))
 }
 
 /// Waits until every table is empty; how long that took.

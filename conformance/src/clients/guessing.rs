@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{Check, Checked, Context, Problem, Smbclient, wrong};
+use super::{Check, Checked, Context, Smbclient, python_with, wrong};
 use crate::config::USERS;
 use crate::process::{Process, lines};
 
@@ -21,10 +21,7 @@ pub(crate) fn checks() -> Vec<Check> {
 }
 
 fn guessing(context: &Context<'_>) -> Checked {
-    let python = context.env.out.join("venv/bin/python3");
-    if !python.exists() {
-        return Err(Problem::CannotRun("there is no smbprotocol".into()));
-    }
+    let python = python_with(context.env, "smbprotocol")?;
     let work = context.env.work(context.name)?;
     let mut command = Command::new(python);
     command.arg("conformance/clients/guessing.py");

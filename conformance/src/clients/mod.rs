@@ -19,6 +19,8 @@ mod tools;
 mod wireshark;
 
 use std::fmt;
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::Instant;
 
 use crate::config::Setup;
@@ -36,6 +38,16 @@ pub(crate) enum Problem {
     Wrong(String),
     /// This machine cannot run it.
     CannotRun(String),
+}
+
+/// A Python that has this module: it may be there without, where it could not be had.
+pub(crate) fn python_with(env: &Env, module: &str) -> Checked<PathBuf> {
+    let python = env.out.join("venv/bin/python3");
+    let has = Command::new(&python).args(["-c", &format!("import {module}")]).output();
+    match has.is_ok_and(|output| output.status.success()) {
+        true => Ok(python),
+        false => Err(Problem::CannotRun(format!("{} has no {module}", python.display()))),
+    }
 }
 
 impl From<String> for Problem {

@@ -13,7 +13,7 @@ use rustix::process::Signal;
 use super::disk::{MountedImage, step};
 use super::journal::Journal;
 use super::{SECONDS, own_server, serves, stopped};
-use crate::clients::{Checked, Context, Problem, Smbclient, wrong};
+use crate::clients::{Checked, Context, Problem, Smbclient, python_with, wrong};
 use crate::config::USERS;
 use crate::process::{Process, lines, note_mount};
 use crate::server::Server;
@@ -203,10 +203,7 @@ struct Steady {
 
 impl Steady {
     fn start(context: &Context<'_>, server: &Server) -> Checked<Self> {
-        let python = context.env.out.join("venv/bin/python3");
-        if !python.exists() {
-            return Err(Problem::CannotRun("there is no smbprotocol".into()));
-        }
+        let python = python_with(context.env, "smbprotocol")?;
         let mut command = Command::new(python);
         command.args(["conformance/clients/faulty.py", "127.0.0.1", &server.port.to_string()]);
         command.args(["files", USERS[0].0, USERS[0].1]);

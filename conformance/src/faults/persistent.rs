@@ -5,7 +5,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::clients::{Checked, Context, Problem, wrong};
+use crate::clients::{Checked, Context, Problem, python_with, wrong};
 use crate::config::{Setup, USERS};
 use crate::process::run;
 use crate::server::Server;
@@ -16,11 +16,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// `clients/smbprotocol_persistent.py` kills the server; it is started again here.
 pub(super) fn killed(context: &Context<'_>) -> Checked {
     super::ours(context)?;
-    let python = context.env.out.join("venv/bin/python3");
-    let has = Command::new(&python).args(["-c", "import smbprotocol"]).output();
-    if !has.is_ok_and(|output| output.status.success()) {
-        return Err(Problem::CannotRun(format!("{} has no smbprotocol", python.display())));
-    }
+    let python = python_with(context.env, "smbprotocol")?;
     let name = context.name.replace('.', "-");
     let mut server = Server::start(context.env, Setup::persistent(&name, &[]))?;
     let mut command = Command::new(python);

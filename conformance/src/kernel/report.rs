@@ -12,6 +12,8 @@ pub(super) enum Report {
     Bad(String, String),
     /// Something is to be done that the guest cannot do; it waits for the answer.
     Ask(String),
+    /// A long check has come further.
+    Step,
     End,
 }
 
@@ -28,6 +30,7 @@ impl Report {
                 Self::Bad(name.to_owned(), why.trim().to_owned())
             }
             "ask" => Self::Ask(rest),
+            "step" => Self::Step,
             "end" => Self::End,
             _ => return None,
         })
@@ -44,6 +47,7 @@ mod tests {
         let bad = Report::Bad("kernel.a.b".into(), "ended with 1: no such file".into());
         assert_eq!(Report::parse("bad kernel.a.b ended with 1: no such file \n"), Some(bad));
         assert_eq!(Report::parse("ask restart\n"), Some(Report::Ask("restart".into())));
+        assert_eq!(Report::parse("step 100\n"), Some(Report::Step));
         assert_eq!(Report::parse("end\n"), Some(Report::End));
         assert_eq!(Report::parse("[    2.1] a kernel message"), None);
     }

@@ -103,13 +103,17 @@ fn threads_have_names() {
     let rig = Rig::new();
     let _socket = rig.connect();
     rig.wait_for_clients(1);
-    let names: Vec<String> = std::fs::read_dir("/proc/self/task")
-        .unwrap()
-        .flatten()
-        .filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok())
-        .collect();
+    let names = || -> Vec<String> {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+        tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok()).collect()
+    };
+    // A thread names itself, when it first runs.
+    let until = Instant::now() + Duration::from_secs(10);
     for name in ["ksmbd/0\n", "ksmbd/1\n", "ksmbd/w\n"] {
-        assert!(names.iter().any(|n| n == name), "{name} in {names:?}");
+        while !names().iter().any(|n| n == name) {
+            assert!(Instant::now() < until, "{name} in {:?}", names());
+            thread::sleep(Duration::from_millis(1));
+        }
     }
     rig.stop();
 }
