@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::Receiver;
@@ -121,7 +122,7 @@ impl Daemon {
 }
 
 /// Answers letters in a thread called `name`, until nobody can write one any more. Those whose sender is
-/// gone are passed over.
+/// gone are passed over. A question that makes it panic fails, and nobody else's does.
 pub(crate) fn spawn(
     name: &str,
     letters: Receiver<Letter>,
@@ -129,7 +130,11 @@ pub(crate) fn spawn(
 ) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name(name.to_owned()).spawn(move || {
         for (question, answer) in letters.into_iter().filter_map(Letter::open) {
-            answer.send(decide(question));
+            let decided = catch_unwind(AssertUnwindSafe(|| decide(question)));
+            answer.send(decided.unwrap_or_else(|_| {
+                log::error!("a question of a client made the daemon panic");
+                Done::Failed(VfsError::Io)
+            }));
         }
     })
 }
