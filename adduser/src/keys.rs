@@ -98,7 +98,7 @@ pub const KEYS: &[Key] = &[
     global(&["server string"], Text),
     global(&["netbios name"], Text),
     global(&["workgroup"], Text),
-    global(MIN_PROTOCOL, Word(PROTOCOLS)),
+    global(MIN_PROTOCOL, Word(OLDEST)),
     global(MAX_PROTOCOL, Word(PROTOCOLS)),
     global(&["server signing"], Word(SIGNING)),
     global(&["smb3 encryption"], Word(ENCRYPTION)),
@@ -118,7 +118,7 @@ pub const KEYS: &[Key] = &[
     global(&["failed logons"], Number),
     global(&["failed logon delay"], Number),
     global(&["ipc timeout"], Number),
-    global(&["map to guest"], Word(&["never", "bad user"])),
+    global(&["map to guest"], Word(&["never", "bad user", "bad password", "bad uid"])),
     global(&["restrict anonymous"], Word(&["0", "1", "2"])),
     global(&["kerberos support"], Switch),
     global(&["kerberos service name"], Text),
@@ -143,7 +143,7 @@ pub const KEYS: &[Key] = &[
     share(&["admin users"], Text),
     share(HOSTS_ALLOW, Text),
     share(HOSTS_DENY, Text),
-    share(ENCRYPT, Word(ENCRYPTION)),
+    share(ENCRYPT, Word(SMB_ENCRYPT)),
     share(CREATE_MASK, Octal),
     share(DIRECTORY_MASK, Octal),
     share(&["force create mode"], Octal),
@@ -169,13 +169,33 @@ pub const KEYS: &[Key] = &[
 ];
 
 /// What may be written for a dialect.
-const PROTOCOLS: &[&str] = &["SMB2_02", "SMB2_10", "SMB3_00", "SMB3_02", "SMB3_11", "SMB3", "SMB2"];
+const PROTOCOLS: &[&str] =
+    &["SMB2_02", "SMB2_10", "SMB3_00", "SMB3_02", "SMB3_11", "SMB3", "SMB2", "SMB2_22", "SMB2_24"];
 /// ksmbd's words, then Samba's.
 const SIGNING: &[&str] =
     &["auto", "mandatory", "disabled", "enabled", "required", "default", "desired"];
 /// The same, of encryption.
 const ENCRYPTION: &[&str] =
     &["auto", "mandatory", "disabled", "enabled", "required", "default", "desired", "off"];
+/// `smb encrypt`
+const SMB_ENCRYPT: &[&str] = &[
+    "required",
+    "mandatory",
+    "desired",
+    "if_required",
+    "enabled",
+    "auto",
+    "default",
+    "disabled",
+    "off",
+    "no",
+    "false",
+];
+/// Samba's, and those of an SMB that there is no more; mountd says what it takes them for.
+const OLDEST: &[&str] = &[
+    "SMB2_02", "SMB2_10", "SMB3_00", "SMB3_02", "SMB3_11", "SMB3", "SMB2", "SMB2_22", "SMB2_24",
+    "NT1", "LANMAN1", "LANMAN2", "COREPLUS", "CORE",
+];
 /// `server min protocol`
 pub const MIN_PROTOCOL: &[&str] = &["server min protocol", "min protocol"];
 /// `server max protocol`

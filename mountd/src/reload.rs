@@ -2,6 +2,7 @@
 //! thread of its own, and never keeps the server from ending.
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 
@@ -18,13 +19,24 @@ pub struct Reloader {
     source: Source,
     /// One reload at a time: what the core and the daemon decide by is to be of one file.
     alone: Mutex<()>,
+    /// Those that are under way, or wait for one.
+    reloads: AtomicUsize,
 }
+
+/// More than so many wait for one that does not end.
+const RELOADS: usize = 4;
 
 impl Reloader {
     /// For this server.
     pub fn new(server: &Arc<Server>, source: Source) -> Self {
         let current = server.current().clone();
-        Self { server: Arc::downgrade(server), current, source, alone: Mutex::new(()) }
+        Self {
+            server: Arc::downgrade(server),
+            current,
+            source,
+            alone: Mutex::new(()),
+            reloads: AtomicUsize::new(0),
+        }
     }
 
     /// The server, while it runs.
@@ -36,8 +48,22 @@ impl Reloader {
     ///
     /// # Errors
     ///
-    /// A file cannot be used; what it says stays as it was.
+    /// A file cannot be used; what it says stays as it was. Or reloads wait already, and the first does not end.
     pub fn reload(&self) -> Result<String, String> {
+        let before = self.reloads.fetch_add(1, Ordering::SeqCst);
+        let said = match before < RELOADS {
+            true => self.reload_alone(),
+            false => Err(
+                "not reloaded: one that has begun before does not end, and others wait for it; \
+                 is there a share or a name service that does not answer?"
+                    .to_owned(),
+            ),
+        };
+        self.reloads.fetch_sub(1, Ordering::SeqCst);
+        said
+    }
+
+    fn reload_alone(&self) -> Result<String, String> {
         let _alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.current.get();
         match self.current.reload(&self.source) {

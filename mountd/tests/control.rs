@@ -153,10 +153,13 @@ fn a_reload_that_never_ends_keeps_nobody() {
             fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm == "ksmbd.answer\n")
         })
     };
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
     while !is_at_it() {
+        assert!(std::time::Instant::now() < until, "no reload has begun");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     assert_eq!(server.tells(&["-c"]).trim(), env!("CARGO_PKG_VERSION"));
+    assert_eq!(reload.try_wait().expect("a child"), None, "it does not end");
     assert_eq!(server.tells(&["-s"]), "stopped\n");
     assert_eq!(server.child.wait().expect("ended").code(), Some(0));
     let _ = reload.kill();

@@ -58,7 +58,11 @@ pub(super) fn resume(
 }
 
 fn close(cx: &mut Cx<'_>, who: &mut Who, response: CloseResponse) -> Handled<super::Step> {
-    ending::end_open(cx, who.open()?, Wake::Closed);
+    let id = who.open()?;
+    if let Some(open) = cx.state.opens.get_mut(&id) {
+        open.closer = Some(who.conn);
+    }
+    ending::end_open(cx, id, Wake::Closed);
     if ending::has_ended_watches(cx) {
         let step = super::Step::Close(Step::Gone(response));
         return Ok(Flow::Park(ending::others_first(), step));

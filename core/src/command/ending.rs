@@ -236,7 +236,8 @@ pub(super) fn advance(cx: &mut Cx<'_>, id: OpenId) {
     let Some(call) = open.key().and_then(|key| last_act(cx, key, open)) else {
         return remove(cx, id);
     };
-    let conn = cx.state.oldest_channel(open.session);
+    let closer = open.closer.filter(|conn| cx.state.conns.contains_key(conn));
+    let conn = closer.or_else(|| cx.state.oldest_channel(open.session));
     if let Some(open) = cx.state.opens.get_mut(&id) {
         open.stage = Stage::Deleting;
     }

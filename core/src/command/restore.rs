@@ -112,6 +112,7 @@ fn enter(cx: &mut Cx<'_>, restored: Restored) {
         lock_sequences: LockSequences::of(&promise.lock_sequences),
         running: 0,
         stage: Stage::Kept,
+        closer: None,
         told: true,
         claim: Claim {
             client: promise.client,

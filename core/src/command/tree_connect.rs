@@ -143,9 +143,13 @@ fn admitted(
     Ok(Flow::Call(Call { identity, op }, step))
 }
 
+/// Guests and anonymous sessions have no keys.
 fn can_encrypt(cx: &Cx<'_>, who: &Who) -> bool {
     let conn = cx.state.conns.get(&who.conn).and_then(|conn| conn.negotiated);
+    let session = who.session.and_then(|id| cx.state.session(who.conn, id));
+    let user = session.and_then(|session| session.user.as_ref());
     conn.is_some_and(|settled| settled.chosen.cipher.is_some())
+        && user.is_some_and(|user| user.keys.is_some())
         && cx.state.config.encryption != Encryption::Disabled
 }
 

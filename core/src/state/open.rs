@@ -5,7 +5,7 @@ use super::lease::Caching;
 use super::sequence::{ChannelSequence, LockSequences};
 use crate::{
     config::Share,
-    id::{FileKey, OpenId, SessionId, TreeId},
+    id::{ConnId, FileKey, OpenId, SessionId, TreeId},
     name::{Pattern, SharePath, same_name},
     stream::StreamName,
     vfs::{Cursor, File, FileKind, Identity, VfsError},
@@ -51,6 +51,8 @@ pub(crate) struct Open {
     /// Calls that use the handle and have not completed.
     pub(crate) running: usize,
     pub(crate) stage: Stage,
+    /// Who has asked for its end: what goes with it is done there. Another channel may be stuck.
+    pub(crate) closer: Option<ConnId>,
     /// Its client has been answered: it knows the open, and what it may cache.
     pub(crate) told: bool,
     pub(crate) claim: Claim,

@@ -9,7 +9,7 @@ use ksmbd_core::veto::Veto;
 
 use super::global::GlobalSettings;
 use super::hosts::{HostList, HostRules};
-use super::values::{ENCRYPTION, first, limit};
+use super::values::{SMB_ENCRYPT, first, limit};
 use super::variables::PathPattern;
 use super::{UserList, keys};
 use crate::account::Accounts;
@@ -265,14 +265,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Samba's words. Less than `required` is for the client to decide, and `smb3 encryption` is about that.
     fn read_encryption(&mut self, share: &mut Share) {
         let Some(entry) = self.get(keys::ENCRYPT) else {
             return;
         };
         let value = entry.value().to_ascii_lowercase();
-        match ENCRYPTION.iter().find(|(word, _)| *word == value) {
-            Some((_, encryption)) => share.encrypt = *encryption == Encryption::Mandatory,
+        match SMB_ENCRYPT.iter().find(|(word, _)| *word == value) {
+            Some((_, required)) => share.encrypt = *required,
             None => {
                 let what = format!("`{}` is not known", entry.value());
                 self.error(entry, &what, "write required, desired, default or off");

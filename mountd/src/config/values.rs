@@ -20,7 +20,7 @@ pub(super) const SIGNING: &[(&str, bool)] = &[
     ("desired", false),
 ];
 
-/// `smb3 encryption`: ksmbd's words, then Samba's of `server smb encrypt`.
+/// `smb3 encryption`: ksmbd's words, then Samba's.
 pub(super) const ENCRYPTION: &[(&str, Encryption)] = &[
     ("auto", Encryption::Auto),
     ("mandatory", Encryption::Mandatory),
@@ -30,6 +30,21 @@ pub(super) const ENCRYPTION: &[(&str, Encryption)] = &[
     ("default", Encryption::Auto),
     ("desired", Encryption::Auto),
     ("off", Encryption::Disabled),
+];
+
+/// `smb encrypt`: whether it is required. Less than that is for the client to decide.
+pub(super) const SMB_ENCRYPT: &[(&str, bool)] = &[
+    ("required", true),
+    ("mandatory", true),
+    ("desired", false),
+    ("if_required", false),
+    ("enabled", false),
+    ("auto", false),
+    ("default", false),
+    ("disabled", false),
+    ("off", false),
+    ("no", false),
+    ("false", false),
 ];
 
 const DIALECTS: &[(&str, Dialect)] = &[

@@ -26,17 +26,6 @@ fn pipes_are_opened_by_name_and_bounded() {
     assert!(matches!(open(&mut pipes, 256, "SRVSVC"), Done::Ok));
 }
 
-/// A guest's name is no account's (clients.guest.names asks rpcclient).
-#[test]
-fn who_has_no_account_opens_a_pipe_as_nobody() {
-    let mut pipes = pipes();
-    for (id, name, expected) in [(1, "alice", Some("alice")), (2, "nobody", None)] {
-        let (pipe, account) = (PipeId(id), Some(name.to_owned()));
-        pipes.decide(&Question::PipeOpen { pipe, name: "samr".to_owned(), account });
-        assert_eq!(pipes.pipes.get(&pipe).expect("open").account(), expected);
-    }
-}
-
 /// C706 12.6.4.3: a bind of srvsvc 3.0 with NDR32.
 fn bind() -> Vec<u8> {
     let mut pdu = vec![5, 0, 11, 3, 0x10, 0, 0, 0, 72, 0, 0, 0, 1, 0, 0, 0];

@@ -75,12 +75,6 @@ impl Pipe {
     /// Opens the pipe `name`, as it stands in a CREATE on `IPC$`: no path before it, in any case.
     /// None if there is no such pipe: STATUS_OBJECT_NAME_NOT_FOUND.
     ///
-    /// Who has opened it; none is anonymous.
-    #[cfg(test)]
-    pub(crate) fn account(&self) -> Option<&str> {
-        self.account.as_deref()
-    }
-
     /// `account` is the session's, none if it is anonymous. `rng` is for the handles that clients
     /// are given.
     pub fn open(name: &str, account: Option<String>, rng: Rng) -> Option<Self> {

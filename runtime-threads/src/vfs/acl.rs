@@ -127,7 +127,7 @@ fn attribute(fd: BorrowedFd<'_>, name: &CStr) -> Option<Vec<u8>> {
     }
 }
 
-fn posix(fd: BorrowedFd<'_>, stat: &Statx) -> Posix {
+pub(super) fn posix(fd: BorrowedFd<'_>, stat: &Statx) -> Posix {
     let directory = info::kind(stat) == FileKind::Directory;
     Posix {
         uid: stat.stx_uid,

@@ -135,6 +135,8 @@ pub(super) fn flush(file: &File) -> Outcome<()> {
     match handle.writer.get() {
         Some(fd) => again(|| fs::fsync(fd)),
         None if handle.plain() => again(|| fs::fsync(&handle.fd)),
+        // Nothing else is ever opened for data.
+        None if !matches!(handle.kind, FileKind::File | FileKind::Directory) => Ok(()),
         // It is the file that is flushed, whoever has written to it (MS-FSA 2.1.5.7). Who may do neither with it
         // has changed nothing that could be.
         None => match streams::flush(handle) {
@@ -222,12 +224,18 @@ pub(super) fn overwrite(
         return Err(VfsError::AccessDenied);
     }
     let fd = handle.writable()?;
-    // First what may be refused: then nothing is lost.
+    // First what may be refused: then nothing is lost. A full disk is no reason to be.
     ea::set_on(handle, eas)?;
-    info::keep(handle, Some(attributes), None)?;
+    let kept = match info::keep(handle, Some(attributes), None) {
+        Err(VfsError::NoSpace) => false,
+        kept => kept.map(|()| true)?,
+    };
     again(|| fs::ftruncate(fd, 0))?;
     handle.reserved.store(0, Ordering::Relaxed);
     streams::delete_all(handle)?;
+    if !kept {
+        info::keep(handle, Some(attributes), None)?;
+    }
     handle.info()
 }
 

@@ -108,30 +108,12 @@ pub(crate) fn as_server<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
     result
 }
 
-/// Does something by which the kernel asks for the real user: as whoever the thread uses files as.
-pub(super) fn as_real<T>(work: impl FnOnce() -> T) -> Outcome<T> {
-    let user = CURRENT.with_borrow(|current| match current {
-        Current::User(identity) => Some(Arc::clone(identity)),
-        Current::Unknown | Current::Server => None,
-    });
-    let Some(user) = user.filter(|_| can_switch()) else { return Ok(work()) };
-    // The calls below change as whom files are used, too.
-    CURRENT.set(Current::Unknown);
-    let (uid, gid) = (process::Uid::from_raw(user.uid), process::Gid::from_raw(user.gid));
-    set_real(Some(gid), Some(uid))?;
-    let result = work();
-    set_real(Some(process::getegid()), Some(process::geteuid()))?;
-    assume(&user)?;
-    Ok(result)
-}
-
-/// The thread's alone.
-fn set_real(gid: Option<process::Gid>, uid: Option<process::Uid>) -> Outcome<()> {
-    let set = thread::set_thread_res_gid(gid, None, None)
-        .and_then(|()| thread::set_thread_res_uid(uid, None, None));
-    set.map_err(|errno| {
-        log::error!("cannot ask as somebody else ({errno}): calls are refused");
-        VfsError::AccessDenied
+/// Whether whoever the thread uses files as is in a group.
+pub(super) fn is_member(gid: u32) -> bool {
+    CURRENT.with_borrow(|current| match current {
+        Current::User(user) => user.gid == gid || user.groups.contains(&gid),
+        Current::Server => process::getegid().as_raw() == gid,
+        Current::Unknown => false,
     })
 }
 

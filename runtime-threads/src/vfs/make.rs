@@ -7,6 +7,7 @@ use super::{
     handle::{Root, proc_fd, proc_name, reopen},
     identity::{self, Who},
     info,
+    making::Maker,
     open::{Found, access, granted_by},
     outside::own::{self, Kind},
     resolve::Vacancy,
@@ -49,9 +50,11 @@ pub(super) fn file(
     let above = acl::may_make(root, parent.0, how, false)?;
     let name = mapping::host(vacancy.path.file_name());
     let key = info::key(parent.1);
+    let mut maker = Maker::begin(key.device);
     let made = making(key, &name, || fs::openat(parent.0, &*name, flags, mode))?;
     let Some(fd) = made else { return Ok(None) };
     let finish = || -> Outcome<Opened> {
+        maker.made(info::key(&info::stat_fd(&fd).map_err(failed)?));
         let new = New { fd: &fd, plain: true, parent: parent.1, above: above.as_deref() };
         let (stat, stored) = new.begin(root, how, false)?;
         let by_parent = granted_by(root, parent, &stat, how, who);
@@ -86,12 +89,14 @@ pub(super) fn directory(
     let above = acl::may_make(root, parent.0, how, true)?;
     let name = mapping::host(vacancy.path.file_name());
     let key = info::key(parent.1);
+    let mut maker = Maker::begin(key.device);
     if making(key, &name, || fs::mkdirat(parent.0, &*name, mode))?.is_none() {
         return Ok(None);
     }
-    let finish = || -> Outcome<Opened> {
+    let mut finish = || -> Outcome<Opened> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = again(|| fs::openat(parent.0, &*name, flags, Mode::empty()))?;
+        maker.made(info::key(&info::stat_fd(&fd).map_err(failed)?));
         force_ids(fd.as_fd(), mode)?;
         let new = New { fd: &fd, plain: false, parent: parent.1, above: above.as_deref() };
         let (stat, stored) = new.begin(root, how, true)?;

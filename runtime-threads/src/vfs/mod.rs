@@ -16,6 +16,7 @@ pub mod identity;
 mod info;
 mod inotify;
 mod make;
+mod making;
 mod ntacl;
 mod open;
 mod open_stream;

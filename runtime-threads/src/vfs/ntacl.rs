@@ -175,6 +175,32 @@ impl Posix {
         self.hashed([&self.access, &self.default].map(|list| list.as_deref().map(entries)))
     }
 
+    /// acl(5): may this user do all of that? `bits` as the lowest three of a mode.
+    pub(super) fn grants(&self, uid: u32, in_group: impl Fn(u32) -> bool, bits: u32) -> bool {
+        let list = self.access.as_deref().map_or_else(|| self.minimal(), entries);
+        let of = |wanted: u16| list.iter().find(|(tag, ..)| *tag == wanted).map(|(_, had, _)| *had);
+        let has = |had: u16| u32::from(had) & bits == bits;
+        let mask = of(TAG_MASK).unwrap_or(7);
+        if uid == self.uid {
+            return of(TAG_USER_OBJ).is_some_and(has);
+        }
+        let named = list.iter().find(|(tag, _, id)| (*tag, *id) == (TAG_USER, uid));
+        if let Some((_, had, _)) = named {
+            return has(had & mask);
+        }
+        let is_mine = |(tag, _, id): &&Entry| match *tag {
+            TAG_GROUP_OBJ => in_group(self.gid),
+            TAG_GROUP => in_group(*id),
+            _ => false,
+        };
+        let mut groups = list.iter().filter(is_mine).map(|(_, had, _)| has(had & mask)).peekable();
+        // One of them has to have all of it; who is in some is none of the others.
+        match groups.peek() {
+            Some(_) => groups.any(|grants| grants),
+            None => of(TAG_OTHER).is_some_and(has),
+        }
+    }
+
     fn minimal(&self) -> Vec<Entry> {
         let class = |tag, shift: u32| (tag, (self.mode >> shift & 7) as u16, u32::MAX);
         vec![class(TAG_USER_OBJ, 6), class(TAG_GROUP_OBJ, 3), class(TAG_OTHER, 0)]

@@ -7,7 +7,7 @@ use super::{
     failed,
     handle::{Handle, Root, reopen},
     identity::{self, Who},
-    info, make, open_stream,
+    info, make, making, open_stream,
     resolve::{self, Last, Place},
     rights, streams,
     times::Held,
@@ -75,7 +75,7 @@ pub(super) fn open(how: &OpenHow, who: Who) -> Outcome<Opened> {
     for _ in 0..TRIES {
         let made = match resolve::find(root, &how.path, last, makes, who)? {
             Place::Here(..) if how.existing == Existing::Fail => return Err(VfsError::Exists),
-            Place::Here(fd, path) => return existing(root, fd, path, how, who),
+            Place::Here(fd, path) => existing(root, fd, path, how, who)?,
             Place::Missing(vacancy) => match how.missing {
                 Missing::Fail => return Err(VfsError::NotFound),
                 Missing::CreateFile => make::file(root, &vacancy, how, true, who)?,
@@ -85,7 +85,7 @@ pub(super) fn open(how: &OpenHow, who: Who) -> Outcome<Opened> {
         if let Some(opened) = made {
             return Ok(opened);
         }
-        // Somebody made it in between: then it exists.
+        // Somebody made it in between: then it exists. Or it was being made, and could not be.
     }
     // A link that leads nowhere is there and is not, however often one looks.
     Err(VfsError::AccessDenied)
@@ -142,14 +142,15 @@ impl Found {
     }
 }
 
+/// `None`: it is gone again.
 fn existing(
     root: &Arc<Root>,
     fd: OwnedFd,
     path: SharePath,
     how: &OpenHow,
     who: Who,
-) -> Outcome<Opened> {
-    let stat = info::stat_fd(&fd).map_err(failed)?;
+) -> Outcome<Option<Opened>> {
+    let Some(stat) = finished(&fd)? else { return Ok(None) };
     let kind = info::kind(&stat);
     match (how.kind, kind) {
         (WantedKind::File, FileKind::Directory) => return Err(VfsError::IsDirectory),
@@ -170,7 +171,18 @@ fn existing(
     let stored = info::stored(&root.share, fd.as_fd(), read || write, kind);
     let by_parent = by_parent(root, &path, &stat, how, who);
     let fd = Arc::new(fd);
-    Found { fd, stat, stored, read, write, by_parent }.opened(root, path, None, false, who)
+    let found = Found { fd, stat, stored, read, write, by_parent };
+    found.opened(root, path, None, false, who).map(Some)
+}
+
+/// What was found, once nobody is making it any more; `None` if it could not be made.
+pub(super) fn finished(fd: &OwnedFd) -> Outcome<Option<Statx>> {
+    let stat = info::stat_fd(fd).map_err(failed)?;
+    if !making::wait_for(info::key(&stat)) {
+        return Ok(Some(stat));
+    }
+    let stat = info::stat_fd(fd).map_err(failed)?;
+    Ok(Some(stat).filter(|stat| stat.stx_nlink > 0))
 }
 
 /// The link at `path` is shown as a directory.

@@ -5,7 +5,7 @@ use super::{
     handle::{Handle, Root, proc_path},
     identity::Who,
     info, make,
-    open::{Found, by_parent},
+    open::{Found, by_parent, finished},
     resolve::{self, Last, Place},
     rights, streams,
 };
@@ -34,7 +34,11 @@ pub(super) fn open(how: &OpenHow, name: &StreamName, who: Who) -> Outcome<Opened
     let makes = how.missing != Missing::Fail;
     for _ in 0..TRIES {
         match resolve::find(root, &how.path, last, makes, who)? {
-            Place::Here(fd, path) => return of_file(root, fd, path, how, name, false, who),
+            Place::Here(fd, path) => {
+                if finished(&fd)?.is_some() {
+                    return of_file(root, fd, path, how, name, false, who);
+                }
+            }
             Place::Missing(..) if how.missing == Missing::Fail => return Err(VfsError::NotFound),
             Place::Missing(vacancy) => {
                 // The file is made for its stream alone: nobody asked for its data.

@@ -2,16 +2,15 @@
 //! or an ACL could, the kernel is asked.
 
 use super::{
+    acl,
     handle::{Root, proc_fd, proc_name},
     identity::{self, Who},
     info,
 };
-use ksmbd_core::vfs::Permitted;
+use ksmbd_core::vfs::{FileKind, Permitted};
 use rustix::{
     fd::BorrowedFd,
-    fs::{self, Access, AtFlags, CWD, FileType, Statx, StatxAttributes},
-    io::Errno,
-    system::uname,
+    fs::{self, Access, AtFlags, CWD, FileType, StatVfsMountFlags, Statx, StatxAttributes},
     thread::{CapabilitySet, capabilities},
 };
 use std::sync::OnceLock;
@@ -89,35 +88,33 @@ const EXECUTE: u32 = 1;
 fn bits(root: &Root, fd: BorrowedFd<'_>, stat: &Statx, who: Who, wanted: u32) -> u32 {
     match by_mode(root, stat, who, wanted) {
         Verdict::Exactly(bits) => bits,
-        Verdict::AtMost(bits) if asked(fd, bits) => bits,
+        Verdict::AtMost(bits) if asked(root, fd, stat, who, bits) => bits,
         Verdict::AtMost(bits) if bits.is_power_of_two() => 0,
         Verdict::AtMost(bits) => [READ, WRITE, EXECUTE]
             .into_iter()
-            .filter(|bit| bits & bit != 0 && asked(fd, *bit))
+            .filter(|bit| bits & bit != 0 && asked(root, fd, stat, who, *bit))
             .sum(),
     }
 }
 
-/// The kernel knows groups, ACLs and mounts.
-fn asked(fd: BorrowedFd<'_>, bits: u32) -> bool {
-    match asks_by_file_ids() {
-        true => access(fd, bits, AtFlags::EACCESS),
-        false => identity::as_real(|| access(fd, bits, AtFlags::empty())).unwrap_or_default(),
+/// The kernel knows groups, ACLs and mounts. Where it only answers for the process's own user it is asked for
+/// what the answer depends on.
+fn asked(root: &Root, fd: BorrowedFd<'_>, stat: &Statx, who: Who, bits: u32) -> bool {
+    if asks_by_file_ids() {
+        access(fd, bits, AtFlags::EACCESS)
+    } else if !identity::can_switch() {
+        access(fd, bits, AtFlags::empty())
+    } else {
+        by_acl(root, fd, stat, who, bits)
     }
 }
 
-/// Is there faccessat2(2)? It came with Linux 5.8, and some containers forbid it. The older call asks by the real
-/// user, which is the server's.
+/// Is there faccessat2(2)? It came with Linux 5.8, and some containers forbid it. What is asked here has no
+/// counterpart in the older call, by which others would be answered as if they were the server.
 fn asks_by_file_ids() -> bool {
     static ASKS: OnceLock<bool> = OnceLock::new();
-    *ASKS.get_or_init(|| {
-        let name = uname();
-        let release = name.release().to_string_lossy();
-        let mut numbers = release.split(['.', '-']).map_while(|word| word.parse().ok());
-        let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-        let allowed = fs::accessat(CWD, c"/", Access::EXISTS, AtFlags::EACCESS);
-        version >= (5, 8) && allowed != Err(Errno::PERM)
-    })
+    let flags = AtFlags::EACCESS | AtFlags::SYMLINK_NOFOLLOW;
+    *ASKS.get_or_init(|| fs::accessat(CWD, c"/", Access::EXISTS, flags).is_ok())
 }
 
 fn access(fd: BorrowedFd<'_>, bits: u32, flags: AtFlags) -> bool {
@@ -126,6 +123,21 @@ fn access(fd: BorrowedFd<'_>, bits: u32, flags: AtFlags) -> bool {
     access.set(Access::WRITE_OK, bits & WRITE != 0);
     access.set(Access::EXEC_OK, bits & EXECUTE != 0);
     proc_fd().is_ok_and(|proc| fs::accessat(proc, proc_name(fd), access, flags).is_ok())
+}
+
+/// What acl(5) says, and capabilities(7) of root.
+fn by_acl(root: &Root, fd: BorrowedFd<'_>, stat: &Statx, who: Who, bits: u32) -> bool {
+    let guarded = stat.stx_attributes.contains(StatxAttributes::IMMUTABLE) || root.read_only;
+    let elsewhere = info::device(stat) != root.key.device;
+    let fixed = || fs::fstatvfs(fd).is_ok_and(|at| at.f_flag.contains(StatVfsMountFlags::RDONLY));
+    if bits & WRITE != 0 && (guarded || elsewhere && fixed()) {
+        return false;
+    }
+    if who.uid == 0 && trust().root_may_all {
+        let directory = info::kind(stat) == FileKind::Directory;
+        return bits & EXECUTE == 0 || directory || stat.stx_mode & 0o111 != 0;
+    }
+    acl::posix(fd, stat).grants(who.uid, identity::is_member, bits)
 }
 
 /// What the calling identity may do with the file of `fd` itself.
@@ -166,11 +178,29 @@ pub(super) fn may_remove(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ksmbd_core::vfs::Identity;
-    use rustix::fd::AsFd;
-    use std::{fs::File, os::unix::fs::PermissionsExt, sync::Arc};
+    use ksmbd_core::vfs::{Identity, VfsError};
+    use rustix::{
+        fd::AsFd,
+        fs::{XattrFlags, removexattr, setxattr},
+    };
+    use std::{
+        fs::File,
+        os::unix::fs::{PermissionsExt, chown},
+        sync::Arc,
+    };
 
-    /// Both ways of asking are told the same, whoever asks.
+    /// The kernel's form: version 2, and entries of tag, permissions and id.
+    fn acl(entries: &[(u16, u16, u32)]) -> Vec<u8> {
+        let mut bytes = 2_u32.to_le_bytes().to_vec();
+        for (tag, permissions, id) in entries {
+            bytes.extend(tag.to_le_bytes());
+            bytes.extend(permissions.to_le_bytes());
+            bytes.extend(id.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// What is worked out here is what the kernel says, whoever asks.
     #[test]
     fn an_older_kernel_says_the_same() {
         if !identity::can_switch() || !asks_by_file_ids() {
@@ -179,30 +209,49 @@ mod tests {
         let path = std::env::temp_dir().join(format!("ksmbd-rights-{}", std::process::id()));
         let file = File::create(&path).unwrap();
         let who = |uid, gid, groups| Identity { name: "a".into(), uid, gid, groups, sid: None };
-        let people = [who(0, 0, vec![]), who(1, 2, vec![]), who(3, 4, vec![2]), who(5, 6, vec![7])];
+        let people =
+            [who(1, 2, vec![]), who(3, 4, vec![2]), who(5, 6, vec![7]), who(8, 9, vec![10, 7])];
+        let none = u32::MAX;
+        let lists = [
+            None,
+            Some(acl(&[(1, 6, none), (4, 4, none), (0x20, 0, none)])),
+            Some(acl(&[
+                (1, 6, none),
+                (2, 7, 5),
+                (4, 2, none),
+                (8, 4, 7),
+                (8, 2, 10),
+                (0x10, 6, none),
+                (0x20, 1, none),
+            ])),
+            Some(acl(&[(1, 0, none), (2, 0, 8), (4, 7, none), (0x10, 5, none), (0x20, 7, none)])),
+        ];
         for mode in [0o000, 0o700, 0o640, 0o664, 0o071, 0o004, 0o777] {
-            for person in &people {
+            for list in &lists {
                 identity::as_server(|| {
+                    chown(&path, Some(1), Some(2)).unwrap();
+                    let _ = removexattr(&path, "system.posix_acl_access");
                     std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
-                    std::os::unix::fs::chown(&path, Some(1), Some(2)).unwrap();
-                    Ok(())
+                    let set = |list: &Vec<u8>| {
+                        setxattr(&path, "system.posix_acl_access", list, XattrFlags::empty())
+                    };
+                    // Not every file system keeps them.
+                    list.as_ref().map(set).transpose().map(drop).or(Ok(()))
                 })
                 .unwrap();
-                identity::assume(&Arc::new(person.clone())).unwrap();
-                for bits in 1..8 {
-                    let new = access(file.as_fd(), bits, AtFlags::EACCESS);
-                    let old = identity::as_real(|| access(file.as_fd(), bits, AtFlags::empty()));
-                    assert_eq!(old, Ok(new), "{mode:o} {bits} {person:?}");
+                let stat = info::stat_fd(&file).unwrap();
+                let posix = acl::posix(file.as_fd(), &stat);
+                for person in &people {
+                    identity::assume(&Arc::new(person.clone())).unwrap();
+                    for bits in 1..8 {
+                        let kernel = access(file.as_fd(), bits, AtFlags::EACCESS);
+                        let ours = posix.grants(person.uid, identity::is_member, bits);
+                        assert_eq!(ours, kernel, "{mode:o} {list:?} {bits} {person:?}");
+                    }
                 }
-                // It is who it was.
-                let mine = identity::as_server(|| Ok(()))
-                    .and_then(|()| identity::assume(&Arc::new(person.clone())));
-                assert_eq!(mine.map(|who| who.uid), Ok(person.uid));
             }
         }
-        identity::as_server(|| {
-            std::fs::remove_file(&path).map_err(|_| ksmbd_core::vfs::VfsError::Io)
-        })
-        .unwrap();
+        let removed = identity::as_server(|| std::fs::remove_file(&path).map_err(|_| VfsError::Io));
+        removed.unwrap();
     }
 }

@@ -1,10 +1,17 @@
 //! What is kept in mind of a directory is never behind what somebody with a shell does in it.
 
 use crate::rig::{Rig, path};
-use ksmbd_core::vfs::{Existing, Missing, Op, OpenHow, Opened, VfsError};
+use ksmbd_core::{
+    vfs::{Existing, Missing, Op, OpenHow, Opened, VfsError},
+    wire::fscc::ea::FullEaInformation,
+};
 use std::{
     fs,
-    sync::atomic::{AtomicUsize, Ordering},
+    os::unix::fs::MetadataExt,
+    sync::{
+        Barrier,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -170,4 +177,42 @@ fn more_directories_than_are_kept_in_mind() {
         assert_eq!(make(&rig, &format!("d{number}/A")).unwrap_err(), VfsError::Exists);
         make(&rig, &format!("d{number}/d")).unwrap();
     }
+}
+
+/// A file that cannot be given what it is to begin with goes again, and with it nothing of whoever has found it
+/// by its name meanwhile.
+#[test]
+fn what_could_not_be_made_takes_nobody_elses_file_along() {
+    let rig = Rig::new();
+    let (begin, both) = (Barrier::new(2), Barrier::new(2));
+    let mut lost = 0;
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // It takes a while, and the last one is longer than any file system takes it.
+            let ea = |ea_name| FullEaInformation { flags: 0, ea_name, ea_value: vec![1] };
+            let mut eas: Vec<_> = (b'A'..=b'Z').map(|letter| ea(vec![letter])).collect();
+            eas.push(ea(vec![b'A'; 255]));
+            for _ in 0..300 {
+                begin.wait();
+                let how = OpenHow { missing: Missing::CreateFile, ..rig.how("x") };
+                let how = OpenHow { existing: Existing::Fail, eas: eas.clone(), ..how };
+                let _ = rig.open(how);
+                both.wait();
+            }
+        });
+        for round in 0..300 {
+            begin.wait();
+            (0..round % 100).for_each(|_| thread::yield_now());
+            let how = OpenHow { write: true, missing: Missing::CreateFile, ..rig.how("x") };
+            let opened = rig.open(how);
+            both.wait();
+            // Whoever panics here leaves the other one waiting.
+            let there = fs::metadata(rig.host("x")).map(|there| there.ino());
+            if opened.ok().map(|opened| opened.info.key.inode) != there.ok() {
+                lost += 1;
+            }
+            let _ = fs::remove_file(rig.host("x"));
+        }
+    });
+    assert_eq!(lost, 0, "files that were opened and are not there");
 }

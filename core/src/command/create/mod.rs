@@ -31,7 +31,7 @@ use crate::{
         open::{Place, Stage},
         promise::Pending,
         room::has_room,
-        session::Tree,
+        session::{Tree, UserKind},
     },
     status::NtStatus,
     vfs::{Call, Done, FileInfo, FileKind, Op, Opened, VfsError},
@@ -103,7 +103,9 @@ pub(super) fn begin(
     if tree.is_pipe() {
         pipe::check_room(cx, session)?;
         let user = cx.state.sessions.get(&session).and_then(|session| session.user.as_ref());
-        let account = user.map(|user| user.account.clone()).filter(|account| !account.is_empty());
+        // A guest has a name, but has not logged on as anybody.
+        let user = user.filter(|user| user.kind == UserKind::Account);
+        let account = user.map(|user| user.account.clone());
         let name = pipe::name(&request)?;
         let call = Call { identity, op: Op::PipeOpen { name, account } };
         return Ok(Flow::Call(call, super::Step::Create(Step::Pipe)));

@@ -78,6 +78,7 @@ pub(super) fn opened(cx: &mut Cx<'_>, who: &mut Who, handle: File) -> Handled<St
         lock_sequences: LockSequences::default(),
         running: 0,
         stage: Stage::Live,
+        closer: None,
         told: false,
         claim: Claim::default(),
     };

@@ -103,6 +103,7 @@ pub(super) fn reserve(
         lock_sequences: LockSequences::default(),
         running: 0,
         stage: Stage::Live,
+        closer: None,
         told: false,
         claim,
     };
