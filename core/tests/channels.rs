@@ -2,6 +2,7 @@
 //! leaves behind when it goes, and how the session ends (MS-SMB2 3.3.5.5, 3.3.5.6, 3.3.7.1).
 
 use ksmbd_core::auth::ntlm::client::Credentials;
+use ksmbd_core::sink::Executor;
 use ksmbd_core::wire::create::OplockLevel;
 use ksmbd_fuzz::client::request::EXCLUSIVE;
 use ksmbd_fuzz::prelude::*;
@@ -446,4 +447,20 @@ fn a_pipe_of_the_dead_channel() {
     w.release_calls();
     assert_eq!(w.counters().opens, 0);
     b.create("echo").ok();
+}
+
+/// What goes with a CLOSE is done where that came from: the oldest channel may be stuck.
+#[test]
+fn a_deletion_is_done_where_it_was_asked_for() {
+    let w = world();
+    let a = w.logged_on("alice");
+    let mut b = w.channel(&a, "alice");
+    let f = b.create("x").delete_on_close().ok();
+    w.hold("delete");
+    let closing = b.close(f).silent();
+    assert_eq!(w.held(), ["delete"]);
+    assert_eq!(w.executor(), Some(Executor::Client(b.conn())));
+    w.release_calls();
+    b.answer(closing).ok();
+    assert_eq!(w.data("x"), None);
 }

@@ -50,6 +50,16 @@ fn a_bad_user_is_a_guest_where_that_is_configured() {
     assert!(!a.tree_connect("share").ok().signed);
 }
 
+/// They have no keys: a share that wants encryption is not for them (MS-SMB2 3.3.5.7).
+#[test]
+fn a_guest_gets_no_share_that_is_encrypted() {
+    let w = with_guest();
+    let mut a = w.client(Dialect::SMB_3_1_1);
+    a.logon("mallory", "guess").ok();
+    a.tree_connect("crypt").is(NtStatus::ACCESS_DENIED);
+    a.tree_connect("share").ok();
+}
+
 /// Only unknown names are guests: a wrong password stays wrong.
 #[test]
 fn a_wrong_password_is_no_guest() {

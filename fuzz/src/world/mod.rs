@@ -59,6 +59,8 @@ pub(crate) struct Inner {
     calls: Calls,
     pub(crate) vfs: MemVfs,
     pub(crate) daemon: Daemon,
+    /// Who was to carry out the last call.
+    executor: Option<Executor>,
     outputs: VecDeque<run::Output>,
     refusals: Vec<Refusal>,
     /// Over every frame that was sent, in order.
@@ -120,6 +122,7 @@ impl World {
             calls: Calls::default(),
             vfs,
             daemon,
+            executor: None,
             outputs: VecDeque::new(),
             refusals: Vec::new(),
             digest: 0,
@@ -204,6 +207,11 @@ impl World {
     /// How full the server's tables are.
     pub fn counters(&self) -> Counters {
         self.0.borrow().server.counters()
+    }
+
+    /// Who was to carry out the last call that was asked for.
+    pub fn executor(&self) -> Option<Executor> {
+        self.0.borrow().executor
     }
 
     /// How full one table is, by its name.
@@ -437,6 +445,7 @@ impl Inner {
             let alive = self.links.get(&conn).is_some_and(|link| link.connection.is_some());
             assert!(alive, "a call on the thread of {conn:?}, who is gone");
         }
+        self.executor = Some(on);
         self.calls.start(op, call);
     }
 }
