@@ -63,14 +63,14 @@ pub fn listen_addresses(settings: &GlobalSettings) -> Result<Vec<SocketAddr>, Li
     }
     let machine = list().map_err(ListenError::Unreadable)?;
     let (chosen, strange) = choose(&machine, &settings.interfaces, settings.port);
-    match (chosen.is_empty(), strange.first()) {
-        (true, Some(word)) => return Err(ListenError::NoAddress(word.clone())),
-        _ => strange.iter().for_each(|word| {
-            log::warn!(
-                "`interfaces`: no interface `{word}` has an address now; nobody is served there until the \
-                 server is started again"
-            );
-        }),
+    if let (true, Some(word)) = (chosen.is_empty(), strange.first()) {
+        return Err(ListenError::NoAddress(word.clone()));
+    }
+    for word in strange {
+        log::warn!(
+            "`interfaces`: no interface `{word}` has an address now; nobody is served there until the \
+             server is started again"
+        );
     }
     Ok(chosen)
 }

@@ -64,7 +64,7 @@ pub struct ControlSocket {
     file: (u64, u64),
 }
 
-/// Clients that are answered at once. More wait for one of these.
+/// Clients that are answered beside each other. What comes then is answered before anybody else is let in.
 const CLIENTS: usize = 16;
 
 /// Does what clients ask, several at a time: one may take long.

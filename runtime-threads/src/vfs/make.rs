@@ -210,8 +210,7 @@ impl New<'_> {
 }
 
 /// `inherit owner`: what is new belongs to whom its directory belongs to, as ksmbd and Samba have it.
-/// Only the server itself can give files away.
-/// Whether it has another owner now.
+/// Only the server itself can give files away. Whether it has another owner now.
 fn inherit_owner(root: &Root, parent: &Statx, fd: BorrowedFd<'_>, stat: &Statx) -> Outcome<bool> {
     let owner = parent.stx_uid;
     if !root.share.inherit_owner || !identity::can_switch() || owner == stat.stx_uid {

@@ -1,8 +1,9 @@
 //! A wrong value for every key there is: each is said with file, line, section, key and remedy.
 
-use ksmbd_adduser::keys::{KEYS, Key, Kind, Place};
+use ksmbd_adduser::keys::{self, KEYS, Key, Kind, Place};
 
 use super::{read, shown};
+use crate::config::values::{ENCRYPTION, SIGNING, SMB_ENCRYPT};
 
 /// Values of texts that are wrong, and what is said. A key that is not supported yet says that of any.
 const WRONG: &[(&str, &str, &str)] = &[
@@ -104,6 +105,20 @@ fn every_word_of_a_key_is_known() {
             let is_strange = |said: &String| strange.iter().any(|what| said.contains(what));
             assert!(!problems.iter().any(is_strange), "{problems:?}");
         }
+    }
+}
+
+/// Nor does it refuse what is taken here.
+#[test]
+fn every_known_word_is_one_of_the_key() {
+    let signing = SIGNING.iter().map(|(word, _)| ("server signing", *word));
+    let encryption = ENCRYPTION.iter().map(|(word, _)| ("smb3 encryption", *word));
+    let of_shares = SMB_ENCRYPT.iter().map(|(word, _)| ("smb encrypt", *word));
+    for (name, word) in signing.chain(encryption).chain(of_shares) {
+        let Some(Kind::Word(words)) = keys::find(name).map(|key| key.kind) else {
+            panic!("{name} is no word");
+        };
+        assert!(words.contains(&word), "{name} = {word}");
     }
 }
 
