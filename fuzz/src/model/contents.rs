@@ -15,7 +15,7 @@ use ksmbd_core::{
         query_info::InfoType,
     },
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A client uses its cache instead of the server.
 #[derive(Clone, Debug)]
@@ -257,16 +257,28 @@ impl Contents {
 
     /// Until it is answered it may have happened.
     fn perhaps(&mut self, ledger: &Ledger, asked: &Asked) {
-        if let Some((offset, what)) = change(asked)
-            && let Some(inode) = ledger.open_of(asked).and_then(|open| open.inode)
-        {
-            let key = Some((asked.conn, asked.header.message_id));
-            let put = Put { key, from: asked.at, until: u64::MAX, offset, what };
-            self.file(inode).push(put);
+        let Some((offset, what)) = change(asked) else {
+            return;
+        };
+        let opens = ledger.candidates(asked).into_iter().filter_map(|id| ledger.opens.get(&id));
+        let inodes: BTreeSet<u64> = opens.filter_map(|open| open.inode).collect();
+        let key = Some((asked.conn, asked.header.message_id));
+        let put = Put { key, from: asked.at, until: u64::MAX, offset, what };
+        for inode in inodes {
+            let puts = self.file(inode);
+            if puts.iter().all(|put| put.key != key) {
+                puts.push(put.clone());
+            }
         }
     }
 
     fn settle_anywhere(&mut self, key: Key, answered: &Answered<'_>) {
+        let is_it = |put: &Put| put.key == Some(key);
+        if answered.is_ok() && self.files.values().flatten().filter(|put| is_it(put)).count() > 1 {
+            // In one of these files it has happened.
+            let puts = self.files.values_mut().flatten();
+            return puts.filter(|put| is_it(put)).for_each(|put| put.key = None);
+        }
         self.files.values_mut().for_each(|puts| settle(puts, key, answered));
     }
 

@@ -75,14 +75,17 @@ pub(super) struct RangeLocks {
     unlocked: Vec<(u64, u64, u64, u64)>,
     /// LOCKs that wait, as an interim answer has said.
     waiting: BTreeSet<Key>,
+    /// One was lost of which nobody knows which file it is about.
+    blind: bool,
 }
 
 impl Checker for RangeLocks {
     fn asked(&mut self, ledger: &Ledger, asked: &Asked) {
-        if let (Some((lock, true)), Some(file)) = (lock_of(asked), ledger.file_of(asked)) {
+        if let Some((lock, true)) = lock_of(asked) {
             let key = (asked.conn, asked.header.message_id);
+            let about = ledger.candidates(asked);
             let locks = self.locks.iter_mut().filter(|held| {
-                held.range.open == file.persistent && lock.locks.iter().any(|e| is(&held.range, e))
+                about.contains(&held.range.open) && lock.locks.iter().any(|e| is(&held.range, e))
             });
             locks.for_each(|held| _ = held.enders.insert(key));
         }
@@ -112,11 +115,27 @@ impl Checker for RangeLocks {
         }
     }
 
-    fn gone(&mut self, _: &Ledger, conn: ConnId) {
+    fn gone(&mut self, ledger: &Ledger, conn: ConnId) {
         self.waiting.retain(|key| key.0 != conn);
         for lock in &mut self.locks {
             let heard = lock.enders.extract_if(.., |key| key.0 == conn).count();
             lock.doubtful |= heard > 0;
+        }
+        // What was granted in a chain of which nobody was told may stay, if its open does.
+        for asked in ledger.pending.values().filter(|asked| asked.conn == conn) {
+            let Some((lock, false)) = lock_of(asked) else {
+                continue;
+            };
+            self.blind |= ledger.is_adrift(asked);
+            if let Some((open, inode)) = place(ledger, asked) {
+                self.locks.extend(lock.locks.iter().map(|element| Lock {
+                    range: range(open, inode, element),
+                    since: asked.at,
+                    enders: BTreeSet::new(),
+                    doubtful: true,
+                    ended: None,
+                }));
+            }
         }
     }
 
@@ -127,7 +146,7 @@ impl Checker for RangeLocks {
             Some(ended) => ended >= oldest,
             None => ledger.opens.contains_key(&lock.range.open),
         });
-        for asked in ledger.pending.values().filter(|_| !ledger.is_blind()) {
+        for asked in ledger.pending.values().filter(|_| !self.blind && !ledger.is_blind()) {
             let key = (asked.conn, asked.header.message_id);
             let alone =
                 asked.header.message_id == asked.frame && ledger.followers(asked).next().is_none();
@@ -156,7 +175,7 @@ fn untold(ledger: &Ledger, but: &Asked, wanted: &Range) -> bool {
     others.any(|asked| {
         let lock = lock_of(asked).filter(|(_, unlocks)| !unlocks);
         let clashes = |element: &LockElement| {
-            let place = place(ledger, asked);
+            let place = place(ledger, asked).filter(|_| !ledger.is_adrift(asked));
             place.is_none_or(|(open, inode)| wanted.clashes(&range(open, inode, element)))
         };
         lock.is_some_and(|(lock, _)| lock.locks.iter().any(clashes))
@@ -213,7 +232,7 @@ impl RangeLocks {
     fn unlockers(&self, ledger: &Ledger, ranges: &[Range], open: u64) -> BTreeSet<Key> {
         let unlocks = ledger.pending.iter().filter(|(_, asked)| {
             let file = ledger.file_of(asked);
-            file.is_none_or(|file| file.persistent == open)
+            (ledger.is_adrift(asked) || file.is_none_or(|file| file.persistent == open))
                 && lock_of(asked).is_some_and(|(lock, unlocks)| {
                     let of_these = |e: &LockElement| ranges.iter().any(|range| is(range, e));
                     unlocks && lock.locks.iter().any(of_these)
@@ -251,6 +270,13 @@ impl RangeLocks {
         let certain = ledger.opens.get(&open).is_some_and(super::Open::is_certain)
             && ledger.pending.values().all(|asked| lock_of(asked).is_none())
             && self.locks.iter().all(|held| held.range.open != open || !held.doubtful);
+        if status != NtStatus::SUCCESS && !certain {
+            // How many of these were unlocked before one was not is not known, since others are under way.
+            let these = |held: &&mut Lock| {
+                held.range.open == open && lock.locks.iter().any(|e| is(&held.range, e))
+            };
+            return self.locks.iter_mut().filter(these).for_each(|held| held.doubtful = true);
+        }
         let all = lock
             .locks
             .iter()
@@ -314,13 +340,18 @@ impl RangeLocks {
         let there = |held: &&Lock| held.ended.is_none_or(|ended| ended >= at);
         let granted = self.locks.iter().filter(there).any(|held| like(&held.range));
         let perhaps = ledger.pending.values().any(|asked| {
-            let (Some((lock, false)), Some((open, inode))) = (lock_of(asked), place(ledger, asked))
-            else {
+            let Some((lock, false)) = lock_of(asked) else {
+                return false;
+            };
+            if ledger.is_adrift(asked) {
+                return true;
+            }
+            let Some((open, inode)) = place(ledger, asked) else {
                 return false;
             };
             lock.locks.iter().any(|element| like(&range(open, inode, element)))
         });
-        granted || perhaps || ledger.is_blind()
+        granted || perhaps || self.blind || ledger.is_blind()
     }
 }
 

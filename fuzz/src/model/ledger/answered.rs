@@ -63,14 +63,19 @@ impl Ledger {
                 self.over(key, at, |open| Some(open.file) == file);
             }
             (Some(RequestBody::Logoff), _) => self.logged_off(asked.session, key, at),
-            (Some(RequestBody::SetInfo(set)), _)
-                if set.info_type == InfoType::FILE
-                    && [FileInfoClass::RENAME.0, FileInfoClass::LINK.0]
-                        .contains(&set.info_class) =>
-            {
-                self.renamed = true;
+            _ => self.done(asked.body.as_ref(), file),
+        }
+        Change::Nothing
+    }
+
+    /// A request that ends nothing has been carried out, or may have been.
+    pub(super) fn done(&mut self, body: Option<&RequestBody>, file: Option<FileId>) {
+        match body {
+            Some(RequestBody::SetInfo(set)) if set.info_type == InfoType::FILE => {
+                let names = [FileInfoClass::RENAME.0, FileInfoClass::LINK.0];
+                self.renamed |= names.contains(&set.info_class);
             }
-            (Some(RequestBody::Ioctl(ioctl)), _)
+            Some(RequestBody::Ioctl(ioctl))
                 if ioctl.ctl_code == FsctlCode::LMR_REQUEST_RESILIENCY =>
             {
                 if let Some(open) = file.and_then(|file| self.opens.get_mut(&file.persistent)) {
@@ -79,7 +84,6 @@ impl Ledger {
             }
             _ => {}
         }
-        Change::Nothing
     }
 
     /// A session has ended. Some of what it had open is kept for who may come back.
@@ -127,11 +131,12 @@ impl Ledger {
         if let Some(open) = self.opens.get_mut(&id) {
             let owned = open.is_certain();
             if fresh && open.file == create.file_id {
-                if open.replayed && !replayed {
+                let late = open.replayed && !replayed;
+                if late {
                     open.describe(request);
-                    return Change::Late(id);
                 }
-                return Change::Again(id);
+                self.note_followers(asked, id);
+                return if late { Change::Late(id) } else { Change::Again(id) };
             }
             open.file = create.file_id;
             (open.session, open.tree) = (asked.session, asked.tree);
@@ -211,7 +216,7 @@ impl Ledger {
         });
         let alive = self.sessions.get(&asked.session).is_some_and(|s| !s.channels.is_empty());
         if let Some(open) = self.opens.get_mut(&id) {
-            open.enders = keys;
+            open.enders.extend(keys);
             open.doubtful |= doubtful || earlier || !alive;
         }
     }
@@ -235,7 +240,7 @@ fn told(create: &CreateResponse) -> (Option<u64>, Option<Lease>, bool) {
 }
 
 /// It wants an open back.
-fn claims(request: &CreateRequest) -> bool {
+pub(super) fn claims(request: &CreateRequest) -> bool {
     contexts(request)
         .any(|context| matches!(context, RequestContext::DHnC { .. } | RequestContext::DH2C { .. }))
 }

@@ -1,11 +1,15 @@
 //! Which file each request of a chain is about (MS-SMB2 3.3.5.2.7.2).
 
-use super::{Key, Ledger, Open};
+use super::{Key, Ledger, Open, answered::claims};
 use crate::world::Asked;
 use ksmbd_core::{
     status::NtStatus,
-    wire::{header::FileId, message::RequestBody},
+    wire::{
+        header::{FileId, HeaderFlags},
+        message::RequestBody,
+    },
 };
+use std::collections::BTreeSet;
 
 impl Ledger {
     /// The file that a request is about.
@@ -38,6 +42,35 @@ impl Ledger {
                 None => self.is_undecided(before),
             }
         })
+    }
+
+    /// It is not known before its answer which of those that are open this request is about: its chain is
+    /// undecided, or it is behind a CREATE that may have one of them again.
+    pub fn is_adrift(&self, asked: &Asked) -> bool {
+        let reopens = |before: &Asked| match &before.body {
+            Some(RequestBody::Create(create)) => {
+                before.header.flags.contains(HeaderFlags::REPLAY_OPERATION) || claims(create)
+            }
+            _ => false,
+        };
+        let goes_on = asked.before.is_some()
+            && asked.body.as_ref().and_then(named).is_some_and(|named| named == FileId::ANY);
+        goes_on
+            && (self.is_undecided(asked)
+                || self.file_of(asked).is_none() && self.leaders(asked).any(reopens))
+    }
+
+    /// The opens of which a request may be about one, by the persistent half of their number.
+    pub fn candidates(&self, asked: &Asked) -> BTreeSet<u64> {
+        let (file, adrift) = (self.file_of(asked), self.is_adrift(asked));
+        let opens = self.opens.values().filter(|open| adrift || Some(open.file) == file);
+        opens.map(|open| open.file.persistent).collect()
+    }
+
+    /// Those before it in its frame that are not answered.
+    fn leaders(&self, asked: &Asked) -> impl Iterator<Item = &Asked> {
+        let range = (asked.conn, asked.frame)..(asked.conn, asked.header.message_id);
+        self.pending.range(range).map(|(_, other)| other)
     }
 
     /// A request of this frame is unanswered, and may be about what another one of it makes.

@@ -113,8 +113,8 @@ impl Ledger {
                 self.clients.insert(asked.conn, negotiate.client_guid);
             }
             Some(RequestBody::Close(_)) => {
-                let file = self.file_of(asked);
-                self.may_end(key, |open| Some(open.file) == file);
+                let about = self.candidates(asked);
+                self.may_end(key, |open| about.contains(&open.file.persistent));
             }
             Some(RequestBody::TreeDisconnect) => {
                 let (session, tree) = (asked.session, asked.tree);
@@ -156,7 +156,12 @@ impl Ledger {
         let leaving: Vec<_> = lost().filter_map(name_of).collect();
         self.unheard.extend(unheard);
         self.leaving.extend(leaving);
-        self.pending.retain(|key, _| key.0 != conn);
+        let lost: Vec<_> =
+            self.pending.extract_if((conn, 0)..=(conn, u64::MAX), |_, _| true).collect();
+        for (_, asked) in lost {
+            let file = self.file_of(&asked);
+            self.done(asked.body.as_ref(), file);
+        }
         for open in self.opens.values_mut() {
             // Whether they were heard is not known.
             let heard = open.enders.extract_if(.., |key| key.0 == conn).count();
