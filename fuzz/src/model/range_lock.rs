@@ -295,9 +295,10 @@ impl RangeLocks {
         };
         let mut held: Vec<&mut Lock> = self.locks.iter_mut().filter(same).collect();
         let kinds: BTreeSet<bool> = held.iter().map(|held| held.range.exclusive).collect();
+        let alike = kinds.len() == 1 && held.iter().all(|held| !held.doubtful);
         match held.first_mut() {
             None => return false,
-            Some(first) if kinds.len() == 1 => first.ended = Some(at),
+            Some(first) if alike => first.ended = Some(at),
             // Which one of them is not said.
             _ => held.iter_mut().for_each(|held| held.doubtful = true),
         }
