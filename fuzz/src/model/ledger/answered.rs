@@ -57,6 +57,7 @@ impl Ledger {
             (Some(RequestBody::TreeDisconnect), _) => {
                 let tree = (asked.session, asked.tree);
                 self.trees.remove(&tree);
+                self.torn.insert(asked.session, at);
                 self.over(key, at, |open| (open.session, open.tree) == tree);
             }
             (Some(RequestBody::Close(_)), _) => {
@@ -113,7 +114,8 @@ impl Ledger {
     /// A request has ended what it meant: in a chain that is known by now.
     fn over(&mut self, key: Key, at: u64, ends: impl Fn(&Open) -> bool) {
         self.opens.values_mut().for_each(|open| _ = open.enders.remove(&key));
-        self.opens.retain(|_, open| !ends(open));
+        let over = self.opens.extract_if(.., |_, open| ends(open)).map(|(id, _)| id);
+        self.closed.extend(over);
         self.ended = at;
     }
 
@@ -128,6 +130,10 @@ impl Ledger {
         let (inode, lease, durable) = told(create);
         let fresh = !claims(request);
         let replayed = asked.header.flags.contains(HeaderFlags::REPLAY_OPERATION);
+        if fresh && self.closed.contains(&id) {
+            // Its replay was answered before its chain, and what it made is closed by now.
+            return Change::Late(id);
+        }
         if let Some(open) = self.opens.get_mut(&id) {
             let owned = open.is_certain();
             if fresh && open.file == create.file_id {
@@ -214,10 +220,12 @@ impl Ledger {
                 || matches!(&other.body, Some(RequestBody::Create(create))
                     if instance_of(create).is_some())
         });
+        // Or a tree has ended meanwhile, and the rest of the chain was answered after that.
+        let torn = self.torn.get(&asked.session).is_some_and(|at| *at >= asked.at);
         let alive = self.sessions.get(&asked.session).is_some_and(|s| !s.channels.is_empty());
         if let Some(open) = self.opens.get_mut(&id) {
             open.enders.extend(keys);
-            open.doubtful |= doubtful || earlier || !alive;
+            open.doubtful |= doubtful || earlier || torn || !alive;
         }
     }
 }

@@ -56,6 +56,10 @@ pub struct Ledger {
     pub renamed: bool,
     /// When an open was last known to have ended.
     pub ended: u64,
+    /// Opens that were closed, by the persistent half of their number.
+    closed: BTreeSet<u64>,
+    /// When a session's last tree to end has ended.
+    torn: BTreeMap<u64, u64>,
     /// The file that an element of a chain leaves to the next one.
     chain: BTreeMap<Key, FileId>,
     /// It could not be told which one that is.
