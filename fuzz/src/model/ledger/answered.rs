@@ -25,6 +25,27 @@ impl Ledger {
         answer: &Response,
         at: u64,
     ) -> Change {
+        let change = self.settled(asked, answer, at);
+        self.remember(asked, at);
+        change
+    }
+
+    /// What may have ended opens of which their clients are still to be told.
+    fn remember(&mut self, asked: &Asked, at: u64) {
+        match &asked.body {
+            Some(RequestBody::TreeDisconnect) => _ = self.torn.insert(asked.session, at),
+            Some(RequestBody::SessionSetup(setup)) => {
+                let sessions = [asked.session, setup.previous_session_id];
+                self.torn.extend(sessions.map(|session| (session, at)));
+            }
+            Some(RequestBody::Create(create)) => {
+                self.replaced.extend(instance_of(create).map(|instance| (instance, at)));
+            }
+            _ => {}
+        }
+    }
+
+    fn settled(&mut self, asked: &Asked, answer: &Response, at: u64) -> Change {
         let key = (asked.conn, asked.header.message_id);
         self.pending.remove(&key);
         let file = match &answer.body {
@@ -57,7 +78,6 @@ impl Ledger {
             (Some(RequestBody::TreeDisconnect), _) => {
                 let tree = (asked.session, asked.tree);
                 self.trees.remove(&tree);
-                self.torn.insert(asked.session, at);
                 self.over(key, at, |open| (open.session, open.tree) == tree);
             }
             (Some(RequestBody::Close(_)), _) => {
@@ -220,8 +240,11 @@ impl Ledger {
                 || matches!(&other.body, Some(RequestBody::Create(create))
                     if instance_of(create).is_some())
         });
-        // Or a tree has ended meanwhile, and the rest of the chain was answered after that.
-        let torn = self.torn.get(&asked.session).is_some_and(|at| *at >= asked.at);
+        // Or it has come meanwhile, and the rest of the chain was answered after that.
+        let meanwhile = |at: Option<&u64>| at.is_some_and(|at| *at >= asked.at);
+        let instance = self.opens.get(&id).and_then(|open| open.instance);
+        let torn = meanwhile(self.torn.get(&asked.session))
+            || meanwhile(instance.and_then(|instance| self.replaced.get(&instance)));
         let alive = self.sessions.get(&asked.session).is_some_and(|s| !s.channels.is_empty());
         if let Some(open) = self.opens.get_mut(&id) {
             open.enders.extend(keys);

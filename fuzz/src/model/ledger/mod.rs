@@ -58,8 +58,10 @@ pub struct Ledger {
     pub ended: u64,
     /// Opens that were closed, by the persistent half of their number.
     closed: BTreeSet<u64>,
-    /// When a session's last tree to end has ended.
+    /// When a tree of a session was last disconnected, or somebody set the session up, or one in its place.
     torn: BTreeMap<u64, u64>,
+    /// When the open of an AppInstanceId was last asked for.
+    replaced: BTreeMap<[u8; 16], u64>,
     /// The file that an element of a chain leaves to the next one.
     chain: BTreeMap<Key, FileId>,
     /// It could not be told which one that is.
