@@ -12,7 +12,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Events that are written together.
@@ -23,6 +23,9 @@ const BEHIND: usize = 32 << 20;
 
 /// How often they look whether it has caught up.
 const MOMENT: Duration = Duration::from_millis(1);
+
+/// A process that has to end waits so long for what is not written yet.
+const RESCUE: Duration = Duration::from_secs(10);
 
 /// Where events go; nowhere, mostly.
 #[derive(Debug, Default)]
@@ -46,6 +49,7 @@ struct State {
 enum Told {
     Event(Vec<u8>),
     Stopped,
+    Broken,
 }
 
 /// An event that lacks its time. Made before the lock is taken.
@@ -62,8 +66,9 @@ impl Recorder {
         let thread = thread::Builder::new().name("ksmbd/r".into()).stack_size(crate::STACK);
         let thread = thread.spawn(move || {
             match write(writer, &events, &theirs) {
-                Ok(Ended::Stopped) => log::info!("recorded: {name}"),
-                Ok(Ended::Full) => log::warn!("{name} is full: nothing more is recorded"),
+                Ok(Some(Ended::Stopped)) => log::info!("recorded: {name}"),
+                Ok(Some(Ended::Full)) => log::warn!("{name} is full: nothing more is recorded"),
+                Ok(None) => log::warn!("recorded up to what broke the server: {name}"),
                 Err(error) => log::error!("{name}: {error}: nothing more is recorded"),
             }
             theirs.on.store(false, Ordering::Release);
@@ -111,6 +116,19 @@ impl Recorder {
         }
     }
 
+    /// The server is broken and the process about to end: all that came before is written, what broke it is the
+    /// last of it. Called with the server's lock held, so that nothing comes after.
+    pub(crate) fn rescue(&self) {
+        let Some(running) = &self.0 else { return };
+        let _ = running.events.send(Told::Broken);
+        let thread = running.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let until = Instant::now() + RESCUE;
+        while thread.as_ref().is_some_and(|thread| !thread.is_finished()) && Instant::now() < until
+        {
+            thread::sleep(MOMENT);
+        }
+    }
+
     fn running(&self) -> Option<&Running> {
         self.0.as_ref().filter(|running| running.state.on.load(Ordering::Acquire))
     }
@@ -124,8 +142,8 @@ impl Running {
     }
 }
 
-/// Writes what comes, as much at once as there is.
-fn write(mut writer: Writer, events: &Receiver<Told>, state: &State) -> io::Result<Ended> {
+/// Writes what comes, as much at once as there is. `None`: nothing more will come, and nobody has ended it.
+fn write(mut writer: Writer, events: &Receiver<Told>, state: &State) -> io::Result<Option<Ended>> {
     let mut next = events.recv();
     // Without a sender there is no server.
     while let Ok(Told::Event(mut block)) = next {
@@ -139,11 +157,17 @@ fn write(mut writer: Writer, events: &Receiver<Told>, state: &State) -> io::Resu
         let written = writer.write(&block)?;
         state.unwritten.fetch_sub(block.len(), Ordering::Relaxed);
         if !written {
-            return writer.end(Ended::Full).map(|_| Ended::Full);
+            return writer.end(Ended::Full).map(|_| Some(Ended::Full));
         }
         if next.is_err() {
             next = events.recv();
         }
     }
-    writer.end(Ended::Stopped).map(|_| Ended::Stopped)
+    if matches!(next, Ok(Told::Broken)) {
+        return Ok(None);
+    }
+    writer.end(Ended::Stopped).map(|_| Some(Ended::Stopped))
 }
+
+#[cfg(test)]
+mod tests;

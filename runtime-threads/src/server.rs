@@ -145,12 +145,14 @@ impl Sink for Posting<'_> {
     }
 }
 
-/// The server's state is half-changed when something panics in it: nobody may go on with it.
-struct AbortOnPanic;
+/// The server's state is half-changed when something panics in it: nobody may go on with it. Whoever looks for the
+/// fault finds in the recording what led to it.
+struct AbortOnPanic<'a>(&'a Recorder);
 
-impl Drop for AbortOnPanic {
+impl Drop for AbortOnPanic<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
+            self.0.rescue();
             give_up();
         }
     }
@@ -196,7 +198,7 @@ impl Shared {
     pub(crate) fn hold<T>(&self, what: &'static str, work: impl FnOnce(&mut Locked) -> T) -> T {
         let Ok(mut locked) = self.locked.lock() else { give_up() };
         let since = time::Instant::now();
-        let guard = AbortOnPanic;
+        let guard = AbortOnPanic(&self.recorder);
         let result = work(&mut locked);
         drop(guard);
         drop(locked);
