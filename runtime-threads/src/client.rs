@@ -1,10 +1,11 @@
 //! One client's thread, `ksmbd/N`. It owns the socket and the [`Connection`] and sleeps in `poll` on
-//! the socket and its mailbox's bell. Bytes become requests, requests enter the server, its calls run
-//! here, and its answers are sealed and written here; the mailbox is looked at between any two calls.
+//! the socket and, while others may have something for it, a bell. Bytes become requests, requests enter the
+//! server, its calls run here, and its answers are sealed and written here; the mailbox is looked at between any two
+//! calls.
 
 use crate::{
     daemon::Asked,
-    mailbox::{Entry, Mailbox, Next},
+    mailbox::{Bell, Entry, Mailbox, Next, Waker},
     server::{Own, Ran, Shared},
     socket::{self, Woken},
     vfs::identity,
@@ -92,6 +93,10 @@ pub(crate) struct Client {
     connection: Connection,
     socket: Arc<TcpStream>,
     mailbox: Arc<Mailbox>,
+    /// See [`Client::hang_bell`].
+    bell: Option<Arc<Bell>>,
+    /// It has had a session: others may have something for it at any time.
+    is_known: bool,
     /// Calls of this client that have not begun.
     own: Own,
     /// The call that runs now.
@@ -127,8 +132,20 @@ impl Client {
         mailbox: Arc<Mailbox>,
     ) -> Self {
         let (own, asked) = (Own::new(), Asked::default());
-        let (running, held, frame) = (None, 0, None);
-        Self { shared, connection, socket, mailbox, own, running, asked, held, frame }
+        let (bell, is_known, running, held, frame) = (None, false, None, 0, None);
+        Self {
+            shared,
+            connection,
+            socket,
+            mailbox,
+            bell,
+            is_known,
+            own,
+            running,
+            asked,
+            held,
+            frame,
+        }
     }
 
     /// Starts the thread; it says on `gone` when it ends. A thread that cannot be started is a client
@@ -242,6 +259,7 @@ impl Client {
     }
 
     fn send(&mut self, message: Outbound) -> Result<(), End> {
+        self.is_known |= matches!(message, Outbound::Keys(..));
         let sealed = self.connection.seal(message);
         self.shared.recorder.own(|| put::seal(self.connection.id(), Sent::of(&sealed)));
         if let Some(frame) = sealed? {
@@ -281,11 +299,8 @@ impl Client {
                 None if !trimmed => Some(TRIM_AFTER),
                 None => None,
             };
-            match socket::wait(self.mailbox.bell(), &self.socket, wants_input, wait)? {
-                Woken::Bell => {
-                    self.mailbox.bell().hush();
-                    return Ok(());
-                }
+            match self.sleep(wants_input, wait)? {
+                Woken::Bell => return Ok(()),
                 // Whoever has gone wants no answers. What else he has said is done, if it can be read.
                 Woken::Socket if !wants_input => {
                     return if self.asked.take_back() { Ok(()) } else { Err(End::Closed) };
@@ -303,12 +318,57 @@ impl Client {
         }
     }
 
+    /// Sleeps, unless there is something in the mailbox.
+    fn sleep(&mut self, wants_input: bool, timeout: Option<Duration>) -> io::Result<Woken> {
+        self.hang_bell()?;
+        let hang_up = || Waker::HangUp(Arc::clone(&self.socket));
+        let bell = self.bell.as_ref();
+        if !self.mailbox.lie_down(bell.map_or_else(hang_up, |bell| Waker::Bell(Arc::clone(bell)))) {
+            return Ok(Woken::Bell);
+        }
+        // Whoever stops the server says so, and then wakes those that he finds asleep.
+        let woken = match self.shared.is_stopping() {
+            true => Ok(Woken::Bell),
+            false => socket::wait(bell.map(|bell| &**bell), &self.socket, wants_input, timeout),
+        };
+        self.mailbox.rise();
+        if let (Ok(Woken::Bell), Some(bell)) = (&woken, bell) {
+            bell.hush();
+        }
+        woken
+    }
+
+    /// A bell is a descriptor: whoever holds many connections, and never says on them who he is, is not to have one
+    /// for each. Before there was a session, and while no answer is awaited, all that others have for a connection
+    /// is that it has to go, or what is of use with its next request.
+    fn hang_bell(&mut self) -> io::Result<()> {
+        let awaits = !self.connection.wants_input() || !self.asked.is_empty();
+        if !self.is_known && !awaits {
+            self.bell = None;
+        } else if self.bell.is_none() {
+            self.bell = Some(Arc::new(Bell::new()?));
+        }
+        Ok(())
+    }
+
+    /// Nothing more comes from the client. Without a bell, that may be how it is told why.
+    fn over(&mut self) -> End {
+        if self.bell.is_some() {
+            return End::Closed;
+        }
+        match self.settle() {
+            Err(end) => end,
+            Ok(()) if self.shared.is_stopping() => End::Stopping,
+            Ok(()) => End::Closed,
+        }
+    }
+
     /// Reads once. `false`: there is nothing to read now.
     fn read(&mut self) -> Result<bool, End> {
         let id = self.connection.id();
         let spare = self.connection.spare();
         let count = match socket::read(&self.socket, spare)? {
-            Some(0) => return Err(End::Closed),
+            Some(0) => return Err(self.over()),
             Some(count) => count,
             None => return Ok(false),
         };

@@ -3,7 +3,7 @@
 //! it goes: see [`Asked`].
 
 use crate::{
-    mailbox::{Entry, Mailbox},
+    mailbox::{Entry, Mailbox, Waker},
     worker::Job,
 };
 use crossbeam_channel::Sender;
@@ -199,12 +199,7 @@ impl Address {
         let mut entry = Entry::Done(self.op, done);
         if let Some(mailbox) = self.mailbox {
             match mailbox.push(entry) {
-                Ok(ring) => {
-                    if ring {
-                        mailbox.bell().ring();
-                    }
-                    return;
-                }
+                Ok(waker) => return waker.into_iter().for_each(Waker::wake),
                 Err(refused) => entry = *refused,
             }
         }

@@ -5,8 +5,12 @@ use ksmbd_core::config::{Config, Limits};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::sync::Arc;
 
-/// A connection's socket and bell.
-const CONNECTION: u64 = 2;
+/// A connection's socket.
+const CONNECTION: u64 = 1;
+
+/// A bell of the connection of each session, and of one that is set up while its answer is awaited. A connection
+/// that has logged off keeps it until it logs on again, or its time is over.
+const BELL: u64 = 1;
 
 /// An open file's: to look at it, to read, to write. A directory has one, and another while it is listed.
 const OPEN: u64 = 3;
@@ -42,7 +46,7 @@ fn wanted(limits: &Limits) -> u64 {
     (limits.connections as u64)
         .saturating_mul(CONNECTION)
         .saturating_add((limits.opens as u64).saturating_mul(OPEN))
-        .saturating_add((limits.sessions as u64).saturating_mul(TREES))
+        .saturating_add((limits.sessions as u64).saturating_mul(BELL + TREES))
         .saturating_add(OTHERS)
 }
 
@@ -70,12 +74,12 @@ fn raise(wanted: u64) -> u64 {
     }
 }
 
-/// Trees get an eighth at most of what there is; of the rest opens get what they need, up to half, and
+/// Sessions get an eighth at most of what there is; of the rest opens get what they need, up to half, and
 /// connections what is left.
 fn share_out(limits: &mut Limits, allowed: u64) {
     let usable = allowed.saturating_sub(OTHERS).max(allowed / 2);
     let number = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-    let usable = usable - (limits.sessions as u64).saturating_mul(TREES).min(usable / 8);
+    let usable = usable - (limits.sessions as u64).saturating_mul(BELL + TREES).min(usable / 8);
     let theirs = (limits.connections as u64).saturating_mul(CONNECTION);
     let opens = usable.saturating_sub(theirs).max(usable / 2);
     limits.opens = limits.opens.min(number(opens / OPEN).max(1));
@@ -94,12 +98,12 @@ mod tests {
             share_out(&mut limits, allowed);
             (limits.connections, limits.opens)
         };
-        assert_eq!(with(256, 10_000, 4096), (256, (4096 - 512 - 448 - 512) / 3));
-        assert_eq!(with(10_000, 10_000, 20_000), (4361, 2906));
-        assert_eq!(with(10_000, 1000, 20_000), (7220, 1000));
+        assert_eq!(with(256, 10_000, 4096), (256, (4096 - 512 - 448 - 256) / 3));
+        assert_eq!(with(10_000, 10_000, 20_000), (8526, 2842));
+        assert_eq!(with(10_000, 1000, 20_000), (10_000, 1000));
         let (connections, opens) = with(256, 10_000, 256);
-        assert!(connections >= 28 && opens >= 18, "{connections} {opens}");
+        assert!(connections >= 57 && opens >= 18, "{connections} {opens}");
         let limits = Limits { connections: 2, opens: 3, sessions: 4, ..Limits::default() };
-        assert_eq!(wanted(&limits), 2 * 2 + 3 * 3 + 4 * 2 + OTHERS);
+        assert_eq!(wanted(&limits), 2 + 3 * 3 + 4 * 3 + OTHERS);
     }
 }

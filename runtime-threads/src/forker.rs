@@ -206,7 +206,7 @@ impl Forker {
     fn welcome(&mut self, socket: TcpStream, address: SocketAddr) -> io::Result<()> {
         socket::prepare(&socket)?;
         let peer = Peer { address, local: socket.local_addr()? };
-        let mailbox = Arc::new(Mailbox::new(self.mailbox_limit)?);
+        let mailbox = Arc::new(Mailbox::new(self.mailbox_limit));
         let accepted = self.shared.accept(peer, Arc::clone(&mailbox));
         let accepted = accepted.map_err(|why| io::Error::other(format!("refused: {why}")))?;
         let connection = accepted.connection;

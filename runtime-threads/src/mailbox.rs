@@ -1,5 +1,6 @@
-//! What other threads have for a client's thread: a bounded queue, and a bell (an eventfd) that wakes
-//! the thread out of `poll`. Nobody but the owner touches its socket.
+//! What other threads have for a client's thread: a bounded queue, in which the thread leaves, before it sleeps in
+//! `poll`, how it is woken. Mostly that is a bell (an eventfd). Nobody but the owner touches its socket, unless to
+//! hang up.
 
 use ksmbd_core::{
     id::OpId,
@@ -14,7 +15,8 @@ use rustix::{
 use std::{
     collections::VecDeque,
     io,
-    sync::{Mutex, MutexGuard, PoisonError},
+    net::{Shutdown, TcpStream},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 /// Wakes a thread that sleeps in `poll`. Ringing twice is as good as once.
@@ -43,6 +45,27 @@ impl AsFd for Bell {
     }
 }
 
+/// How a thread that sleeps is woken, once.
+#[derive(Debug)]
+pub(crate) enum Waker {
+    /// It looks into its mailbox.
+    Bell(Arc<Bell>),
+    /// It has no bell, and sleeps on its socket alone, which is how it is told that it has to go. All else can wait
+    /// until the client says something.
+    HangUp(Arc<TcpStream>),
+}
+
+impl Waker {
+    pub(crate) fn wake(self) {
+        match self {
+            Self::Bell(bell) => bell.ring(),
+            Self::HangUp(socket) => {
+                let _ = socket.shutdown(Shutdown::Both);
+            }
+        }
+    }
+}
+
 /// One thing for a client's thread.
 #[derive(Debug)]
 pub(crate) enum Entry {
@@ -66,6 +89,8 @@ pub(crate) enum Next {
 struct Queue {
     entries: VecDeque<Entry>,
     state: State,
+    /// The owner sleeps, and nobody has begun to wake it.
+    asleep: Option<Waker>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,18 +104,13 @@ enum State {
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     queue: Mutex<Queue>,
-    bell: Bell,
     limit: usize,
 }
 
 impl Mailbox {
-    pub(crate) fn new(limit: usize) -> io::Result<Self> {
-        let queue = Queue { entries: VecDeque::new(), state: State::Open };
-        Ok(Self { queue: Mutex::new(queue), bell: Bell::new()?, limit })
-    }
-
-    pub(crate) fn bell(&self) -> &Bell {
-        &self.bell
+    pub(crate) fn new(limit: usize) -> Self {
+        let queue = Queue { entries: VecDeque::new(), state: State::Open, asleep: None };
+        Self { queue: Mutex::new(queue), limit }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -98,9 +118,9 @@ impl Mailbox {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts something in. `Ok(true)`: the owner may be asleep, and the bell has to be rung. An entry
-    /// that comes back will never be looked at: the owner is gone, or about to be.
-    pub(crate) fn push(&self, entry: Entry) -> Result<bool, Box<Entry>> {
+    /// Puts something in. The owner has to be woken with what comes back, if it sleeps. An entry that comes back
+    /// will never be looked at: the owner is gone, or about to be.
+    pub(crate) fn push(&self, entry: Entry) -> Result<Option<Waker>, Box<Entry>> {
         let mut queue = self.queue();
         if queue.state == State::Open && queue.entries.len() >= self.limit {
             queue.state = State::Overflow;
@@ -108,9 +128,27 @@ impl Mailbox {
         if queue.state != State::Open {
             return Err(Box::new(entry));
         }
+        let is_urgent = matches!(entry, Entry::Message(Outbound::Close(_)));
         queue.entries.push_back(entry);
-        // Otherwise whoever made the queue not empty has rung, or is about to.
-        Ok(queue.entries.len() == 1)
+        Ok(queue.asleep.take_if(|waker| is_urgent || matches!(waker, Waker::Bell(_))))
+    }
+
+    /// What wakes the owner, if it sleeps; there is nothing for it.
+    pub(crate) fn rouse(&self) -> Option<Waker> {
+        self.queue().asleep.take()
+    }
+
+    /// The owner is about to sleep until its socket or `waker` wakes it. `false`: there is something for it.
+    pub(crate) fn lie_down(&self, waker: Waker) -> bool {
+        let mut queue = self.queue();
+        let quiet = queue.entries.is_empty() && queue.state == State::Open;
+        queue.asleep = quiet.then_some(waker);
+        quiet
+    }
+
+    /// The owner is awake.
+    pub(crate) fn rise(&self) {
+        self.queue().asleep = None;
     }
 
     /// Takes the oldest entry out. For the owner.
@@ -134,7 +172,7 @@ impl Mailbox {
 mod tests {
     use super::*;
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    use std::{sync::Arc, thread};
+    use std::{io::Read, net::TcpListener, thread};
 
     fn entry(number: u64) -> Entry {
         Entry::Done(OpId(number), Done::Ok)
@@ -147,40 +185,76 @@ mod tests {
         }
     }
 
-    fn rings(mailbox: &Mailbox, timeout: i64) -> bool {
+    fn rings(bell: &Bell, timeout: i64) -> bool {
         let timeout = Timespec { tv_sec: timeout, tv_nsec: 0 };
-        poll(&mut [PollFd::new(mailbox.bell(), PollFlags::IN)], Some(&timeout)).unwrap() == 1
+        poll(&mut [PollFd::new(bell, PollFlags::IN)], Some(&timeout)).unwrap() == 1
+    }
+
+    fn bell() -> Arc<Bell> {
+        Arc::new(Bell::new().unwrap())
     }
 
     #[test]
     fn entries_come_out_in_order() {
-        let mailbox = Mailbox::new(10).unwrap();
-        assert!(mailbox.push(entry(1)).unwrap(), "the first has to ring");
-        assert!(!mailbox.push(entry(2)).unwrap());
-        assert_eq!(number(mailbox.pop()), 1);
-        assert_eq!(number(mailbox.pop()), 2);
+        let mailbox = Mailbox::new(10);
+        for number in 1..=3 {
+            assert!(mailbox.push(entry(number)).unwrap().is_none(), "the owner is awake");
+        }
+        for expected in 1..=3 {
+            assert_eq!(number(mailbox.pop()), expected);
+        }
         assert!(matches!(mailbox.pop(), Next::Empty));
-        assert!(mailbox.push(entry(3)).unwrap(), "and the first after it was empty");
     }
 
     #[test]
     fn the_bell_rings_until_it_is_hushed() {
-        let mailbox = Mailbox::new(1).unwrap();
-        assert!(!rings(&mailbox, 0));
-        mailbox.bell().ring();
-        mailbox.bell().ring();
-        assert!(rings(&mailbox, 0) && rings(&mailbox, 0));
-        mailbox.bell().hush();
-        assert!(!rings(&mailbox, 0));
+        let bell = bell();
+        assert!(!rings(&bell, 0));
+        bell.ring();
+        bell.ring();
+        assert!(rings(&bell, 0) && rings(&bell, 0));
+        bell.hush();
+        assert!(!rings(&bell, 0));
+    }
+
+    #[test]
+    fn who_sleeps_is_woken_once() {
+        let (mailbox, bell) = (Mailbox::new(10), bell());
+        let waker = || Waker::Bell(Arc::clone(&bell));
+        assert!(mailbox.lie_down(waker()));
+        mailbox.push(entry(1)).unwrap().expect("the first wakes").wake();
+        assert!(rings(&bell, 0));
+        assert!(mailbox.push(entry(2)).unwrap().is_none(), "the second has not to");
+        assert!(!mailbox.lie_down(waker()), "there is something");
+        assert!(mailbox.rouse().is_none());
+        assert_eq!((number(mailbox.pop()), number(mailbox.pop())), (1, 2));
+        assert!(mailbox.lie_down(waker()));
+        mailbox.rise();
+        assert!(mailbox.push(entry(3)).unwrap().is_none(), "it is awake");
+    }
+
+    #[test]
+    fn who_has_no_bell_is_hung_up_on() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut theirs = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let ours = Arc::new(listener.accept().unwrap().0);
+        let mailbox = Mailbox::new(10);
+        assert!(mailbox.lie_down(Waker::HangUp(Arc::clone(&ours))));
+        assert!(mailbox.push(entry(1)).unwrap().is_none(), "that can wait");
+        let close = Entry::Message(Outbound::Close("there is no room"));
+        mailbox.push(close).unwrap().expect("that cannot").wake();
+        assert_eq!((&*ours).read(&mut [0]).unwrap(), 0, "the owner is woken");
+        assert_eq!(theirs.read(&mut [0]).unwrap(), 0);
     }
 
     #[test]
     fn too_much_is_an_overflow_and_comes_back() {
-        let mailbox = Mailbox::new(2).unwrap();
+        let mailbox = Mailbox::new(2);
         mailbox.push(entry(1)).unwrap();
         mailbox.push(entry(2)).unwrap();
         assert!(mailbox.push(entry(3)).is_err());
         assert!(matches!(mailbox.pop(), Next::Overflow));
+        assert!(!mailbox.lie_down(Waker::Bell(bell())));
         assert_eq!(mailbox.close().len(), 2, "what was in it is not lost");
         assert!(mailbox.push(entry(4)).is_err());
         assert!(matches!(mailbox.pop(), Next::Overflow));
@@ -188,23 +262,26 @@ mod tests {
 
     #[test]
     fn no_wakeup_is_lost() {
-        let mailbox = Arc::new(Mailbox::new(1 << 20).unwrap());
+        let mailbox = Arc::new(Mailbox::new(1 << 20));
         let senders: Vec<_> = (0..4)
             .map(|_| {
                 let mailbox = Arc::clone(&mailbox);
                 thread::spawn(move || {
                     for number in 0..5000 {
-                        if mailbox.push(entry(number)).unwrap() {
-                            mailbox.bell().ring();
+                        if let Some(waker) = mailbox.push(entry(number)).unwrap() {
+                            waker.wake();
                         }
                     }
                 })
             })
             .collect();
-        let mut seen = 0;
+        let (bell, mut seen) = (bell(), 0);
         while seen < 20_000 {
-            assert!(rings(&mailbox, 10), "asleep with {} to come", 20_000 - seen);
-            mailbox.bell().hush();
+            if mailbox.lie_down(Waker::Bell(Arc::clone(&bell))) {
+                assert!(rings(&bell, 10), "asleep with {} to come", 20_000 - seen);
+                mailbox.rise();
+                bell.hush();
+            }
             while let Next::Entry(_) = mailbox.pop() {
                 seen += 1;
             }

@@ -5,7 +5,7 @@ use crate::{
     clock::Clock,
     daemon::{Post, Posted, Receipt},
     journal::Journal,
-    mailbox::{Bell, Entry, Mailbox},
+    mailbox::{Bell, Entry, Mailbox, Waker},
     record::Recorder,
     vfs,
     worker::{self, Job},
@@ -82,7 +82,7 @@ pub(crate) struct Locked {
 /// What is left to do when the lock is no longer held.
 #[derive(Default)]
 struct Left {
-    bells: Vec<Arc<Mailbox>>,
+    wakers: Vec<Waker>,
     files: Vec<File>,
     /// Nobody is there to run these.
     undeliverable: Vec<(OpId, Option<Call>)>,
@@ -105,15 +105,9 @@ impl Posting<'_> {
             return;
         };
         match mailbox.push(entry) {
-            // My own mailbox is looked at before I sleep again.
-            Ok(true) if !self.is_me(to) => self.left.bells.push(Arc::clone(mailbox)),
-            Ok(_) => {}
+            Ok(waker) => self.left.wakers.extend(waker),
             Err(entry) => self.left.refused.push(*entry),
         }
-    }
-
-    fn is_me(&self, id: ConnId) -> bool {
-        self.me.as_ref().is_some_and(|(me, _)| *me == id)
     }
 }
 
@@ -284,10 +278,8 @@ impl Shared {
 
     /// What was left to do without the lock. Returns the calls that have to fail, if there are any.
     fn after(&self, left: &mut Left) -> Option<Vec<OpId>> {
-        let Left { bells, files, undeliverable, refused, wake_forker } = std::mem::take(left);
-        for mailbox in bells {
-            mailbox.bell().ring();
-        }
+        let Left { wakers, files, undeliverable, refused, wake_forker } = std::mem::take(left);
+        wakers.into_iter().for_each(Waker::wake);
         if wake_forker {
             self.forker.ring();
         }
@@ -339,9 +331,7 @@ impl Shared {
     pub(crate) fn wake_all(&self) {
         let mailboxes: Vec<_> =
             self.hold("wake", |locked| locked.clients.values().cloned().collect());
-        for mailbox in mailboxes {
-            mailbox.bell().ring();
-        }
+        mailboxes.iter().filter_map(|mailbox| mailbox.rouse()).for_each(Waker::wake);
     }
 
     /// Has the worker look what was changed outside SMB.

@@ -3,6 +3,7 @@
 use crate::mailbox::Bell;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
+    fd::AsFd,
     io::Errno,
     net::sockopt,
 };
@@ -38,25 +39,27 @@ pub(crate) fn prepare(socket: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Sleeps until the bell rings, the socket can be read (if that is wanted) or its other end is gone, or
+/// Sleeps until the bell rings, if there is one, the socket can be read (if that is wanted) or its other end is gone, or
 /// the time is over.
 pub(crate) fn wait(
-    bell: &Bell,
+    bell: Option<&Bell>,
     socket: &TcpStream,
     wants_input: bool,
     timeout: Option<Duration>,
 ) -> io::Result<Woken> {
     let timeout = timeout.map(timespec);
     let what = if wants_input { PollFlags::IN } else { PollFlags::RDHUP };
-    let mut fds = [PollFd::new(bell, PollFlags::IN), PollFd::new(socket, what)];
-    match poll(&mut fds, timeout.as_ref()) {
+    let ringing = bell.map_or_else(|| socket.as_fd(), AsFd::as_fd);
+    let mut fds = [PollFd::new(socket, what), PollFd::from_borrowed_fd(ringing, PollFlags::IN)];
+    let (fds, _) = fds.split_at_mut(if bell.is_some() { 2 } else { 1 });
+    match poll(fds, timeout.as_ref()) {
         Ok(0) => return Ok(Woken::Timeout),
         // As if the bell had rung: whoever waits looks at everything and comes back.
         Err(Errno::INTR) => return Ok(Woken::Bell),
         Ok(_) => {}
         Err(errno) => return Err(errno.into()),
     }
-    let rang = fds.first().is_some_and(|bell| !bell.revents().is_empty());
+    let rang = fds.get(1).is_some_and(|bell| !bell.revents().is_empty());
     Ok(if rang { Woken::Bell } else { Woken::Socket })
 }
 

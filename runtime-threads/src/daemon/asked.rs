@@ -33,6 +33,11 @@ impl Asked {
         }
     }
 
+    /// Nothing is on its way.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.questions.is_empty()
+    }
+
     /// More may be asked. Where it is not so, an answer is on its way.
     pub(crate) fn has_room(&self) -> bool {
         self.questions.len() < QUESTIONS && self.bytes < BYTES

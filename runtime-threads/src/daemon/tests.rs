@@ -14,7 +14,7 @@ fn rig() -> Rig {
     let (daemon, letters) = unbounded();
     let (pipes, rpc) = unbounded();
     let (worker, jobs) = unbounded();
-    let mailbox = Arc::new(Mailbox::new(10).unwrap());
+    let mailbox = Arc::new(Mailbox::new(10));
     Rig { post: Post::new(daemon, pipes, worker), letters, rpc, jobs, mailbox }
 }
 
