@@ -166,6 +166,16 @@ impl Checker for RangeLocks {
     }
 }
 
+/// No LOCK of a chain is under way. It may be done, and its answer comes with the rest: until then nobody knows what
+/// it has unlocked, and who has locked that since.
+fn is_told(ledger: &Ledger, but: &Asked) -> bool {
+    let mine = (but.conn, but.header.message_id);
+    !ledger.pending.iter().any(|(key, asked)| {
+        let chained = asked.header.next_command != 0 || asked.header.message_id != asked.frame;
+        *key != mine && chained && lock_of(asked).is_some()
+    })
+}
+
 /// Others may hold it by now: they are answered with the rest of their chain.
 fn untold(ledger: &Ledger, but: &Asked, wanted: &Range) -> bool {
     let mine = (but.conn, but.header.message_id);
@@ -212,16 +222,17 @@ impl RangeLocks {
             })
         };
         let doubtful = lock.lock_sequence != 0 || ranges.iter().any(over);
+        let enders = self.unlockers(ledger, &ranges, open);
+        let claims = !doubtful && enders.is_empty() && is_told(ledger, answered.asked);
         for wanted in &ranges {
             let held = self.locks.iter().find(|held| {
                 // Which of them came first is not known if the other's answer came meanwhile.
                 let first = held.since <= answered.asked.at || held.range.clashes(wanted);
                 let clash = wanted.clashes(&held.range) && first;
-                Self::is_certain(held, ledger) && clash && !doubtful
+                claims && clash && Self::is_certain(held, ledger)
             });
             assert!(held.is_none(), "{wanted:?} was granted beside {held:?}");
         }
-        let enders = self.unlockers(ledger, &ranges, open);
         self.locks.extend(ranges.into_iter().map(|range| {
             let enders = enders.clone();
             Lock { range, since: answered.at, enders, doubtful, ended: None }
@@ -320,7 +331,7 @@ impl RangeLocks {
             let because = self.stood(ledger, answered, |held| io.stops_at(held));
             assert!(because, "no lock is in the way of {:?}", answered.asked);
         }
-        if answered.is_ok() {
+        if answered.is_ok() && is_told(ledger, answered.asked) {
             let held = self.locks.iter().find(|held| {
                 Self::is_certain(held, ledger)
                     && held.since <= answered.asked.at
