@@ -185,7 +185,8 @@ impl Caching {
     fn used(&self, ledger: &Ledger, answered: &Answered<'_>) {
         let asked = answered.asked;
         let open = match answered.change {
-            Change::Opened(id) => ledger.opens.get(&id),
+            // A replay tells what was done before it.
+            Change::Opened(id) => ledger.opens.get(&id).filter(|open| !open.replayed),
             _ => ledger.open_of(asked),
         };
         let (Some(open), Some(part)) = (open, touched(asked.body.as_ref(), &answered.answer.body))

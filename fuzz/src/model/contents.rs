@@ -78,6 +78,8 @@ impl Put {
 #[derive(Default)]
 pub(super) struct Contents {
     files: BTreeMap<u64, Vec<Put>>,
+    /// What may have been put behind a CREATE in its chain, nobody knows into which file.
+    unplaced: Vec<Put>,
     /// CREATEs that may have emptied a file, nobody knows which.
     emptied: Vec<(Key, u64)>,
     /// Something is used of which nobody knows which file it is.
@@ -122,6 +124,7 @@ impl Checker for Contents {
         let key = answered.key();
         self.blind |= ledger.is_astray();
         self.created(ledger, answered);
+        self.unplaced.retain(|put| put.key != Some(key));
         let Some(open) = ledger.open_of(answered.asked) else {
             // It may be gone from the ledger by now.
             return self.settle_anywhere(key, answered);
@@ -264,6 +267,9 @@ impl Contents {
         let inodes: BTreeSet<u64> = opens.filter_map(|open| open.inode).collect();
         let key = Some((asked.conn, asked.header.message_id));
         let put = Put { key, from: asked.at, until: u64::MAX, offset, what };
+        if ledger.is_adrift(asked) || asked.before.is_some() && ledger.file_of(asked).is_none() {
+            self.unplaced.push(put.clone());
+        }
         for inode in inodes {
             let puts = self.file(inode);
             if puts.iter().all(|put| put.key != key) {
@@ -293,13 +299,20 @@ impl Contents {
         let Change::Opened(id) = answered.change else {
             return;
         };
-        let Some(inode) = ledger.opens.get(&id).and_then(|open| open.inode) else {
+        let Some(open) = ledger.opens.get(&id) else {
+            return;
+        };
+        let Some(inode) = open.inode else {
             self.blind |= ledger.is_about_files(answered.asked);
             return;
         };
         let empties = [CreateAction::CREATED, CreateAction::OVERWRITTEN, CreateAction::SUPERSEDED];
         if empties.contains(&create.create_action) {
-            let (from, until) = (answered.asked.at, answered.at);
+            // A replay tells what was done before it.
+            let (from, until) = match open.replayed {
+                true => (0, u64::MAX),
+                false => (answered.asked.at, answered.at),
+            };
             let cut = Put { key: None, from, until, offset: 0, what: What::Cut };
             self.file(inode).push(cut);
         }
@@ -322,12 +335,13 @@ impl Contents {
             return;
         }
         let emptied = self.emptied.iter().any(|(_, at)| *at < until);
-        let puts = self.file(inode);
+        self.file(inode);
         let near = |put: &&Put| {
             let end = offset.saturating_add(data.len() as u64);
             put.offset < end && put.from < until
         };
-        let puts: Vec<&Put> = puts.iter().filter(near).collect();
+        let puts = self.files.get(&inode).into_iter().flatten().chain(&self.unplaced);
+        let puts: Vec<&Put> = puts.filter(near).collect();
         for (index, &byte) in data.iter().enumerate() {
             if byte == 0 && emptied {
                 continue;

@@ -158,7 +158,7 @@ impl Models {
             }
             Seen::Gone(conn) => {
                 checkers.iter_mut().for_each(|checker| checker.gone(ledger, conn));
-                ledger.gone(conn);
+                ledger.gone(conn, at);
             }
             Seen::User(session, user) => {
                 ledger.sessions.entry(session).or_default().is_of(user);

@@ -126,8 +126,9 @@ impl Checker for RangeLocks {
             let Some((lock, false)) = lock_of(asked) else {
                 continue;
             };
-            self.blind |= ledger.is_adrift(asked);
-            if let Some((open, inode)) = place(ledger, asked) {
+            let place = place(ledger, asked);
+            self.blind |= ledger.is_adrift(asked) || place.is_none() && asked.before.is_some();
+            if let Some((open, inode)) = place {
                 self.locks.extend(lock.locks.iter().map(|element| Lock {
                     range: range(open, inode, element),
                     since: asked.at,
@@ -359,7 +360,8 @@ impl RangeLocks {
                 return true;
             }
             let Some((open, inode)) = place(ledger, asked) else {
-                return false;
+                // Behind a CREATE, of whatever.
+                return asked.before.is_some();
             };
             lock.locks.iter().any(|element| like(&range(open, inode, element)))
         });

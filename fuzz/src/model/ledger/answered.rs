@@ -31,7 +31,7 @@ impl Ledger {
     }
 
     /// What may have ended opens of which their clients are still to be told.
-    fn remember(&mut self, asked: &Asked, at: u64) {
+    pub(super) fn remember(&mut self, asked: &Asked, at: u64) {
         match &asked.body {
             Some(RequestBody::TreeDisconnect) => _ = self.torn.insert(asked.session, at),
             Some(RequestBody::SessionSetup(setup)) => {
@@ -206,6 +206,18 @@ impl Ledger {
         Change::Opened(id)
     }
 
+    /// Requests under way that may end what a CREATE has made: those that are meant for its whole session or
+    /// tree, and those of chains of which nobody knows whom they are about.
+    fn ending(&self, asked: &Asked) -> impl Iterator<Item = (&Key, &Asked)> {
+        let (session, tree) = (asked.session, asked.tree);
+        self.pending.iter().filter(move |(_, other)| match other.body {
+            Some(RequestBody::TreeDisconnect) => (other.session, other.tree) == (session, tree),
+            Some(RequestBody::Logoff) => other.session == session,
+            Some(RequestBody::Close(_)) => self.is_adrift(other),
+            _ => false,
+        })
+    }
+
     /// Behind a CREATE in its chain there may be what ends it.
     fn note_followers(&mut self, asked: &Asked, id: u64) {
         let file = self.opens.get(&id).map(|open| open.file);
@@ -219,20 +231,8 @@ impl Ledger {
         };
         let followers = self.followers(asked).filter(|(_, other)| ends(other));
         let keys: Vec<Key> = followers.map(|(key, _)| *key).collect();
-        // What was asked over another connection may be meant for the whole session: it comes before
-        // this, or after it.
-        let others = || {
-            self.pending.iter().filter(|(_, other)| {
-                other.session == asked.session
-                    && match other.body {
-                        Some(RequestBody::TreeDisconnect) => other.tree == asked.tree,
-                        Some(RequestBody::Logoff) => true,
-                        _ => false,
-                    }
-            })
-        };
-        let earlier = others().any(|(_, other)| other.at < asked.at);
-        let others = others().filter(|(_, other)| other.at >= asked.at);
+        let earlier = self.ending(asked).any(|(_, other)| other.at < asked.at);
+        let others = self.ending(asked).filter(|(_, other)| other.at >= asked.at);
         let keys: BTreeSet<Key> = others.map(|(key, _)| *key).chain(keys).collect();
         let doubtful = self.pending.values().any(|other| {
             matches!(&other.body, Some(RequestBody::SessionSetup(setup))
@@ -246,9 +246,13 @@ impl Ledger {
         let torn = meanwhile(self.torn.get(&asked.session))
             || meanwhile(instance.and_then(|instance| self.replaced.get(&instance)));
         let alive = self.sessions.get(&asked.session).is_some_and(|s| !s.channels.is_empty());
+        // What made it may not be answered, nor what may end it behind that.
+        let replayed = self.opens.get(&id).is_some_and(|open| open.replayed);
+        let made = |other: &Asked| matches!(other.body, Some(RequestBody::Create(_)));
+        let early = replayed && self.pending.values().any(made);
         if let Some(open) = self.opens.get_mut(&id) {
             open.enders.extend(keys);
-            open.doubtful |= doubtful || earlier || torn || !alive;
+            open.doubtful |= doubtful || earlier || torn || early || !alive;
         }
     }
 }

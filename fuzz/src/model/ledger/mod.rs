@@ -156,7 +156,7 @@ impl Ledger {
     }
 
     /// A connection has ended.
-    pub(super) fn gone(&mut self, conn: ConnId) {
+    pub(super) fn gone(&mut self, conn: ConnId, at: u64) {
         let lost = || self.pending.values().filter(|asked| asked.conn == conn);
         let unheard: Vec<_> = lost().filter_map(|asked| self.left_by(asked)).collect();
         let leaving: Vec<_> = lost().filter_map(name_of).collect();
@@ -167,6 +167,7 @@ impl Ledger {
         for (_, asked) in lost {
             let file = self.file_of(&asked);
             self.done(asked.body.as_ref(), file);
+            self.remember(&asked, at);
         }
         for open in self.opens.values_mut() {
             // Whether they were heard is not known.
