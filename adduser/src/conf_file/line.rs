@@ -83,7 +83,7 @@ pub(super) fn comment_at(line: &[u8]) -> usize {
     let begins = |at: usize| match line[at] {
         b'#' => true,
         b';' if at > equals && key.eq_ignore_ascii_case(b"interfaces") => {
-            matches!(line[at - 1], b' ' | b'\t' | b'=')
+            at - 1 == equals || matches!(line[at - 1], b' ' | b'\t')
         }
         byte => byte == b';',
     };
@@ -198,6 +198,7 @@ mod tests {
             entry("interfaces", "\"eth0;speed=1\"")
         );
         assert_eq!(read("interfaces =;eth0"), entry("interfaces", ""));
+        assert_eq!(read("interfaces = a=;b"), entry("interfaces", "a=;b"));
         assert_eq!(read("interfaces;x = eth0").expect_err("no entry").what, wrong("interfaces"));
     }
 

@@ -103,8 +103,9 @@ pub(in crate::config) fn words(text: &str) -> Vec<String> {
 pub(in crate::config) fn written(words: &[String]) -> String {
     let written = words.iter().map(|word| {
         let parts = word.contains(char::is_whitespace) || named(word).contains(',');
-        // Behind a blank a `;` begins a comment.
-        if parts || word.starts_with(';') { format!("\"{word}\"") } else { word.clone() }
+        // Behind a blank a `;` begins a comment, and behind a quote it does not.
+        let word = word.replace(" ;", " \"\";").replace("\t;", "\t\"\";");
+        if parts || word.starts_with(';') { format!("\"{word}\"") } else { word }
     });
     written.collect::<Vec<_>>().join(" ")
 }
@@ -230,6 +231,10 @@ mod tests {
         let odd = "\"a b\" \"a,b;c\" \";c\" a;b,c";
         assert_eq!(words(odd), ["a b", "a,b;c", ";c", "a;b,c"]);
         assert_eq!(written(&words(odd)), odd);
+        let blank = ["a ;b".to_owned(), "c\t;;d ;".to_owned()];
+        assert_eq!(words(&written(&blank)), blank);
+        let begins = |text: &str| text.contains(" ;") || text.contains("\t;");
+        assert!(!begins(&written(&blank)), "a comment");
     }
 
     #[test]
