@@ -12,7 +12,7 @@ use rustix::process::Signal;
 
 use super::disk::{MountedImage, step};
 use super::journal::Journal;
-use super::{SECONDS, own_server, serves, stopped};
+use super::{UNDISTURBED, own_server, serves, stopped};
 use crate::clients::{Checked, Context, Problem, Smbclient, python_with, wrong};
 use crate::config::USERS;
 use crate::process::{Process, lines, note_mount};
@@ -72,12 +72,11 @@ impl Failing {
 /// Four clients write while the disk fails: each is told so, and what was acknowledged before is there.
 pub(super) fn io_error(context: &Context<'_>) -> Checked {
     let server = own_server(context)?;
-    let journal = Journal::start(context, &server, "files", 4, SECONDS)?;
-    thread::sleep(Duration::from_millis(700));
+    let journal = Journal::under_way(context, &server, "files", 4, UNDISTURBED)?;
     let failing = Failing::with(&server, "EIO")?;
-    thread::sleep(Duration::from_millis(700));
+    let ended = journal.finish(context);
     failing.end()?;
-    journal.finish(context)?.all(&["IO_DEVICE_ERROR"])?;
+    ended?.all(&["IO_DEVICE_ERROR"])?;
     serves(context, &server, "files")?;
     stopped(server)
 }
@@ -148,8 +147,7 @@ pub(super) fn dead_fuse(context: &Context<'_>) -> Checked {
     let mut mount = Fuse::mount(&below, &share)?;
     let mut client = Steady::start(context, &server)?;
     client.round("before", 0)?;
-    let journal = Journal::start(context, &server, "files", 2, SECONDS)?;
-    thread::sleep(Duration::from_millis(500));
+    let journal = Journal::under_way(context, &server, "files", 2, UNDISTURBED)?;
     mount.kill();
     client.round("meanwhile", 0xc000_0185)?;
     drop(mount);
@@ -169,8 +167,7 @@ pub(super) fn gives_up(context: &Context<'_>) -> Checked {
     let server = own_server(context)?;
     let share = server.share_dir("full");
     let disk = MountedImage::mount(context.env, &share)?;
-    let journal = Journal::start(context, &server, "full", 4, SECONDS)?;
-    thread::sleep(Duration::from_millis(300));
+    let journal = Journal::under_way(context, &server, "full", 4, UNDISTURBED)?;
     step("mount", &["-o", "remount,abort"], &share)?;
     // The journal's own end is an I/O error to who is in the middle of it.
     journal.finish(context)?.all(&["MEDIA_WRITE_PROTECTED", "IO_DEVICE_ERROR"])?;

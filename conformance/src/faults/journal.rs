@@ -1,7 +1,9 @@
 //! `ksmbd-load journal` under way: clients that remember what the server has acknowledged.
 
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::clients::{Checked, Context, wrong};
 use crate::load::{Load, What};
@@ -10,6 +12,12 @@ use crate::server::Server;
 
 /// How long after its time a load may still be there: more is a hang.
 const LATE: Duration = Duration::from_secs(15);
+
+/// A file as long as this has blocks that a FLUSH has acknowledged.
+const ACKNOWLEDGED: u64 = 9 * (16 << 10);
+
+/// How long it may take until every client has one.
+const BEGUN: Duration = Duration::from_secs(20);
 
 pub(super) struct Journal {
     load: Load,
@@ -28,6 +36,30 @@ impl Journal {
         let what = What { kind: "journal", share, clients, seconds };
         let load = Load::start(context.env, server, what, LATE)?;
         Ok(Self { load, share: server.share_dir(share) })
+    }
+
+    /// The same, and waits until each of them has been promised something.
+    pub(super) fn under_way(
+        context: &Context<'_>,
+        server: &Server,
+        share: &str,
+        clients: usize,
+        seconds: u64,
+    ) -> Checked<Self> {
+        let journal = Self::start(context, server, share, clients, seconds)?;
+        let until = Instant::now() + BEGUN;
+        while !(0..clients).all(|client| journal.has_promised(client)) {
+            if Instant::now() > until {
+                return wrong("a client is promised nothing");
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(journal)
+    }
+
+    fn has_promised(&self, client: usize) -> bool {
+        let first = self.share.join(format!("load{client}/journal0"));
+        fs::metadata(first).is_ok_and(|file| file.len() >= ACKNOWLEDGED)
     }
 
     /// Waits for the end of all clients, which have to notice whatever happened.

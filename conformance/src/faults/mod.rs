@@ -24,6 +24,9 @@ use journal::Journal;
 /// How long the clients write.
 const SECONDS: u64 = 3;
 
+/// How long they would write, were they not disturbed.
+const UNDISTURBED: u64 = 30;
+
 pub(crate) fn checks() -> Vec<Check> {
     let bodies: [(&str, Plain); 14] = [
         ("full-disk", full_disk),
@@ -113,8 +116,7 @@ fn path_vanishes(context: &Context<'_>) -> Checked {
     let server = own_server(context)?;
     let work = context.env.work(context.name)?;
     let (share, away) = (server.share_dir("public"), server.share_dir("away"));
-    let journal = Journal::start(context, &server, "public", 4, SECONDS)?;
-    thread::sleep(Duration::from_millis(700));
+    let journal = Journal::under_way(context, &server, "public", 4, SECONDS)?;
     fs::rename(&share, &away)?;
     let client = Smbclient::new(server.port, "public");
     let output = client.attempt(&work, "ls")?;
@@ -171,8 +173,7 @@ fn reload(context: &Context<'_>) -> Checked {
 fn ended(context: &Context<'_>, signal: Signal) -> Checked {
     ours(context)?;
     let mut server = own_server(context)?;
-    let journal = Journal::start(context, &server, "files", 8, SECONDS)?;
-    thread::sleep(Duration::from_secs(1));
+    let journal = Journal::under_way(context, &server, "files", 8, UNDISTURBED)?;
     server.signal(signal);
     journal.finish(context)?.all(&["closed", "reset", "Broken pipe"])?;
     if signal == Signal::TERM {
