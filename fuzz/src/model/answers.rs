@@ -33,7 +33,7 @@ impl Checker for Answers {
         assert!(state.is_some(), "answered before: {:?}", answered.answer.header);
     }
 
-    fn gone(&mut self, _: &Ledger, conn: ConnId) {
+    fn gone(&mut self, _: &Ledger, conn: ConnId, _: u64) {
         self.0.retain(|key, _| key.0 != conn);
     }
 

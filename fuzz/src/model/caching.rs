@@ -71,7 +71,7 @@ impl Checker for Caching {
     }
 
     /// A lease's client is not told on a channel of another one (ClientGuid), though the session lives.
-    fn gone(&mut self, ledger: &Ledger, conn: ConnId) {
+    fn gone(&mut self, ledger: &Ledger, conn: ConnId, _: u64) {
         self.asked.retain(|_, on| *on != conn);
         let client = ledger.client(conn);
         let stays = |open: &Open| {
@@ -92,7 +92,11 @@ impl Caching {
     fn granted(&mut self, ledger: &Ledger, open: &Open, at: u64) {
         let holder = holder(open);
         let Some(lease) = &open.lease else {
-            let state = state_of(open.oplock);
+            // A replay may be told less than is held.
+            let state = match open.replayed {
+                true => LeaseState::empty(),
+                false => state_of(open.oplock),
+            };
             self.held.insert(holder, Held { state, since: at, left: state });
             return;
         };
@@ -101,7 +105,8 @@ impl Caching {
         let breaking = lease.lease_flags.contains(LeaseFlags::BREAK_IN_PROGRESS);
         let told = !breaking || self.asked.contains_key(&holder);
         assert!(told, "{holder:?} was never told of the break that is in progress: {open:?}");
-        let state = if breaking { old & lease.lease_state } else { lease.lease_state };
+        let certain = !breaking && !open.replayed;
+        let state = if certain { lease.lease_state } else { old & lease.lease_state };
         // The key may have been another file's.
         let mut certain = open.inode.into_iter().flat_map(|inode| ledger.certain(inode));
         let goes_on = certain.any(|other| other.file != open.file && self::holder(other) == holder);

@@ -124,7 +124,7 @@ impl Checker for Contents {
         let key = answered.key();
         self.blind |= ledger.is_astray();
         self.created(ledger, answered);
-        self.unplaced.retain(|put| put.key != Some(key));
+        self.placed(ledger, answered);
         let Some(open) = ledger.open_of(answered.asked) else {
             // It may be gone from the ledger by now.
             return self.settle_anywhere(key, answered);
@@ -172,7 +172,7 @@ impl Checker for Contents {
         }
     }
 
-    fn gone(&mut self, ledger: &Ledger, conn: ConnId) {
+    fn gone(&mut self, ledger: &Ledger, conn: ConnId, _: u64) {
         for asked in ledger.pending.values().filter(|asked| asked.conn == conn) {
             let key = (conn, asked.header.message_id);
             self.blind |= change(asked).is_some() && ledger.is_undecided(asked);
@@ -276,6 +276,18 @@ impl Contents {
                 puts.push(put.clone());
             }
         }
+    }
+
+    /// It is known by now where it was put, or will never be.
+    fn placed(&mut self, ledger: &Ledger, answered: &Answered<'_>) {
+        let key = Some(answered.key());
+        let known = ledger.open_of(answered.asked).is_some()
+            || self.files.values().flatten().any(|put| put.key == key);
+        if !known && answered.is_ok() {
+            let lost = self.unplaced.iter_mut().filter(|put| put.key == key);
+            lost.for_each(|put| put.key = None);
+        }
+        self.unplaced.retain(|put| put.key != key);
     }
 
     fn settle_anywhere(&mut self, key: Key, answered: &Answered<'_>) {

@@ -66,7 +66,7 @@ impl Checker for Credits {
         }
     }
 
-    fn gone(&mut self, _: &Ledger, conn: ConnId) {
+    fn gone(&mut self, _: &Ledger, conn: ConnId, _: u64) {
         self.clients.remove(&conn);
     }
 

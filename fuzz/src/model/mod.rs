@@ -41,7 +41,7 @@ trait Checker {
     /// A client reads from its cache, or writes into it.
     fn local(&mut self, _: &Ledger, _: &Local) {}
     /// A connection ends.
-    fn gone(&mut self, _: &Ledger, _: ConnId) {}
+    fn gone(&mut self, _: &Ledger, _: ConnId, _at: u64) {}
     /// Nothing is under way.
     fn quiet(&mut self, _: &Ledger, _: &World) {}
     /// Everybody is about to leave, and nothing is under way.
@@ -157,7 +157,7 @@ impl Models {
                 checkers.iter_mut().for_each(|checker| checker.answered(ledger, &answered));
             }
             Seen::Gone(conn) => {
-                checkers.iter_mut().for_each(|checker| checker.gone(ledger, conn));
+                checkers.iter_mut().for_each(|checker| checker.gone(ledger, conn, at));
                 ledger.gone(conn, at);
             }
             Seen::User(session, user) => {

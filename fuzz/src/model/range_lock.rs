@@ -75,6 +75,8 @@ pub(super) struct RangeLocks {
     unlocked: Vec<(u64, u64, u64, u64)>,
     /// LOCKs that wait, as an interim answer has said.
     waiting: BTreeSet<Key>,
+    /// When an UNLOCK was last lost.
+    lost: u64,
     /// One was lost of which nobody knows which file it is about.
     blind: bool,
 }
@@ -115,7 +117,7 @@ impl Checker for RangeLocks {
         }
     }
 
-    fn gone(&mut self, ledger: &Ledger, conn: ConnId) {
+    fn gone(&mut self, ledger: &Ledger, conn: ConnId, at: u64) {
         self.waiting.retain(|key| key.0 != conn);
         for lock in &mut self.locks {
             let heard = lock.enders.extract_if(.., |key| key.0 == conn).count();
@@ -123,8 +125,13 @@ impl Checker for RangeLocks {
         }
         // What was granted in a chain of which nobody was told may stay, if its open does.
         for asked in ledger.pending.values().filter(|asked| asked.conn == conn) {
-            let Some((lock, false)) = lock_of(asked) else {
-                continue;
+            let lock = match lock_of(asked) {
+                Some((lock, false)) => lock,
+                Some((_, true)) => {
+                    self.lost = at;
+                    continue;
+                }
+                None => continue,
             };
             let place = place(ledger, asked);
             self.blind |= ledger.is_adrift(asked) || place.is_none() && asked.before.is_some();
@@ -140,13 +147,15 @@ impl Checker for RangeLocks {
         }
     }
 
-    fn quiet(&mut self, ledger: &Ledger, _: &World) {
+    fn quiet(&mut self, ledger: &Ledger, world: &World) {
         let oldest = ledger.pending.values().map(|asked| asked.at).min().unwrap_or(u64::MAX);
+        // Who was refused because of it may be told so later.
+        let now = world.moment();
+        let over = |lock: &&mut Lock| !ledger.opens.contains_key(&lock.range.open);
+        let over = self.locks.iter_mut().filter(over);
+        over.for_each(|lock| _ = lock.ended.get_or_insert(now));
         self.unlocked.retain(|(.., at)| *at >= oldest);
-        self.locks.retain(|lock| match lock.ended {
-            Some(ended) => ended >= oldest,
-            None => ledger.opens.contains_key(&lock.range.open),
-        });
+        self.locks.retain(|lock| lock.ended.is_none_or(|ended| ended >= oldest));
         for asked in ledger.pending.values().filter(|_| !self.blind && !ledger.is_blind()) {
             let key = (asked.conn, asked.header.message_id);
             let alone =
@@ -222,7 +231,8 @@ impl RangeLocks {
                     && *at >= answered.asked.at
             })
         };
-        let doubtful = lock.lock_sequence != 0 || ranges.iter().any(over);
+        let lost = self.lost >= answered.asked.at;
+        let doubtful = lock.lock_sequence != 0 || lost || ranges.iter().any(over);
         let enders = self.unlockers(ledger, &ranges, open);
         let claims = !doubtful && enders.is_empty() && is_told(ledger, answered.asked);
         for wanted in &ranges {
@@ -279,7 +289,9 @@ impl RangeLocks {
             let held = self.locks.iter_mut().filter(of_open);
             return held.for_each(|held| held.doubtful = true);
         }
-        let certain = ledger.opens.get(&open).is_some_and(super::Open::is_certain)
+        let certain = !self.blind
+            && !ledger.is_blind()
+            && ledger.opens.get(&open).is_some_and(super::Open::is_certain)
             && ledger.pending.values().all(|asked| lock_of(asked).is_none())
             && self.locks.iter().all(|held| held.range.open != open || !held.doubtful);
         if status != NtStatus::SUCCESS && !certain {

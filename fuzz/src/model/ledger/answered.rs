@@ -33,7 +33,9 @@ impl Ledger {
     /// What may have ended opens of which their clients are still to be told.
     pub(super) fn remember(&mut self, asked: &Asked, at: u64) {
         match &asked.body {
-            Some(RequestBody::TreeDisconnect) => _ = self.torn.insert(asked.session, at),
+            Some(RequestBody::TreeDisconnect | RequestBody::Logoff) => {
+                self.torn.insert(asked.session, at);
+            }
             Some(RequestBody::SessionSetup(setup)) => {
                 let sessions = [asked.session, setup.previous_session_id];
                 self.torn.extend(sessions.map(|session| (session, at)));
@@ -110,6 +112,9 @@ impl Ledger {
     /// A session has ended. Some of what it had open is kept for who may come back.
     fn logged_off(&mut self, session: u64, key: Key, at: u64) {
         self.sessions.remove(&session);
+        // In a chain it may have been done by now.
+        let resilient = self.kept_by(self.pending.values());
+        self.keep(&resilient);
         let kept = |open: &&mut Open| open.durable && open.enders.contains(&key);
         for open in self.opens.values_mut().filter(kept) {
             open.enders.remove(&key);
@@ -163,6 +168,10 @@ impl Ledger {
                 }
                 self.note_followers(asked, id);
                 return if late { Change::Late(id) } else { Change::Again(id) };
+            }
+            if fresh {
+                // It was somebody else's before its chain was answered.
+                return Change::Late(id);
             }
             open.file = create.file_id;
             (open.session, open.tree) = (asked.session, asked.tree);
@@ -244,6 +253,7 @@ impl Ledger {
         let meanwhile = |at: Option<&u64>| at.is_some_and(|at| *at >= asked.at);
         let instance = self.opens.get(&id).and_then(|open| open.instance);
         let torn = meanwhile(self.torn.get(&asked.session))
+            || self.swept >= asked.at
             || meanwhile(instance.and_then(|instance| self.replaced.get(&instance)));
         let alive = self.sessions.get(&asked.session).is_some_and(|s| !s.channels.is_empty());
         // What made it may not be answered, nor what may end it behind that.

@@ -13,7 +13,8 @@ use crate::world::Asked;
 use ksmbd_core::{
     id::ConnId,
     wire::{
-        create::CreateRequest, create_context::RequestContext, header::FileId, message::RequestBody,
+        create::CreateRequest, create_context::RequestContext, header::FileId, ioctl::FsctlCode,
+        message::RequestBody,
     },
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,6 +61,8 @@ pub struct Ledger {
     closed: BTreeSet<u64>,
     /// When a tree of a session was last disconnected, or somebody set the session up, or one in its place.
     torn: BTreeMap<u64, u64>,
+    /// When a CLOSE was last lost of which nobody knows what it was about.
+    swept: u64,
     /// When the open of an AppInstanceId was last asked for.
     replaced: BTreeMap<[u8; 16], u64>,
     /// The file that an element of a chain leaves to the next one.
@@ -160,6 +163,11 @@ impl Ledger {
         let lost = || self.pending.values().filter(|asked| asked.conn == conn);
         let unheard: Vec<_> = lost().filter_map(|asked| self.left_by(asked)).collect();
         let leaving: Vec<_> = lost().filter_map(name_of).collect();
+        if lost().any(|asked| self.is_sweeping(asked)) {
+            self.swept = at;
+        }
+        let kept = self.kept_by(lost());
+        self.keep(&kept);
         self.unheard.extend(unheard);
         self.leaving.extend(leaving);
         let lost: Vec<_> =
@@ -195,8 +203,26 @@ impl Ledger {
         let session = self.sessions.get(&asked.session)?;
         let lives = session.channels.iter().any(|other| *other != asked.conn);
         let again = contexts(create).any(|context| matches!(context, RequestContext::DH2Q { .. }));
-        let stays = lives && (again || self.followers(asked).next().is_some());
+        let kept = self.followers(asked).any(|(_, other)| makes_resilient(other));
+        let stays = kept || lives && (again || self.followers(asked).next().is_some());
         name_of(asked).filter(|_| stays)
+    }
+
+    /// A CLOSE, and nobody knows what it is about.
+    fn is_sweeping(&self, asked: &Asked) -> bool {
+        let unknown = asked.before.is_some() && self.file_of(asked).is_none();
+        matches!(asked.body, Some(RequestBody::Close(_))) && (unknown || self.is_adrift(asked))
+    }
+
+    /// The opens that these requests may have made to outlive their connections.
+    fn kept_by<'a>(&self, requests: impl Iterator<Item = &'a Asked>) -> BTreeSet<u64> {
+        let requests = requests.filter(|asked| makes_resilient(asked));
+        requests.flat_map(|asked| self.candidates(asked)).collect()
+    }
+
+    fn keep(&mut self, opens: &BTreeSet<u64>) {
+        let opens = self.opens.iter_mut().filter(|(id, _)| opens.contains(id));
+        opens.for_each(|(_, open)| open.durable = true);
     }
 
     /// Nothing is under way: what was to end with its connection has ended.
@@ -220,6 +246,11 @@ fn name_of(asked: &Asked) -> Option<String> {
         RequestBody::Create(create) => Some(create.name.to_string_lossy().to_lowercase()),
         _ => None,
     }
+}
+
+fn makes_resilient(asked: &Asked) -> bool {
+    matches!(&asked.body, Some(RequestBody::Ioctl(ioctl))
+        if ioctl.ctl_code == FsctlCode::LMR_REQUEST_RESILIENCY)
 }
 
 fn instance_of(request: &CreateRequest) -> Option<[u8; 16]> {
