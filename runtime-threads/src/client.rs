@@ -5,7 +5,8 @@
 
 use crate::{
     daemon::Asked,
-    mailbox::{Bell, Entry, Mailbox, Next, Waker},
+    mailbox::{Entry, Mailbox, Next, Waker},
+    room::Hung,
     server::{Own, Ran, Shared},
     socket::{self, Woken},
     vfs::identity,
@@ -94,7 +95,7 @@ pub(crate) struct Client {
     socket: Arc<TcpStream>,
     mailbox: Arc<Mailbox>,
     /// See [`Client::hang_bell`].
-    bell: Option<Arc<Bell>>,
+    bell: Option<Hung>,
     /// It has had a session: others may have something for it at any time.
     is_known: bool,
     /// Calls of this client that have not begun.
@@ -329,7 +330,7 @@ impl Client {
         // Whoever stops the server says so, and then wakes those that he finds asleep.
         let woken = match self.shared.is_stopping() {
             true => Ok(Woken::Bell),
-            false => socket::wait(bell.map(|bell| &**bell), &self.socket, wants_input, timeout),
+            false => socket::wait(bell.map(|bell| &***bell), &self.socket, wants_input, timeout),
         };
         self.mailbox.rise();
         if let (Ok(Woken::Bell), Some(bell)) = (&woken, bell) {
@@ -346,7 +347,11 @@ impl Client {
         if !self.is_known && !awaits {
             self.bell = None;
         } else if self.bell.is_none() {
-            self.bell = Some(Arc::new(Bell::new()?));
+            self.bell = Some(Hung::new(&self.shared.room)?);
+            if self.shared.room.is_scarce() {
+                // Somebody may have to go for it.
+                self.shared.forker.ring();
+            }
         }
         Ok(())
     }

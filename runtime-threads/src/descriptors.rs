@@ -5,12 +5,8 @@ use ksmbd_core::config::{Config, Limits};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::sync::Arc;
 
-/// A connection's socket.
-const CONNECTION: u64 = 1;
-
-/// A bell of the connection of each session, and of one that is set up while its answer is awaited. A connection
-/// that has logged off keeps it until it logs on again, or its time is over.
-const BELL: u64 = 1;
+/// A connection's socket, and its bell. Those without a session have none, mostly: see [`crate::room`].
+const CONNECTION: u64 = 2;
 
 /// An open file's: to look at it, to read, to write. A directory has one, and another while it is listed.
 const OPEN: u64 = 3;
@@ -23,30 +19,32 @@ const TREES: u64 = 2;
 /// files, pipes of recordings.
 const OTHERS: u64 = 512;
 
-/// The limits that can be kept to with the descriptors that there are.
-pub(crate) fn provide(config: Arc<Config>) -> Arc<Config> {
+/// The limits that can be kept to with the descriptors that there are, and how many of those are for
+/// connections and their bells.
+pub(crate) fn provide(config: Arc<Config>) -> (Arc<Config>, usize) {
     let wanted = wanted(&config.limits);
     let allowed = raise(wanted);
     if allowed >= wanted {
-        return config;
+        return (config, usize::MAX);
     }
     let mut config = Config::clone(&config);
-    share_out(&mut config.limits, allowed);
+    let room = share_out(&mut config.limits, allowed);
     log::warn!(
         "{allowed} descriptors are allowed, and {wanted} would be needed for `max connections`, `max active \
-         sessions` and `max open files`: there will be at most {} connections and {} open files. Allow more (ulimit -n, \
-         LimitNOFILE=), or lower these",
+         sessions` and `max open files`: there will be at most {} connections, {} with sessions, and {} open files. \
+         Allow more (ulimit -n, LimitNOFILE=), or lower these",
         config.limits.connections,
+        config.limits.connections.min(room / 2),
         config.limits.opens
     );
-    Arc::new(config)
+    (Arc::new(config), room)
 }
 
 fn wanted(limits: &Limits) -> u64 {
     (limits.connections as u64)
         .saturating_mul(CONNECTION)
         .saturating_add((limits.opens as u64).saturating_mul(OPEN))
-        .saturating_add((limits.sessions as u64).saturating_mul(BELL + TREES))
+        .saturating_add((limits.sessions as u64).saturating_mul(TREES))
         .saturating_add(OTHERS)
 }
 
@@ -74,17 +72,19 @@ fn raise(wanted: u64) -> u64 {
     }
 }
 
-/// Sessions get an eighth at most of what there is; of the rest opens get what they need, up to half, and
-/// connections what is left.
-fn share_out(limits: &mut Limits, allowed: u64) {
+/// Trees get an eighth at most of what there is; of the rest opens get what they need, up to half, and
+/// connections what is left, which is returned. All may be there at once of which few have a session.
+fn share_out(limits: &mut Limits, allowed: u64) -> usize {
     let usable = allowed.saturating_sub(OTHERS).max(allowed / 2);
     let number = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-    let usable = usable - (limits.sessions as u64).saturating_mul(BELL + TREES).min(usable / 8);
+    let usable = usable - (limits.sessions as u64).saturating_mul(TREES).min(usable / 8);
     let theirs = (limits.connections as u64).saturating_mul(CONNECTION);
     let opens = usable.saturating_sub(theirs).max(usable / 2);
     limits.opens = limits.opens.min(number(opens / OPEN).max(1));
     let left = usable.saturating_sub((limits.opens as u64).saturating_mul(OPEN));
-    limits.connections = limits.connections.min(number(left / CONNECTION).max(1));
+    let room = number(left.max(CONNECTION));
+    limits.connections = limits.connections.min(room);
+    room
 }
 
 #[cfg(test)]
@@ -95,15 +95,17 @@ mod tests {
     fn what_there_is_is_shared() {
         let with = |connections, opens, allowed| {
             let mut limits = Limits { connections, opens, ..Limits::default() };
-            share_out(&mut limits, allowed);
-            (limits.connections, limits.opens)
+            let room = share_out(&mut limits, allowed);
+            (limits.connections, limits.opens, room)
         };
-        assert_eq!(with(256, 10_000, 4096), (256, (4096 - 512 - 448 - 256) / 3));
-        assert_eq!(with(10_000, 10_000, 20_000), (8526, 2842));
-        assert_eq!(with(10_000, 1000, 20_000), (10_000, 1000));
-        let (connections, opens) = with(256, 10_000, 256);
+        let opens = (4096 - 512 - 448 - 512) / 3;
+        assert_eq!(with(256, 10_000, 4096), (256, opens, 4096 - 512 - 448 - opens * 3));
+        assert_eq!(with(10_000, 10_000, 20_000), (8722, 2906, 8722));
+        assert_eq!(with(10_000, 1000, 20_000), (10_000, 1000, 14_440));
+        let (connections, opens, room) = with(256, 10_000, 256);
         assert!(connections >= 57 && opens >= 18, "{connections} {opens}");
+        assert_eq!(room, connections);
         let limits = Limits { connections: 2, opens: 3, sessions: 4, ..Limits::default() };
-        assert_eq!(wanted(&limits), 2 + 3 * 3 + 4 * 3 + OTHERS);
+        assert_eq!(wanted(&limits), 2 * 2 + 3 * 3 + 4 * 2 + OTHERS);
     }
 }

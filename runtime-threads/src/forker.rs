@@ -64,12 +64,12 @@ struct Leaving {
 }
 
 impl Leaving {
-    /// How long there are too many of them, if nobody goes.
-    fn crowded_for(&self, now: Instant) -> Option<Duration> {
+    /// How long there are too many of them, if nobody goes: as many as this.
+    fn crowded_for(&self, now: Instant, many: usize) -> Option<Duration> {
         let left = |told: &Instant| STUCK.checked_sub(now.saturating_duration_since(*told));
         let mut left: Vec<_> = self.ids.values().filter_map(left).collect();
         left.sort_unstable_by(|a, b| b.cmp(a));
-        left.get(LEAVING - 1).copied()
+        left.get(many.saturating_sub(1)).copied()
     }
 }
 
@@ -123,14 +123,24 @@ impl Forker {
         }
         self.shared.timers();
         self.reap();
+        if !self.fits(0) {
+            self.make_room();
+        }
         if !self.is_paused() {
             self.accept();
         }
     }
 
     /// Whoever had to go has to be gone before more come.
-    fn is_crowded(&self) -> bool {
-        self.leaving.crowded_for(Instant::now()).is_some()
+    fn crowded_for(&self) -> Option<Duration> {
+        let many = if self.fits(1) { LEAVING } else { 1 };
+        self.leaving.crowded_for(Instant::now(), many)
+    }
+
+    /// There are descriptors for so many more.
+    fn fits(&self, more: usize) -> bool {
+        let there = self.children.len().saturating_sub(self.leaving.ids.len());
+        self.shared.room.fits(there.saturating_add(more))
     }
 
     fn is_paused(&mut self) -> bool {
@@ -144,7 +154,7 @@ impl Forker {
         let timer = self.shared.arm().map(|deadline| self.shared.clock.until(deadline));
         self.outside_from = self.outside_from.filter(|from| *from > Instant::now());
         let rest = self.outside_from.map(|from| from.saturating_duration_since(Instant::now()));
-        let crowded = self.leaving.crowded_for(Instant::now());
+        let crowded = self.crowded_for();
         let timeout = [pause, timer, rest, crowded];
         let timeout = timeout.into_iter().flatten().min().map(socket::timespec);
         let mut fds = vec![PollFd::new(&self.shared.forker, PollFlags::IN)];
@@ -169,7 +179,7 @@ impl Forker {
     fn accept(&mut self) {
         for index in 0..self.listeners.len() {
             for _ in 0..BATCH {
-                if self.is_crowded() {
+                if self.crowded_for().is_some() {
                     return;
                 }
                 let Some(listener) = self.listeners.get(index) else { return };
@@ -204,6 +214,9 @@ impl Forker {
     }
 
     fn welcome(&mut self, socket: TcpStream, address: SocketAddr) -> io::Result<()> {
+        if !self.fits(1) && !self.make_room() {
+            return Err(io::Error::other("refused: no descriptors, and everybody has a session"));
+        }
         socket::prepare(&socket)?;
         let peer = Peer { address, local: socket.local_addr()? };
         let mailbox = Arc::new(Mailbox::new(self.mailbox_limit));
@@ -243,13 +256,11 @@ impl Forker {
     }
 
     /// The machine has no room for those who are there, whatever the limits say: one without a session
-    /// goes, so that the next one comes in.
-    fn make_room(&mut self) {
-        if let Some(id) = self.shared.oldest_stranger()
-            && !self.leaving.ids.contains_key(&id)
-        {
-            self.send_away(id);
-        }
+    /// goes, so that the next one comes in. False: nobody more goes.
+    fn make_room(&mut self) -> bool {
+        let stranger = self.shared.oldest_stranger();
+        let goes = stranger.filter(|id| !self.leaving.ids.contains_key(id));
+        goes.inspect(|id| self.send_away(*id)).is_some()
     }
 
     /// Joins the threads that have ended.
@@ -315,20 +326,4 @@ fn is_the_client_s(error: &io::Error) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_does_not_go_keeps_others_out_for_a_while() {
-        let now = Instant::now();
-        let mut leaving = Leaving::default();
-        for id in 0..31 {
-            leaving.ids.insert(ConnId(id), now);
-        }
-        assert_eq!(leaving.crowded_for(now), None);
-        leaving.ids.insert(ConnId(31), now + Duration::from_secs(1));
-        let two = now + Duration::from_secs(2);
-        assert_eq!(leaving.crowded_for(two), Some(Duration::from_secs(3)));
-        assert_eq!(leaving.crowded_for(now + Duration::from_secs(6)), None);
-    }
-}
+mod tests;

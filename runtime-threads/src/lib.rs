@@ -14,6 +14,7 @@ mod forker;
 pub mod journal;
 mod mailbox;
 mod record;
+mod room;
 mod server;
 pub mod signal;
 mod socket;
@@ -81,7 +82,7 @@ impl Runtime {
         let listeners = listen.iter().map(bind).collect::<io::Result<Vec<_>>>()?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
         rustix::process::umask(rustix::fs::Mode::empty());
-        let config = descriptors::provide(config);
+        let (config, room) = descriptors::provide(config);
         let (parked, outside) =
             (config.limits.parked_per_connection, config.limits.outside_watches);
         let (worker, jobs) = unbounded();
@@ -94,6 +95,7 @@ impl Runtime {
         let (clock, bell) = (Clock::start(), Bell::new()?);
         let (journal, past) = journal.unzip();
         let shared = Shared::new(server, clock, bell, worker, recorder, (post, journal), outside);
+        shared.room.set(room);
         // Before anybody can be accepted.
         past.into_iter().for_each(|past| shared.restore(past));
         let worker = worker::spawn(Arc::clone(&shared), jobs)?;
@@ -118,7 +120,9 @@ impl Runtime {
 
     /// Goes on with another configuration: see [`Server::reconfigure`].
     pub fn reconfigure(&self, config: Arc<Config>) {
-        self.shared.reconfigure(descriptors::provide(config));
+        let (config, room) = descriptors::provide(config);
+        self.shared.room.set(room);
+        self.shared.reconfigure(config);
     }
 
     /// Accepts nobody any more, lets running calls end, hangs everybody up, and returns when the

@@ -7,6 +7,7 @@ use crate::{
     journal::Journal,
     mailbox::{Bell, Entry, Mailbox, Waker},
     record::Recorder,
+    room::Room,
     vfs,
     worker::{self, Job},
 };
@@ -56,6 +57,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) worker: Sender<Job>,
     pub(crate) recorder: Recorder,
+    pub(crate) room: Arc<Room>,
     post: Post,
     journal: Option<Journal>,
     outside: Outside,
@@ -175,7 +177,19 @@ impl Shared {
             limit: outside_watches,
             asked: AtomicBool::new(false),
         };
-        Arc::new(Self { locked, forker, clock, worker, recorder, post, journal, outside, stopping })
+        let room = Room::new(usize::MAX);
+        Arc::new(Self {
+            locked,
+            forker,
+            clock,
+            worker,
+            recorder,
+            room,
+            post,
+            journal,
+            outside,
+            stopping,
+        })
     }
 
     /// Tells all threads to end.

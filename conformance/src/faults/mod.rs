@@ -116,7 +116,7 @@ fn path_vanishes(context: &Context<'_>) -> Checked {
     let server = own_server(context)?;
     let work = context.env.work(context.name)?;
     let (share, away) = (server.share_dir("public"), server.share_dir("away"));
-    let journal = Journal::under_way(context, &server, "public", 4, SECONDS)?;
+    let journal = Journal::under_way(context, &server, "public", 4, 3 * SECONDS)?;
     fs::rename(&share, &away)?;
     let client = Smbclient::new(server.port, "public");
     let output = client.attempt(&work, "ls")?;
