@@ -25,8 +25,10 @@ const SECONDS: u64 = 4;
 /// tens of milliseconds.
 const SERVED: Duration = Duration::from_secs(20);
 
-/// KiB of a connection without a session, with its thread; and of all that is needed once.
+/// KiB of a connection without a session, with its thread; of the longest frame that one may begin, which is held
+/// until the rest of it has come, or its time is over; and of all that is needed once.
 const STRANGER: u64 = 40;
+const BEGUN: u64 = 66;
 const ONCE: u64 = 24 << 10;
 
 /// KiB of a connection with sessions: the largest frame three times, and an answer twice.
@@ -309,7 +311,8 @@ fn full(context: &Context<'_>) -> Checked {
     let said = format!(
         "{done} connections, {connected} at once, {each} KiB each; {ended} went for others"
     );
-    besieged.relieved(context, all * STRANGER + ONCE, &said)
+    // A fifth of them begins such a frame.
+    besieged.relieved(context, all * STRANGER + all / 5 * BEGUN + ONCE, &said)
 }
 
 /// How many connections there can be: as many as are configured, or fewer for want of descriptors.
