@@ -323,14 +323,14 @@ impl Client {
     fn sleep(&mut self, wants_input: bool, timeout: Option<Duration>) -> io::Result<Woken> {
         self.hang_bell()?;
         let hang_up = || Waker::HangUp(Arc::clone(&self.socket));
-        let bell = self.bell.as_ref();
+        let bell = self.bell.as_deref();
         if !self.mailbox.lie_down(bell.map_or_else(hang_up, |bell| Waker::Bell(Arc::clone(bell)))) {
             return Ok(Woken::Bell);
         }
         // Whoever stops the server says so, and then wakes those that he finds asleep.
         let woken = match self.shared.is_stopping() {
             true => Ok(Woken::Bell),
-            false => socket::wait(bell.map(|bell| &***bell), &self.socket, wants_input, timeout),
+            false => socket::wait(bell.map(Arc::as_ref), &self.socket, wants_input, timeout),
         };
         self.mailbox.rise();
         if let (Ok(Woken::Bell), Some(bell)) = (&woken, bell) {

@@ -72,7 +72,7 @@ impl Failing {
 /// Four clients write while the disk fails: each is told so, and what was acknowledged before is there.
 pub(super) fn io_error(context: &Context<'_>) -> Checked {
     let server = own_server(context)?;
-    let journal = Journal::under_way(context, &server, "files", 4, UNDISTURBED)?;
+    let journal = Journal::start(context, &server, "files", 4, UNDISTURBED)?.under_way()?;
     let failing = Failing::with(&server, "EIO")?;
     let ended = journal.finish(context);
     failing.end()?;
@@ -147,7 +147,7 @@ pub(super) fn dead_fuse(context: &Context<'_>) -> Checked {
     let mut mount = Fuse::mount(&below, &share)?;
     let mut client = Steady::start(context, &server)?;
     client.round("before", 0)?;
-    let journal = Journal::under_way(context, &server, "files", 2, UNDISTURBED)?;
+    let journal = Journal::start(context, &server, "files", 2, UNDISTURBED)?.under_way()?;
     mount.kill();
     client.round("meanwhile", 0xc000_0185)?;
     drop(mount);
@@ -167,7 +167,7 @@ pub(super) fn gives_up(context: &Context<'_>) -> Checked {
     let server = own_server(context)?;
     let share = server.share_dir("full");
     let disk = MountedImage::mount(context.env, &share)?;
-    let journal = Journal::under_way(context, &server, "full", 4, UNDISTURBED)?;
+    let journal = Journal::start(context, &server, "full", 4, UNDISTURBED)?.under_way()?;
     step("mount", &["-o", "remount,abort"], &share)?;
     // The journal's own end is an I/O error to who is in the middle of it.
     journal.finish(context)?.all(&["MEDIA_WRITE_PROTECTED", "IO_DEVICE_ERROR"])?;

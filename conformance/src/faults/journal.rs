@@ -13,7 +13,7 @@ use crate::server::Server;
 /// How long after its time a load may still be there: more is a hang.
 const LATE: Duration = Duration::from_secs(15);
 
-/// A file as long as this has blocks that a FLUSH has acknowledged.
+/// A file as long as this has blocks that a FLUSH has acknowledged (`load/src/journal.rs`).
 const ACKNOWLEDGED: u64 = 9 * (16 << 10);
 
 /// How long it may take until every client has one.
@@ -22,6 +22,7 @@ const BEGUN: Duration = Duration::from_secs(20);
 pub(super) struct Journal {
     load: Load,
     share: PathBuf,
+    clients: usize,
 }
 
 impl Journal {
@@ -35,26 +36,19 @@ impl Journal {
     ) -> Checked<Self> {
         let what = What { kind: "journal", share, clients, seconds };
         let load = Load::start(context.env, server, what, LATE)?;
-        Ok(Self { load, share: server.share_dir(share) })
+        Ok(Self { load, share: server.share_dir(share), clients })
     }
 
-    /// The same, and waits until each of them has been promised something.
-    pub(super) fn under_way(
-        context: &Context<'_>,
-        server: &Server,
-        share: &str,
-        clients: usize,
-        seconds: u64,
-    ) -> Checked<Self> {
-        let journal = Self::start(context, server, share, clients, seconds)?;
+    /// Waits until each of them has been promised something.
+    pub(super) fn under_way(self) -> Checked<Self> {
         let until = Instant::now() + BEGUN;
-        while !(0..clients).all(|client| journal.has_promised(client)) {
+        while !(0..self.clients).all(|client| self.has_promised(client)) {
             if Instant::now() > until {
                 return wrong("a client is promised nothing");
             }
             thread::sleep(Duration::from_millis(10));
         }
-        Ok(journal)
+        Ok(self)
     }
 
     fn has_promised(&self, client: usize) -> bool {

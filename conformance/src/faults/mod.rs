@@ -116,7 +116,7 @@ fn path_vanishes(context: &Context<'_>) -> Checked {
     let server = own_server(context)?;
     let work = context.env.work(context.name)?;
     let (share, away) = (server.share_dir("public"), server.share_dir("away"));
-    let journal = Journal::under_way(context, &server, "public", 4, 3 * SECONDS)?;
+    let journal = Journal::start(context, &server, "public", 4, 3 * SECONDS)?.under_way()?;
     fs::rename(&share, &away)?;
     let client = Smbclient::new(server.port, "public");
     let output = client.attempt(&work, "ls")?;
@@ -173,7 +173,7 @@ fn reload(context: &Context<'_>) -> Checked {
 fn ended(context: &Context<'_>, signal: Signal) -> Checked {
     ours(context)?;
     let mut server = own_server(context)?;
-    let journal = Journal::under_way(context, &server, "files", 8, UNDISTURBED)?;
+    let journal = Journal::start(context, &server, "files", 8, UNDISTURBED)?.under_way()?;
     server.signal(signal);
     journal.finish(context)?.all(&["closed", "reset", "Broken pipe"])?;
     if signal == Signal::TERM {

@@ -43,9 +43,10 @@ fn left(sockets: &mut Vec<TcpStream>, count: usize) {
         matches!(socket.read(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
     };
     while sockets.len() != count && Instant::now() < until {
-        let oldest: Vec<bool> = sockets.iter_mut().map(is_there).collect();
-        assert!(oldest.is_sorted(), "{oldest:?}");
-        sockets.retain_mut(is_there);
+        // The youngest is looked at first: while we look, others may go.
+        let there: Vec<bool> = sockets.iter_mut().rev().map(is_there).collect();
+        assert!(there.is_sorted_by(|younger, older| younger >= older), "{there:?}");
+        sockets.drain(..there.iter().filter(|there| !**there).count());
         thread::sleep(Duration::from_millis(2));
     }
     assert_eq!(sockets.len(), count);
